@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mosaic and packed layouts of 2x2 CFA cells. Mirrors csrc/noise/bayer.h.
+
+Site order is (0,0), (0,1), (1,0), (1,1) everywhere, whatever colours the CFA puts there.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def to_cells(frame: Tensor, packed: bool) -> Tensor:
+    """View (B, H, W) mosaics or (B, 4, H/2, W/2) packed frames as (B, 4, H/2, W/2), channels by site."""
+    if packed:
+        return frame
+    return torch.stack([frame[:, i::2, j::2] for i in (0, 1) for j in (0, 1)], dim=1)
+
+
+def from_cells(cells: Tensor, packed: bool) -> Tensor:
+    """Inverse of :func:`to_cells`."""
+    if packed:
+        return cells
+    batch, _, h, w = cells.shape
+    return cells.reshape(batch, 2, 2, h, w).permute(0, 3, 1, 4, 2).reshape(batch, 2 * h, 2 * w)
+
+
+def rows_of_cells(pairs: Tensor) -> Tensor:
+    """Spread one value per mosaic row, (B, 2, h, 1) with the upper row first, to cells (B, 4, h, 1)."""
+    return pairs.repeat_interleave(2, dim=1)
+
+
+def columns_of_cells(pairs: Tensor) -> Tensor:
+    """Spread one value per mosaic column, (B, 2, 1, w) with the left column first, to cells (B, 4, 1, w)."""
+    return pairs.repeat(1, 2, 1, 1)

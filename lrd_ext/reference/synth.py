@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""reference_synth: the whole noise model, component by component, in float64. Mirrors csrc/noise/site.h."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from . import bayer
+from .arguments import Request, check_arguments
+from .normal import normal_quantile
+from .philox import Component, words
+from .poisson import poisson_quantile
+from .quantize import clip, quantize, to_uint16
+from .tukey_lambda import tukey_lambda_quantile
+
+if TYPE_CHECKING:
+    from ..params import NoiseParams
+
+
+def reference_synth(
+    clean: Tensor,
+    params: NoiseParams,
+    *,
+    seed: int | Tensor,
+    index: int | Tensor = 0,
+    origin: tuple[int, int] = (0, 0),
+    layout: str = "auto",
+    generator: Any = None,
+    sigma_init: float | Tensor | None = None,
+    dark: Tensor | None = None,
+    output: str = "normalized",
+    quantize: str = "round",
+    clip: str = "adc",
+    dtype: torch.dtype = torch.float32,
+    out: Tensor | None = None,
+    backend: str = "reference",
+) -> Tensor:
+    """Draw the noise of :func:`lrd_ext.fused_synth` by the textbook: the executable specification.
+
+    Same arguments, same random words, same result: integers are equal except where a float64 sum lies
+    within a few float32 ulps of a half integer or a word within 1e-6 of a step of the Poisson CDF.
+    Runs on any device torch does, slowly and with large temporaries. ``backend`` is accepted and ignored.
+
+    Raises:
+        TypeError, ValueError, NotImplementedError: as :func:`lrd_ext.fused_synth`.
+
+    Source: the split into physical shot noise and signal-independent noise is that of Zhang et al.,
+    "Towards General Low-Light Raw Noise Synthesis and Modeling", ICCV 2023; the physical
+    signal-independent components are those of Wei et al., CVPR 2020, section 3.
+    """
+    request = check_arguments(
+        clean,
+        params,
+        seed=seed,
+        index=index,
+        origin=origin,
+        layout=layout,
+        generator=generator,
+        sigma_init=sigma_init,
+        dark=dark,
+        output=output,
+        quantize=quantize,
+        clip=clip,
+        dtype=dtype,
+        out=out,
+    )
+    return synthesize(request)
+
+
+def synthesize(request: Request) -> Tensor:
+    """Carry out a checked request."""
+    cells = _noisy_cells(request)
+    frames = bayer.from_cells(cells, request.packed)
+    if request.out is None:
+        return frames.reshape(request.shape)
+    return request.out.copy_(frames).view(request.shape)
+
+
+def _noisy_cells(request: Request) -> Tensor:
+    p = request.params
+    cells = bayer.to_cells(request.clean, request.packed)
+    draw = _Words(request, cells)
+    black, white, ratio = _site(p.black), _sample(p.white), _sample(p.ratio)
+    signal = _signal(cells, black, white, ratio)  # float32, as every executor computes it
+    above_black = _shot(signal, p, draw)
+    above_black = above_black + _read(p, draw)
+    above_black = above_black + _sample(p.sigma_row) * bayer.rows_of_cells(normal_quantile(draw.row()))
+    above_black = above_black + _sample(p.sigma_col) * bayer.columns_of_cells(normal_quantile(draw.column()))
+    above_black = above_black + _site(p.bias)
+    if request.dark is not None:
+        above_black = above_black + bayer.to_cells(request.dark, request.packed)
+    return _convert(above_black, request, black.double(), white.double(), ratio.double(), draw)
+
+
+def _signal(cells: Tensor, black: Tensor, white: Tensor, ratio: Tensor) -> Tensor:
+    """Clean signal of the short exposure in DN above black, (B, 4, h, w) float32."""
+    if cells.dtype == torch.uint16:  # torch has no arithmetic for uint16
+        return (cells.to(torch.int32).to(torch.float32) - black) / ratio
+    return cells.to(torch.float32) * (white - black) / ratio
+
+
+def _shot(signal: Tensor, p: NoiseParams, draw: _Words) -> Tensor:
+    if not p.shot:
+        return signal.double()
+    K = _sample(p.K)
+    electrons = poisson_quantile(draw.site(Component.SHOT), signal / K)
+    return torch.where(torch.isnan(signal), torch.nan, K.double() * electrons)
+
+
+def _read(p: NoiseParams, draw: _Words) -> Tensor | float:
+    if p.read == "none":
+        return 0.0
+    word = draw.site(Component.READ)
+    if p.read == "gaussian":
+        return _sample(p.sigma_read).double() * normal_quantile(word)
+    return _sample(p.sigma_read).double() * tukey_lambda_quantile(word, _sample(p.tukey_lambda))
+
+
+def _convert(
+    above_black: Tensor, request: Request, black: Tensor, white: Tensor, ratio: Tensor, draw: _Words
+) -> Tensor:
+    """Quantize, clip and bring DN above black to the requested output."""
+    word = draw.site(Component.QUANTIZE) if request.quantize == "uniform" else None
+    raw = clip(quantize(black + above_black, request.quantize, word), request.clip, black, white)
+    if request.output == "dn":
+        return to_uint16(raw)
+    if request.output == "dn_float":
+        return (raw - black).to(torch.float32).to(request.dtype)
+    return ((raw - black) / (white - black) * ratio).to(torch.float32).to(request.dtype)
+
+
+class _Words:
+    """The random words of one request: (B, 4, h, w) per site, two per cell along a line."""
+
+    def __init__(self, request: Request, cells: Tensor) -> None:
+        device = cells.device
+        self.seed, self.index = request.seed, request.index
+        self.rows = torch.arange(cells.shape[2], device=device) + request.origin[0]
+        self.cols = torch.arange(cells.shape[3], device=device) + request.origin[1]
+        self.zero = torch.zeros(1, dtype=torch.int64, device=device)
+
+    def site(self, component: Component) -> Tensor:
+        return words(self.seed, self.index, component, self.rows, self.cols)
+
+    def row(self) -> Tensor:
+        return words(self.seed, self.index, Component.ROW, self.rows, self.zero)[:, :2]
+
+    def column(self) -> Tensor:
+        return words(self.seed, self.index, Component.COLUMN, self.zero, self.cols)[:, :2]
+
+
+def _sample(values: Tensor) -> Tensor:
+    return values[:, None, None, None]
+
+
+def _site(values: Tensor) -> Tensor:
+    return values[:, :, None, None]
