@@ -98,15 +98,15 @@ def _noisy_cells(request: Request) -> Tensor:
 def _signal(cells: Tensor, black: Tensor, white: Tensor, ratio: Tensor) -> Tensor:
     """Clean signal of the short exposure in DN above black, (B, 4, h, w) float32."""
     if cells.dtype == torch.uint16:  # torch has no arithmetic for uint16
-        return (cells.to(torch.int32).to(torch.float32) - black) / ratio
-    return cells.to(torch.float32) * (white - black) / ratio
+        return (cells.to(torch.int32).to(torch.float32) - black) * (1 / ratio)
+    return cells.to(torch.float32) * ((white - black) / ratio)
 
 
 def _shot(signal: Tensor, p: NoiseParams, draw: _Words) -> Tensor:
     if not p.shot:
         return signal.double()
     K = _sample(p.K)
-    electrons = poisson_quantile(draw.site(Component.SHOT), signal / K)
+    electrons = poisson_quantile(draw.site(Component.SHOT), signal * (1 / K))
     return torch.where(torch.isnan(signal), torch.nan, K.double() * electrons)
 
 

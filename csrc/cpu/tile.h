@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// The CPU executor's loop over tiles of cells. Each tiles_<isa>.cpp includes this once, in a namespace of its own
+// and compiled for its own instruction set.
+#pragma once
+
+#include "../noise/site.h"
+#include "request.h"
+
+#if defined(__SSE2__)
+#include <xmmintrin.h>
+#endif
+
+namespace lrd::LRD_ISA {
+namespace {
+
+constexpr int kCells = kTileCellCols;
+
+// Default floating-point environment for the life of the object: subnormals kept, whatever the caller has set.
+class DefaultFloatMode {
+ public:
+#if defined(__SSE2__)
+  DefaultFloatMode() : saved_(_mm_getcsr()) { _mm_setcsr(0x1F80); }
+  ~DefaultFloatMode() { _mm_setcsr(saved_); }
+
+ private:
+  unsigned saved_;
+#elif defined(__aarch64__)
+  DefaultFloatMode() {
+    __asm__ volatile("mrs %0, fpcr" : "=r"(saved_));
+    __asm__ volatile("msr fpcr, %0" : : "r"(uint64_t{0}));
+  }
+  ~DefaultFloatMode() { __asm__ volatile("msr fpcr, %0" : : "r"(saved_)); }
+
+ private:
+  uint64_t saved_;
+#else
+  DefaultFloatMode() {}
+#endif
+};
+
+inline Layout layout_of(const Frames& f, bool packed) {
+  return packed ? packed_layout(f.sample_stride, f.channel_stride, f.row_stride)
+                : mosaic_layout(f.sample_stride, f.row_stride);
+}
+
+inline float as_float(float x, Dtype) { return x; }
+inline float as_float(uint16_t x, Dtype dtype) {
+  return dtype == Dtype::kUint16 ? static_cast<float>(x) : dtype == Dtype::kFloat16 ? from_float16(x) : from_bfloat16(x);
+}
+
+// n cells of one cell row to the four sites, the rest of the block filled with zeros.
+template <typename T, int kColumnStep, Dtype kDtype>
+void load_sites(const T* source, const Layout& layout, int n, float (&value)[4][kCells]) {
+  for (int pair = 0; pair < 2; ++pair) {
+    const T* left = source + layout.site[2 * pair];
+    const T* right = source + layout.site[2 * pair + 1];
+    float* a = value[2 * pair];
+    float* b = value[2 * pair + 1];
+    for (int i = 0; i < n; ++i) {
+      a[i] = as_float(left[kColumnStep * i], kDtype);
+      b[i] = as_float(right[kColumnStep * i], kDtype);
+    }
+    for (int i = n; i < kCells; ++i) a[i] = b[i] = 0.0f;
+  }
+}
+
+template <typename T, Dtype kDtype>
+void load_typed(const Frames& f, const Layout& layout, int64_t offset, int n, float (&value)[4][kCells]) {
+  const T* source = static_cast<const T*>(f.data) + offset;
+  if (layout.cell_col == 1) {
+    load_sites<T, 1, kDtype>(source, layout, n, value);
+  } else {
+    load_sites<T, 2, kDtype>(source, layout, n, value);
+  }
+}
+
+inline void load(const Frames& f, const Layout& layout, int64_t offset, int n, float (&value)[4][kCells]) {
+  switch (f.dtype) {
+    case Dtype::kFloat32: return load_typed<float, Dtype::kFloat32>(f, layout, offset, n, value);
+    case Dtype::kFloat16: return load_typed<uint16_t, Dtype::kFloat16>(f, layout, offset, n, value);
+    case Dtype::kBfloat16: return load_typed<uint16_t, Dtype::kBfloat16>(f, layout, offset, n, value);
+    case Dtype::kUint16: return load_typed<uint16_t, Dtype::kUint16>(f, layout, offset, n, value);
+  }
+}
+
+template <Dtype kDtype>
+auto as_stored(float x) {
+  if constexpr (kDtype == Dtype::kFloat32) {
+    return x;
+  } else if constexpr (kDtype == Dtype::kFloat16) {
+    return to_float16(x);
+  } else if constexpr (kDtype == Dtype::kBfloat16) {
+    return to_bfloat16(x);
+  } else {
+    return to_uint16(x);
+  }
+}
+
+template <typename T, int kColumnStep, Dtype kDtype>
+void store_sites(T* target, const Layout& layout, int n, const float (&value)[4][kCells]) {
+  for (int pair = 0; pair < 2; ++pair) {
+    T* left = target + layout.site[2 * pair];
+    T* right = target + layout.site[2 * pair + 1];
+    const float* a = value[2 * pair];
+    const float* b = value[2 * pair + 1];
+    for (int i = 0; i < n; ++i) {
+      left[kColumnStep * i] = as_stored<kDtype>(a[i]);
+      right[kColumnStep * i] = as_stored<kDtype>(b[i]);
+    }
+  }
+}
+
+template <typename T, Dtype kDtype>
+void store_typed(const Frames& f, const Layout& layout, int64_t offset, int n, const float (&value)[4][kCells]) {
+  T* target = static_cast<T*>(f.data) + offset;
+  if (layout.cell_col == 1) {
+    store_sites<T, 1, kDtype>(target, layout, n, value);
+  } else {
+    store_sites<T, 2, kDtype>(target, layout, n, value);
+  }
+}
+
+inline void store(const Frames& f, const Layout& layout, int64_t offset, int n, const float (&value)[4][kCells]) {
+  switch (f.dtype) {
+    case Dtype::kFloat32: return store_typed<float, Dtype::kFloat32>(f, layout, offset, n, value);
+    case Dtype::kFloat16: return store_typed<uint16_t, Dtype::kFloat16>(f, layout, offset, n, value);
+    case Dtype::kBfloat16: return store_typed<uint16_t, Dtype::kBfloat16>(f, layout, offset, n, value);
+    case Dtype::kUint16: return store_typed<uint16_t, Dtype::kUint16>(f, layout, offset, n, value);
+  }
+}
+
+struct Tile {
+  int64_t sample, row, col;  // col and row of the first cell
+  int rows, cols;
+};
+
+inline Tile tile_at(const Request& q, int64_t number) {
+  const int64_t across = (q.cell_cols + kTileCellCols - 1) / kTileCellCols;
+  const int64_t down = (q.cell_rows + kTileCellRows - 1) / kTileCellRows;
+  Tile t;
+  t.col = number % across * kTileCellCols;
+  t.row = number / across % down * kTileCellRows;
+  t.sample = number / (across * down);
+  t.cols = static_cast<int>(q.cell_cols - t.col < kTileCellCols ? q.cell_cols - t.col : kTileCellCols);
+  t.rows = static_cast<int>(q.cell_rows - t.row < kTileCellRows ? q.cell_rows - t.row : kTileCellRows);
+  return t;
+}
+
+inline void synthesize_tile(const Request& q, const Model& model, const Tile& tile) {
+  const int64_t table_row = q.table_rows == 1 ? 0 : tile.sample;
+  const SampleParams p = sample_params(q.table + table_row * kTableColumns, q.clean.dtype == Dtype::kUint16);
+  const Stream stream = make_stream(q.seed, q.index[tile.sample]);
+  const Layout in = layout_of(q.clean, q.packed), dark = layout_of(q.dark, q.packed), out = layout_of(q.out, q.packed);
+  const uint32_t cell_col = static_cast<uint32_t>(q.origin_col + tile.col);
+  float columns[2][kCells], rows[2], value[4][kCells], dark_value[4][kCells];
+  column_noise<kCells>(stream, p.sigma_col, cell_col, columns);
+  for (int r = 0; r < tile.rows; ++r) {
+    const auto offset = [&](const Layout& l) {
+      return tile.sample * l.sample + (tile.row + r) * l.cell_row + tile.col * l.cell_col;
+    };
+    const uint32_t cell_row = static_cast<uint32_t>(q.origin_row + tile.row + r);
+    row_noise(stream, p.sigma_row, cell_row, rows);
+    load(q.clean, in, offset(in), tile.cols, value);
+    for (int site = 0; site < 4; ++site) {
+      const float black = p.signal_offset[site], scale = p.signal_scale[site];
+      for (int i = 0; i < kCells; ++i) value[site][i] = (value[site][i] - black) * scale;
+    }
+    if (q.dark.data != nullptr) load(q.dark, dark, offset(dark), tile.cols, dark_value);
+    synthesize<kCells>(model, p, stream, cell_row, cell_col, rows, columns, q.dark.data ? dark_value : nullptr, value);
+    store(q.out, out, offset(out), tile.cols, value);
+  }
+}
+
+inline void synthesize_tiles(const Request& q, int64_t first, int64_t last) {
+  const DefaultFloatMode mode;
+  const Model model = {static_cast<Read>(q.read), q.shot, static_cast<Output>(q.output),
+                       static_cast<Quantize>(q.quantize), static_cast<Clip>(q.clip)};
+  for (int64_t number = first; number < last; ++number) synthesize_tile(q, model, tile_at(q, number));
+}
+
+}  // namespace
+}  // namespace lrd::LRD_ISA

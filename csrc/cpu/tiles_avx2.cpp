@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// The CPU executor for x86-64-v3: AVX2 and FMA. The standard headers come first, outside the target's reach:
+// their inline functions must stay baseline code, because the linker may share them with every other object.
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+
+#include <cstdint>
+#include <cstring>
+
+#include "request.h"
+
+#define LRD_ISA avx2
+#pragma GCC push_options
+#pragma GCC target("arch=x86-64-v3")
+#include "probe.h"
+#include "tile.h"
+
+#pragma GCC pop_options
+
+namespace lrd {
+namespace {
+
+bool supported() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("f16c") && __builtin_cpu_supports("lzcnt") && __builtin_cpu_supports("movbe");
+}
+
+}  // namespace
+
+const Build kAvx2 = {"avx2", supported, avx2::synthesize_tiles, avx2::probe};
+
+}  // namespace lrd
+#endif

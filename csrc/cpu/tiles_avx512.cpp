@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// The CPU executor for x86-64-v4: AVX-512. The standard headers come first, outside the target's reach:
+// their inline functions must stay baseline code, because the linker may share them with every other object.
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+
+#include <cstdint>
+#include <cstring>
+
+#include "request.h"
+
+#define LRD_ISA avx512
+#pragma GCC push_options
+#pragma GCC target("arch=x86-64-v4,prefer-vector-width=512")
+#include "probe.h"
+#include "tile.h"
+
+#pragma GCC pop_options
+
+namespace lrd {
+namespace {
+
+bool supported() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("f16c") && __builtin_cpu_supports("lzcnt") && __builtin_cpu_supports("movbe");
+}
+
+}  // namespace
+
+const Build kAvx512 = {"avx512", supported, avx512::synthesize_tiles, avx512::probe};
+
+}  // namespace lrd
+#endif

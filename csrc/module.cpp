@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// lrd_ext._C: build information, and probes of the random words and quantiles for the tests.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "cpu/isa.h"
+#include "noise/philox.h"
+
+namespace py = pybind11;
+
+namespace {
+
+std::vector<uint32_t> philox(const std::vector<uint32_t>& counter, const std::vector<uint32_t>& key) {
+  if (counter.size() != 4 || key.size() != 2) throw std::invalid_argument("philox: needs 4 counter and 2 key words");
+  const auto w = lrd::portable::philox4x32(counter[0], counter[1], counter[2], counter[3], key[0], key[1]);
+  return {w.v, w.v + 4};
+}
+
+using Words = py::array_t<uint32_t, py::array::c_style | py::array::forcecast>;
+using Floats = py::array_t<float, py::array::c_style | py::array::forcecast>;
+
+Floats quantile(const std::string& which, const Words& words, const Floats& argument, const std::string& isa) {
+  lrd::Quantile kind;
+  if (which == "normal") {
+    kind = lrd::Quantile::kNormal;
+  } else if (which == "tukey_lambda") {
+    kind = lrd::Quantile::kTukeyLambda;
+  } else if (which == "poisson") {
+    kind = lrd::Quantile::kPoisson;
+  } else {
+    throw std::invalid_argument("quantile: which must be normal, tukey_lambda or poisson, got " + which);
+  }
+  if (words.size() != argument.size()) throw std::invalid_argument("quantile: one argument per word is needed");
+  const lrd::Build& build = isa.empty() ? lrd::chosen_build() : lrd::build_named(isa.c_str());
+  Floats result(words.size());
+  build.probe(kind, words.data(), argument.data(), result.mutable_data(), words.size());
+  return result;
+}
+
+std::vector<std::string> isa_names() {
+  std::vector<std::string> names;
+  for (const lrd::Build* build : lrd::available_builds()) names.emplace_back(build->name);
+  return names;
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_C, m) {
+  m.doc() = "Native part of lrd_ext: build information and probes; the op itself is torch.ops.lrd_ext.fused_synth";
+  m.attr("compiler") = __VERSION__;
+  m.def("isa", [] { return std::string(lrd::chosen_build().name); }, "Instruction set the CPU executor runs on.");
+  m.def("isa_names", &isa_names, "Instruction sets this processor can run, slowest first.");
+  m.def("philox", &philox, py::arg("counter"), py::arg("key"), "Philox4x32-10 of one counter.");
+  m.def("quantile", &quantile, py::arg("which"), py::arg("words"), py::arg("argument"), py::arg("isa") = "",
+        "Quantiles of uint32 words; argument is the Tukey-lambda shape or the Poisson mean of each.");
+}

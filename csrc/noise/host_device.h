@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// What lets one source serve the host (one namespace per instruction set) and the device.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#if defined(__CUDACC__)
+#define LRD_HD __host__ __device__ __forceinline__
+#else
+// always_inline: a function left out of line could be merged at link time with another instruction set's copy.
+#define LRD_HD inline __attribute__((always_inline))
+#endif
+
+// Every build of these headers lives in a namespace of its own (see csrc/cpu), so the linker never mixes them.
+#ifndef LRD_ISA
+#define LRD_ISA portable
+#endif
+
+namespace lrd::LRD_ISA {
+
+LRD_HD uint32_t bits_of(float x) {
+  uint32_t u;
+  memcpy(&u, &x, sizeof u);
+  return u;
+}
+
+LRD_HD float float_of(uint32_t u) {
+  float x;
+  memcpy(&x, &u, sizeof x);
+  return x;
+}
+
+LRD_HD float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+
+// c0 + c1 x + c2 x^2 + ..., by Horner's rule in explicit fmas: the same bits on every executor.
+LRD_HD float polynomial(float, float c) { return c; }
+
+template <typename... Rest>
+LRD_HD float polynomial(float x, float c, Rest... rest) {
+  return fma(polynomial(x, rest...), x, c);
+}
+
+}  // namespace lrd::LRD_ISA

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Philox4x32-10 (Salmon et al., SC 2011), addressed by seed, sample index, sensor cell and noise component.
+// Mirrors lrd_ext/reference/philox.py; STREAM_VERSION there names the map.
+#pragma once
+
+#include "host_device.h"
+
+namespace lrd::LRD_ISA {
+
+// Low byte of the fourth counter word. Public numbers, never reused.
+enum Component : uint32_t {
+  kShot = 0,
+  kRead = 1,
+  kRow = 2,
+  kColumn = 3,
+  kQuantize = 4,
+  kGenerator = 5,
+  kGeneratorRow = 6,
+  kGeneratorColumn = 7,
+  kParameters = 8,
+};
+
+constexpr int kPhiloxRounds = 10;
+
+struct Words {
+  uint32_t v[4];
+};
+
+LRD_HD Words philox4x32(uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3, uint32_t k0, uint32_t k1) {
+#pragma GCC unroll 10
+  for (int round = 0; round < kPhiloxRounds; ++round) {
+    const uint64_t product0 = uint64_t{0xD2511F53u} * c0;
+    const uint64_t product1 = uint64_t{0xCD9E8D57u} * c2;
+    c0 = static_cast<uint32_t>(product1 >> 32) ^ c1 ^ k0;
+    c1 = static_cast<uint32_t>(product1);
+    c2 = static_cast<uint32_t>(product0 >> 32) ^ c3 ^ k1;
+    c3 = static_cast<uint32_t>(product0);
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+  return {{c0, c1, c2, c3}};
+}
+
+// The stream of one sample: what stays fixed while cells and components vary.
+struct Stream {
+  uint32_t key0, key1, index_low, index_high;
+};
+
+LRD_HD Stream make_stream(int64_t seed, int64_t index) {
+  const uint64_t s = static_cast<uint64_t>(seed), i = static_cast<uint64_t>(index);
+  return {static_cast<uint32_t>(s), static_cast<uint32_t>(s >> 32), static_cast<uint32_t>(i),
+          static_cast<uint32_t>(i >> 32) & 0xFFFFFFu};
+}
+
+// Words of the cell's four sites; cell coordinates are taken mod 2^32.
+LRD_HD Words words(const Stream& s, Component component, uint32_t cell_row, uint32_t cell_col) {
+  return philox4x32(cell_col, cell_row, s.index_low, component + 256u * s.index_high, s.key0, s.key1);
+}
+
+}  // namespace lrd::LRD_ISA

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// Poisson quantile of a 32-bit word: the smallest k with F(k; mean) >= u, u = (word + 1/2) / 2^32.
+// Mirrors lrd_ext/reference/poisson.py. Which of three methods answers depends on the mean and the word alone:
+//   walk        mean < kWalkLimit: subtract the terms of the distribution from the word, upward from k = 0
+//   asymptotic  else: Giles 2016, ACM TOMS 42(1), Algorithm 955, with a correction term of our own fit
+//   exact       where neither is fine enough (far tails): the sum in double; about 1 word in 2000
+#pragma once
+
+#include "normal.h"
+
+namespace lrd::LRD_ISA {
+
+constexpr float kMaxMean = 1e7f;   // above, float32 no longer resolves single electrons
+constexpr float kWalkLimit = 10.0f;
+constexpr int kWalkSteps = 32;     // more than any word below kWalkTail can take at mean < kWalkLimit
+constexpr uint32_t kWalkTail = 0xFFE00000u;  // words from here on go to the exact method
+constexpr float kWalkUnit = 0x1p30f;         // fixed point of the walk: 2^-30, so that int32 cannot overflow
+constexpr float kAsymptoticLow = -1.0f, kAsymptoticHigh = 1.5f;  // range of the fits in s = z / sqrt(mean)
+
+// The mean as the quantile takes it: negative and NaN count as 0, large ones as kMaxMean.
+LRD_HD float poisson_mean(float signal, float inverse_gain) {
+  const float mean = signal * inverse_gain;
+  const float positive = mean > 0.0f ? mean : 0.0f;
+  return positive < kMaxMean ? positive : kMaxMean;
+}
+
+// State of the walk at one site. remaining < 0 means that k is found.
+struct PoissonWalk {
+  float term;  // P(X = k) in units of 2^-30
+  int32_t remaining, k;
+};
+
+LRD_HD PoissonWalk walk_start(uint32_t word, float mean) {
+  const int32_t start = static_cast<int32_t>(word >> 2);
+  return {exp_float(-mean) * kWalkUnit, word >= kWalkTail ? -1 : start, 0};
+}
+
+// One step from k to k + 1; inverse_next is 1 / (k + 1).
+LRD_HD void walk_step(PoissonWalk& w, float mean, float inverse_next) {
+  w.remaining -= static_cast<int32_t>(w.term);  // goes on below 0 harmlessly: the terms sum to 2^30
+  w.k += w.remaining >= 0;
+  w.term *= mean * inverse_next;
+}
+
+// The walk for the sites of a block whose mean is below kWalkLimit, all in step until the last one is done.
+template <int N>
+LRD_HD void walk_block(const uint32_t (&word)[N], const float (&mean)[N], float (&k)[N]) {
+  PoissonWalk w[N];
+  float low_mean[N];
+  for (int i = 0; i < N; ++i) {
+    low_mean[i] = mean[i] < kWalkLimit ? mean[i] : 0.0f;  // at 0 the first step ends the walk
+    w[i] = walk_start(word[i], low_mean[i]);
+  }
+  for (int step = 0; step < kWalkSteps; step += 4) {
+    const float inverse[4] = {1.0f / static_cast<float>(step + 1), 1.0f / static_cast<float>(step + 2),
+                              1.0f / static_cast<float>(step + 3), 1.0f / static_cast<float>(step + 4)};
+    int32_t all_done = -1;
+    for (int i = 0; i < N; ++i) {
+      walk_step(w[i], low_mean[i], inverse[0]);
+      walk_step(w[i], low_mean[i], inverse[1]);
+      walk_step(w[i], low_mean[i], inverse[2]);
+      walk_step(w[i], low_mean[i], inverse[3]);
+      all_done &= w[i].remaining;
+    }
+    if (all_done < 0) break;
+  }
+  for (int i = 0; i < N; ++i) k[i] = mean[i] < kWalkLimit ? static_cast<float>(w[i].k) : k[i];
+}
+
+struct Asymptotic {
+  float k;
+  bool in_range;
+};
+
+// mean >= kWalkLimit. The whole part of the mean stays apart, so float32 loses nothing up to kMaxMean.
+LRD_HD Asymptotic poisson_asymptotic(uint32_t word, float mean) {
+  const float z = normal_quantile(word);
+  const float root = __builtin_sqrtf(mean);
+  const float inverse_root = 1.0f / root;
+  const float s = z * inverse_root;
+  const float ratio = polynomial(s, 0.166665748f, -0.0138875237f, 0.00372125488f, -0.00134601421f, 0.000478341273f,
+                                 -0.000207090532f, 0.000242877519f, -0.000130337605f);
+  const float c0 = polynomial(s, 0.333332866f, -0.0277843624f, 0.00867154729f, -0.00340340845f, 0.00142173911f,
+                              -0.00125998119f, 0.000902248779f);
+  const float c1 = polynomial(s, -0.0197880249f, 0.0174228903f, -0.0135428254f, 0.00838330109f, -0.00194516499f,
+                              0.00824741460f, -0.0110180862f);
+  const float small_terms = fma(z * z, ratio, fma(c1, inverse_root * inverse_root, c0));
+  const float whole = static_cast<float>(static_cast<int32_t>(mean));
+  const float x = fma(z, root, (mean - whole) + small_terms);
+  const float truncated = static_cast<float>(static_cast<int32_t>(x));
+  const float floor_x = truncated > x ? truncated - 1.0f : truncated;
+  return {whole + floor_x, s >= kAsymptoticLow && s <= kAsymptoticHigh};
+}
+
+// exp(-x) in double for 0 <= x < 100, by the Taylor series after halving down: 14 terms leave less than 1e-17.
+LRD_HD double exp_negative(double x) {
+  const int n = static_cast<int>(x * 1.4426950408889634 + 0.5);
+  const double f = __builtin_fma(n, -1.9082149292705877e-10, __builtin_fma(n, -0.6931471803691238, x));
+  double sum = 1.0;
+  for (int i = 14; i > 0; --i) sum = __builtin_fma(sum, -f / i, 1.0);
+  for (int i = 0; i < n; ++i) sum *= 0.5;
+  return sum;
+}
+
+// Sum of the terms in double. Serves means below 42: larger ones have |z| < 6.34 inside the asymptotic range.
+LRD_HD float poisson_exact(uint32_t word, float mean) {
+  const double u = (static_cast<double>(word) + 0.5) * 0x1p-32, m = static_cast<double>(mean);
+  double term = exp_negative(m), cumulative = term;
+  int k = 0;
+  while (cumulative < u && k < 256) {
+    ++k;
+    term *= m / k;
+    cumulative += term;
+  }
+  return static_cast<float>(k);
+}
+
+// Largest error of the CDF that any of the three leaves: 1e-6 (tests/csrc/test_quantiles.py).
+//
+// N sites at once, so that the loops vectorise; a method runs only where a site of the block needs it, which
+// cannot change a result because each site's method follows from its own mean and word.
+template <int N>
+LRD_HD void poisson_quantiles(const uint32_t (&word)[N], const float (&mean)[N], float (&k)[N]) {
+  int32_t any_walk = 0, any_asymptotic = 0, any_exact = 0;
+  int32_t exact[N];
+  for (int i = 0; i < N; ++i) {
+    const int32_t walk = mean[i] < kWalkLimit;
+    const int32_t tail = word[i] >= kWalkTail;
+    any_walk |= walk;
+    any_asymptotic |= 1 - walk;
+    exact[i] = walk & tail;
+    any_exact |= exact[i];
+  }
+  if (any_asymptotic) {
+    for (int i = 0; i < N; ++i) {
+      const Asymptotic a = poisson_asymptotic(word[i], mean[i] < kWalkLimit ? kWalkLimit : mean[i]);
+      k[i] = a.k;
+      const int32_t outside = mean[i] >= kWalkLimit ? 1 - static_cast<int32_t>(a.in_range) : 0;
+      exact[i] |= outside;
+      any_exact |= outside;
+    }
+  }
+  if (any_walk) walk_block<N>(word, mean, k);
+  if (any_exact) {
+    for (int i = 0; i < N; ++i) {
+      if (exact[i]) k[i] = poisson_exact(word[i], mean[i]);
+    }
+  }
+}
+
+}  // namespace lrd::LRD_ISA

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// The noise model: which components are drawn at a site, and the fixed order in which they are summed.
+// Mirrors lrd_ext/reference/synth.py. Works on N neighbouring cells of one cell row at a time: on a CPU the
+// loops over N vectorise, on a GPU N is what one thread does.
+#pragma once
+
+#include "bayer.h"
+#include "half.h"
+#include "normal.h"
+#include "params.h"
+#include "philox.h"
+#include "poisson.h"
+#include "quantize.h"
+#include "tukey_lambda.h"
+
+namespace lrd::LRD_ISA {
+
+template <int N>
+LRD_HD void draw_words(const Stream& stream, Component component, uint32_t cell_row, uint32_t cell_col,
+                       uint32_t (&word)[4][N]) {
+  for (int i = 0; i < N; ++i) {
+    const Words w = words(stream, component, cell_row, cell_col + static_cast<uint32_t>(i));
+    word[0][i] = w.v[0];
+    word[1][i] = w.v[1];
+    word[2][i] = w.v[2];
+    word[3][i] = w.v[3];
+  }
+}
+
+// Row noise of a cell row's two mosaic rows, DN.
+LRD_HD void row_noise(const Stream& stream, float sigma_row, uint32_t cell_row, float (&noise)[2]) {
+  const Words w = words(stream, kRow, cell_row, 0);
+  noise[0] = sigma_row * normal_quantile(w.v[0]);
+  noise[1] = sigma_row * normal_quantile(w.v[1]);
+}
+
+// Column noise of N cells' two mosaic columns each, DN.
+template <int N>
+LRD_HD void column_noise(const Stream& stream, float sigma_col, uint32_t cell_col, float (&noise)[2][N]) {
+  for (int i = 0; i < N; ++i) {
+    const Words w = words(stream, kColumn, 0, cell_col + static_cast<uint32_t>(i));
+    noise[0][i] = sigma_col * normal_quantile(w.v[0]);
+    noise[1][i] = sigma_col * normal_quantile(w.v[1]);
+  }
+}
+
+// value: clean signal in DN of the short exposure; becomes K times the photo-electrons.
+template <int N>
+LRD_HD void shot_noise(const SampleParams& p, const Stream& stream, uint32_t cell_row, uint32_t cell_col,
+                       float (&value)[4][N]) {
+  uint32_t word[4][N];
+  draw_words(stream, kShot, cell_row, cell_col, word);
+  const float K = p.K, inverse_K = p.inverse_K;
+  for (int site = 0; site < 4; ++site) {
+    float mean[N], electrons[N];
+    for (int i = 0; i < N; ++i) mean[i] = poisson_mean(value[site][i], inverse_K);
+    poisson_quantiles<N>(word[site], mean, electrons);
+    for (int i = 0; i < N; ++i) {
+      const float signal = value[site][i];
+      value[site][i] = signal == signal ? K * electrons[i] : signal;  // NaN stays
+    }
+  }
+}
+
+template <int N>
+LRD_HD void read_noise(const Model& model, const SampleParams& p, const Stream& stream, uint32_t cell_row,
+                       uint32_t cell_col, float (&value)[4][N]) {
+  uint32_t word[4][N];
+  draw_words(stream, kRead, cell_row, cell_col, word);
+  const float sigma = p.sigma_read, shape = p.tukey_lambda, inverse = p.inverse_lambda;
+  const bool series = shape < kSeriesShape && shape > -kSeriesShape;
+  for (int site = 0; site < 4; ++site) {
+    if (model.read == Read::kGaussian) {
+      for (int i = 0; i < N; ++i) value[site][i] += sigma * normal_quantile(word[site][i]);
+    } else if (series) {
+      for (int i = 0; i < N; ++i) value[site][i] += sigma * tukey_lambda_series(word[site][i], shape);
+    } else {
+      for (int i = 0; i < N; ++i) value[site][i] += sigma * tukey_lambda_powers(word[site][i], shape, inverse);
+    }
+  }
+}
+
+// Quantize and clip raw = black + value, then express it as the requested output.
+template <int N>
+LRD_HD void convert(const Model& model, const SampleParams& p, const Stream& stream, uint32_t cell_row,
+                    uint32_t cell_col, float (&value)[4][N]) {
+  uint32_t word[4][N];
+  if (model.quantize == Quantize::kUniform) draw_words(stream, kQuantize, cell_row, cell_col, word);
+  for (int site = 0; site < 4; ++site) {
+    const float black = p.black[site], span = p.span[site], ratio = p.ratio, white = p.white;
+    const float low = model.clip == Clip::kBlack ? black : 0.0f;
+    for (int i = 0; i < N; ++i) value[site][i] = black + value[site][i];
+    if (model.quantize == Quantize::kRound) {
+      for (int i = 0; i < N; ++i) value[site][i] = round_half_even(value[site][i]);
+    } else if (model.quantize == Quantize::kUniform) {
+      for (int i = 0; i < N; ++i) value[site][i] = value[site][i] + centred_uniform(word[site][i]);
+    }
+    if (model.clip != Clip::kNone) {
+      for (int i = 0; i < N; ++i) value[site][i] = clip(value[site][i], low, white);
+    }
+    if (model.output == Output::kDnFloat) {
+      for (int i = 0; i < N; ++i) value[site][i] = value[site][i] - black;
+    } else if (model.output == Output::kNormalized) {
+      for (int i = 0; i < N; ++i) value[site][i] = (value[site][i] - black) / span * ratio;
+    }
+  }
+}
+
+// From clean signal (DN of the short exposure) to the requested output, in place.
+// dark: DN above black by site, or null.
+template <int N>
+LRD_HD void synthesize(const Model& model, const SampleParams& p, const Stream& stream, uint32_t cell_row,
+                       uint32_t cell_col, const float (&rows)[2], const float (&columns)[2][N],
+                       const float (*dark)[N], float (&value)[4][N]) {
+  if (model.shot) shot_noise<N>(p, stream, cell_row, cell_col, value);
+  if (model.read != Read::kNone) read_noise<N>(model, p, stream, cell_row, cell_col, value);
+  for (int site = 0; site < 4; ++site) {
+    const float row = rows[site >> 1], bias = p.bias[site];
+    for (int i = 0; i < N; ++i) value[site][i] = ((value[site][i] + row) + columns[site & 1][i]) + bias;
+    if (dark != nullptr) {
+      for (int i = 0; i < N; ++i) value[site][i] += dark[site][i];
+    }
+  }
+  convert<N>(model, p, stream, cell_row, cell_col, value);
+}
+
+}  // namespace lrd::LRD_ISA

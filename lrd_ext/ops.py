@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Glue to the compiled op torch.ops.lrd_ext.fused_synth: loading, its fake implementation, calling it."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+import torch
+from torch import Tensor
+
+from .params import READ_MODELS, NoiseParams
+from .reference.arguments import CLIP, OUTPUTS, QUANTIZE, Request
+
+#: Columns of the parameter table the op takes, one row per sample. Mirrors csrc/noise/params.h.
+TABLE = ("K", "ratio", "white", "sigma_read", "tukey_lambda", "sigma_row", "sigma_col")
+
+
+def _load() -> tuple[ModuleType | None, str]:
+    """Return the compiled module, or None and the reason why there is none."""
+    try:
+        return importlib.import_module("lrd_ext._C"), ""
+    except ModuleNotFoundError:
+        return None, "this installation holds no compiled module"
+    except ImportError as error:
+        return None, f"the compiled module does not load: {error}"
+
+
+#: The compiled module or None, and why not.
+NATIVE, WHY_NOT_NATIVE = _load()
+
+if NATIVE is not None:
+
+    @torch.library.register_fake("lrd_ext::fused_synth")
+    def _fused_synth_fake(
+        clean: Tensor,
+        table: Tensor,
+        seed: Tensor,
+        index: Tensor,
+        dark: Tensor | None,
+        origin_row: int,
+        origin_col: int,
+        packed: bool,
+        read: int,
+        shot: bool,
+        output: int,
+        quantize: int,
+        clip: int,
+        out: Tensor,
+    ) -> None:
+        return None
+
+
+def parameter_table(params: NoiseParams) -> Tensor:
+    """Return params as the (B, 15) float32 table the op takes: TABLE, black by site, bias by site."""
+    scalars = torch.stack([getattr(params, name) for name in TABLE], dim=1)
+    return torch.cat([scalars, params.black, params.bias], dim=1)
+
+
+def run(request: Request) -> Tensor:
+    """Carry out a checked request with the compiled op."""
+    clean = _with_contiguous_rows(request.clean)
+    if clean.dtype == torch.float64:
+        clean = clean.to(torch.float32)
+    out = request.out
+    if out is None:
+        out = torch.empty(clean.shape, dtype=request.dtype, device=clean.device)
+    torch.ops.lrd_ext.fused_synth(
+        clean,
+        parameter_table(request.params),
+        request.seed,
+        request.index.contiguous(),
+        None if request.dark is None else _with_contiguous_rows(request.dark),
+        request.origin[0],
+        request.origin[1],
+        request.packed,
+        READ_MODELS.index(request.params.read),
+        request.params.shot,
+        OUTPUTS.index(request.output),
+        QUANTIZE.index(request.quantize),
+        CLIP.index(request.clip),
+        out,
+    )
+    return out.view(request.shape)
+
+
+def _with_contiguous_rows(frames: Tensor) -> Tensor:
+    return frames if frames.shape[-1] < 2 or frames.stride(-1) == 1 else frames.contiguous()

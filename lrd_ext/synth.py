@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""fused_synth: the front door. Checks the call, chooses who carries it out."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import ops
+from .params import NoiseParams
+from .reference.arguments import check_arguments
+from .reference.synth import synthesize
+
+BACKENDS = ("auto", "cpu", "cuda", "reference")
+
+
+def fused_synth(
+    clean: Tensor,
+    params: NoiseParams,
+    *,
+    seed: int | Tensor,
+    index: int | Tensor = 0,
+    origin: tuple[int, int] = (0, 0),
+    layout: str = "auto",
+    generator: Any = None,
+    sigma_init: float | Tensor | None = None,
+    dark: Tensor | None = None,
+    output: str = "normalized",
+    quantize: str = "round",
+    clip: str = "adc",
+    dtype: torch.dtype = torch.float32,
+    out: Tensor | None = None,
+    backend: str = "auto",
+) -> Tensor:
+    """Synthesise what a camera would have recorded of a clean scene with 1/ratio of the light.
+
+    Shot, read, row, column and quantization noise in one pass, without temporaries. The noise of a site
+    depends on (seed, index, position on the sensor, component) and nothing else: not on batch, crop, layout,
+    thread count or instruction set. A NaN in ``clean`` gives NaN in float outputs and 0 in uint16.
+
+    Args:
+        clean: normalized linear signal in [0, 1] (above 1 allowed; float64 is read as float32), or uint16 raw
+            DN. Mosaic (H, W), (B, H, W), (B, 1, H, W) or packed (B, 4, H/2, W/2), channels in CFA-site order
+            (0,0), (0,1), (1,0), (1,1). With shot noise, signal below 0 gives no electrons.
+        params: noise of each sample, on clean's device, a batch of 1 or of B.
+        seed: int or int64 tensor of one number, bits taken mod 2^64.
+        index: identity of each sample (data-set index, frame number), int64 tensor (B,) or int; an int i for
+            a batch means i ... i + B - 1. In [0, 2^56).
+        origin: (row, col) of clean's first site on the sensor, even.
+        layout: "auto" reads 2-D and 3-D as mosaic and 4-D by its channel count and refuses (4, h, w);
+            "mosaic"; "packed".
+        generator: learned signal-independent noise; not supported by this release.
+        sigma_init: standard deviation of the generator's input, DN; goes with ``generator``.
+        dark: dark frame or dark shading, float32 DN above black, clean's layout and crop, for each sample or
+            one for all.
+        output: "normalized", (raw - black) / (white - black) * ratio, as denoisers eat it; "dn", uint16 raw
+            DN, saturating at 0 and 65535; "dn_float", DN above black.
+        quantize: "round", the converter's own rounding, half to even; "uniform", adds U(-1/2, 1/2) DN
+            instead; "none".
+        clip: "adc" clips raw DN to [0, white], "black" to [black, white], "none" not at all.
+        dtype: float32, float16 or bfloat16; of float outputs.
+        out: contiguous tensor of clean's shape that receives the result.
+        backend: "auto", "cpu", "cuda" or "reference".
+
+    Returns: tensor of clean's shape.
+
+    Raises:
+        TypeError: an argument of the wrong type or dtype.
+        ValueError: a shape, size, mode or device that does not fit.
+        NotImplementedError: ``generator`` was given.
+        RuntimeError: the backend asked for is not available here.
+
+    Source: Zhang et al., ICCV 2023 (signal-dependent noise from physics, the rest added before clipping);
+    Wei et al., CVPR 2020, section 3 (the components).
+    """
+    request = check_arguments(
+        clean,
+        params,
+        seed=seed,
+        index=index,
+        origin=origin,
+        layout=layout,
+        generator=generator,
+        sigma_init=sigma_init,
+        dark=dark,
+        output=output,
+        quantize=quantize,
+        clip=clip,
+        dtype=dtype,
+        out=out,
+    )
+    if _resolve(backend, clean.device.type) == "reference":
+        return synthesize(request)
+    return ops.run(request)
+
+
+def _resolve(backend: str, device: str) -> str:
+    """Name the executor that carries out a call on ``device``."""
+    if backend not in BACKENDS:
+        raise ValueError(f"fused_synth: backend must be one of {BACKENDS}, got {backend!r}")
+    if backend == "reference":
+        return backend
+    if backend in ("cpu", "cuda") and backend != device:
+        raise ValueError(f"fused_synth: backend={backend!r} needs clean on that device, got {device}")
+    why_not = _why_not_compiled(device)
+    if not why_not:
+        return "compiled"
+    if backend != "auto":
+        raise RuntimeError(f"fused_synth: backend={backend!r} is not available: {why_not}")
+    _warn_once(why_not)
+    return "reference"
+
+
+def _why_not_compiled(device: str) -> str:
+    if ops.NATIVE is None:
+        return f"{ops.WHY_NOT_NATIVE}; with a C++ compiler at hand, reinstall with LRD_EXT_NATIVE=1 pip install ."
+    if device != "cpu":
+        return f"this release has no compiled kernels for {device} tensors; move clean and params to the CPU"
+    return ""
+
+
+@functools.cache
+def _warn_once(why_not: str) -> None:
+    warnings.warn(
+        f"lrd_ext: running the slow reference executor, because {why_not}", RuntimeWarning, stacklevel=4
+    )
