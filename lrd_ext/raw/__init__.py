@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Raw files in, DNG out, planes packed and unpacked, pictures for the eye."""
+
+from __future__ import annotations
+
+from .cfa import BAYER, MONO, ORDERS, SITES, pack, shift_cfa, site_labels, unpack
+from .model import Raw, RawFileError
+from .preview import before_after, render, suggest_exposure, write_preview
+from .reader import read
+from .writer import write_dng
+
+__all__ = [
+    "BAYER",
+    "MONO",
+    "ORDERS",
+    "SITES",
+    "Raw",
+    "RawFileError",
+    "before_after",
+    "pack",
+    "read",
+    "render",
+    "shift_cfa",
+    "site_labels",
+    "suggest_exposure",
+    "unpack",
+    "write_dng",
+    "write_preview",
+]

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whole files or none: outputs appear under their name only when they are complete."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from .model import RawFileError
+
+
+def check_target(path: str | os.PathLike[str], op: str) -> Path:
+    """Return the real path a file can be written to, links followed.
+
+    Raises:
+        RawFileError: it is a directory, or its directory does not exist.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise RawFileError(f"{op}: path must name a file, got the directory {path}")
+    if not target.parent.is_dir():
+        raise RawFileError(
+            f"{op}: path must lie in an existing directory, got {path}. Create {target.parent} first"
+        )
+    return target
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file beside ``target`` that takes its place when the block ends well.
+
+    On any exception, an interrupt included, the temporary file goes and ``target`` is as it was.
+    """
+    temporary = target.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The colour filter array: names of its four phases, and packing of a mosaic into four planes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+BAYER = ("RGGB", "GRBG", "GBRG", "BGGR")
+"""The four Bayer phases, each the colours of sites (0,0), (0,1), (1,0), (1,1)."""
+
+MONO = "MONO"
+"""Stands in place of a Bayer phase for a sensor without colour filters."""
+
+SITES = ((0, 0), (0, 1), (1, 0), (1, 1))
+"""(row, column) of the four sites of a 2x2 cell, in the order every per-site figure of the library has."""
+
+ORDERS = ("site", "rgbg")
+"""Orders of packed planes: by site, or R, G of the red rows, B, G of the blue rows."""
+
+
+def check_cfa(cfa: str, *, mono: bool = True, what: str = "cfa") -> str:
+    """Return ``cfa`` if it names a Bayer phase (or, where ``mono`` allows it, "MONO").
+
+    Raises:
+        ValueError: it does not.
+    """
+    accepted = (*BAYER, MONO) if mono else BAYER
+    if cfa not in accepted:
+        raise ValueError(f"{what} must be one of {', '.join(accepted)}, got {cfa!r}")
+    return cfa
+
+
+def shift_cfa(cfa: str, rows: int, columns: int) -> str:
+    """Return the pattern seen from pixel (``rows``, ``columns``) of a mosaic whose pixel (0, 0) has ``cfa``.
+
+    A shift is its own inverse, since the pattern repeats every two pixels. "MONO" stays "MONO".
+    """
+    if check_cfa(cfa) == MONO:
+        return MONO
+    return "".join(cfa[2 * ((r + rows) % 2) + (c + columns) % 2] for r, c in SITES)
+
+
+def site_labels(cfa: str) -> tuple[str, str, str, str]:
+    """Name the four sites for tables and plots: R, Gr, Gb, B, or 00, 01, 10, 11 for "MONO"."""
+    if check_cfa(cfa) == MONO:
+        return "00", "01", "10", "11"
+    names = dict(zip(rgbg_sites(cfa), ("R", "Gr", "B", "Gb"), strict=True))
+    return names[0], names[1], names[2], names[3]
+
+
+def rgbg_sites(cfa: str) -> tuple[int, int, int, int]:
+    """Return the site numbers 0..3 of R, the green in R's row, B, and the green in B's row.
+
+    Raises:
+        ValueError: ``cfa`` is not a Bayer phase.
+    """
+    red = check_cfa(cfa, mono=False).index("R")
+    return red, red ^ 1, red ^ 3, red ^ 2
+
+
+def pack(mosaic: Any, order: str = "site", *, cfa: str | None = None) -> Any:
+    """Pack a mosaic into four planes of half its height and width.
+
+    Args:
+        mosaic: (..., H, W) array or torch tensor of any dtype, or a ``Raw``; H and W even.
+        order: "site" gives the sites (0,0), (0,1), (1,0), (1,1); "rgbg" gives R, the green of the red
+            rows, B, the green of the blue rows, as ELD and SID pack, whatever the phase.
+        cfa: phase of ``mosaic[..., 0, 0]``, needed for "rgbg" only; a ``Raw`` brings its own.
+
+    Returns:
+        (..., 4, H/2, W/2), of the kind and dtype of ``mosaic``, a copy.
+
+    Raises:
+        TypeError: ``mosaic`` is neither array, tensor nor Raw.
+        ValueError: an odd or missing dimension, or an unknown order or phase.
+
+    Source: Wei et al., CVPR 2020 (ELD), and Chen et al., CVPR 2018 (SID), for the order R, G, B, G.
+    """
+    if cfa is None:
+        cfa = getattr(mosaic, "cfa", None)
+    mosaic = getattr(mosaic, "mosaic", mosaic)
+    sites = _plane_sites(order, cfa, "raw.pack")
+    height, width = _shape_of(mosaic, 2, "raw.pack: mosaic", "(..., H, W)")[-2:]
+    if height % 2 or width % 2:
+        raise ValueError(
+            f"raw.pack: mosaic must have even height and width, got {height} x {width}. Crop it first"
+        )
+    planes = [mosaic[..., SITES[s][0] :: 2, SITES[s][1] :: 2] for s in sites]
+    if isinstance(mosaic, np.ndarray):
+        return np.stack(planes, axis=-3)
+    return sys.modules["torch"].stack(planes, dim=-3)
+
+
+def unpack(packed: Any, order: str = "site", *, cfa: str | None = None) -> Any:
+    """Lay four planes out as a mosaic again: the inverse of :func:`pack`.
+
+    Args:
+        packed: (..., 4, h, w) array or torch tensor of any dtype.
+        order: the order of the planes, "site" or "rgbg".
+        cfa: phase the mosaic shall have, needed for "rgbg" only.
+
+    Returns:
+        (..., 2h, 2w), of the kind and dtype of ``packed``.
+
+    Raises:
+        TypeError: ``packed`` is neither array nor tensor.
+        ValueError: there are not four planes, or an unknown order or phase.
+    """
+    sites = _plane_sites(order, cfa, "raw.unpack")
+    *batch, planes, height, width = _shape_of(packed, 3, "raw.unpack: packed", "(..., 4, h, w)")
+    if planes != 4:
+        raise ValueError(f"raw.unpack: packed must be (..., 4, h, w), got shape {tuple(packed.shape)}")
+    shape = (*batch, 2 * height, 2 * width)
+    mosaic = np.empty(shape, packed.dtype) if isinstance(packed, np.ndarray) else packed.new_empty(shape)
+    for plane, site in enumerate(sites):
+        row, column = SITES[site]
+        mosaic[..., row::2, column::2] = packed[..., plane, :, :]
+    return mosaic
+
+
+def _plane_sites(order: str, cfa: str | None, op: str) -> tuple[int, int, int, int]:
+    if order not in ORDERS:
+        raise ValueError(f"{op}: order must be one of {', '.join(ORDERS)}, got {order!r}")
+    if order == "site":
+        return 0, 1, 2, 3
+    if cfa is None:
+        raise ValueError(f'{op}: order "rgbg" needs cfa, one of {", ".join(BAYER)}')
+    return rgbg_sites(check_cfa(cfa, mono=False, what=f'{op}: cfa for order "rgbg"'))
+
+
+def _shape_of(data: Any, least: int, what: str, rule: str) -> tuple[int, ...]:
+    # Asked of sys.modules, so that arrays can be packed where torch is not even loaded.
+    torch = sys.modules.get("torch")
+    if not isinstance(data, np.ndarray) and not (torch and isinstance(data, torch.Tensor)):
+        raise TypeError(f"{what} must be a NumPy array or a torch tensor, got {type(data).__name__}")
+    if data.ndim < least:
+        raise ValueError(f"{what} must be {rule}, got shape {tuple(data.shape)}")
+    return tuple(data.shape)

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading raw files: LibRaw (rawpy) decodes; its account is put in terms of sites of the whole mosaic."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import cfa as _cfa
+from .dng_tags import read_dng_tags, unsupported
+from .model import Raw, RawFileError
+
+_SIGNATURES = {
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"\x89PNG": "a PNG picture",
+    b"PK\x03\x04": "a ZIP archive",
+    b"\x93NUMPY": "a NumPy array",
+    b"FOVb": "a Foveon X3F file (three colours at each pixel)",
+}
+# LibRaw's flip is a sum of 1 (mirror columns), 2 (mirror rows), 4 (swap axes).
+_ORIENTATION_OF_FLIP = {0: 1, 1: 2, 2: 4, 3: 3, 4: 5, 5: 8, 6: 6, 7: 7}
+
+
+def read(path: str | os.PathLike[str]) -> Raw:
+    """Read a raw file: any DNG or camera format with a 2x2 Bayer or monochrome mosaic that LibRaw decodes.
+
+    A DNG's levels, area, filters, colour and exposure come from its tags. BlackLevelDeltaH and
+    BlackLevelDeltaV are merged into one mean per site, the LinearizationTable is applied, opcode lists are
+    kept but not applied. Other formats are described by LibRaw, which knows no black level of some cameras
+    (``black_known`` is False then). rawpy does not tell the camera's name: that, and an ISO or exposure time
+    LibRaw lacks, come from Exif where there is any.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The whole mosaic, (H, W) uint16, raw DN, a copy of its own, and what the file says of it.
+
+    Raises:
+        RawFileError: the file is missing, a directory, empty, no raw file, truncated, broken or of a kind
+            that is not supported (LinearRaw, X-Trans, other filter patterns, Foveon, JPEG XL, float).
+        OSError: the system refuses to read the file.
+    """
+    _check_source(path)
+    tags = read_dng_tags(path)
+    mosaic, fields = _decode(path, described=tags is not None)
+    try:
+        if tags is None:
+            return Raw(mosaic=mosaic, **_fill_from_exif(path, fields))
+        return Raw(mosaic=mosaic, **_merge(path, tags, fields, mosaic.shape))
+    except RawFileError:
+        raise
+    except ValueError as error:
+        raise RawFileError(f"{path}: its metadata make no sense ({error})") from error
+
+
+def _check_source(path: str | os.PathLike[str]) -> None:
+    source = Path(path)
+    if source.is_dir():
+        raise RawFileError(f"{path}: a directory; a raw file is needed")
+    if not source.exists():
+        raise RawFileError(f"{path}: no such file")
+    with open(source, "rb") as file:
+        head = file.read(512)
+    if not head:
+        raise RawFileError(f"{path}: an empty file")
+    kind = next((kind for magic, kind in _SIGNATURES.items() if head.startswith(magic)), None)
+    if kind is None and head.isascii() and b"\0" not in head:
+        kind = "a text file"
+    if kind is not None:
+        raise unsupported(path, kind)
+
+
+def _decode(path: str | os.PathLike[str], *, described: bool) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return a copy of the mosaic and LibRaw's account, short if tags have ``described`` it."""
+    import rawpy
+
+    try:
+        with rawpy.imread(os.fspath(path)) as raw:
+            if raw.raw_type != rawpy.RawType.Flat:
+                raise unsupported(path, "a raw file with several samples a pixel (Foveon, sRAW or LinearRaw)")
+            fields = _exposure_of(raw) | ({} if described else _description_of(raw, path))
+            return np.array(raw.raw_image, np.uint16), fields
+    except (rawpy.LibRawIOError, rawpy.LibRawDataError) as error:
+        raise RawFileError(f"{path}: truncated or broken raw data ({_says(error)})") from error
+    except rawpy.LibRawFileUnsupportedError as error:
+        raise RawFileError(f"{path}: not a raw file LibRaw knows, or cut short ({_says(error)})") from error
+    except RawFileError:
+        raise
+    except (rawpy.LibRawError, rawpy.NotSupportedError, ValueError, TypeError, MemoryError) as error:
+        raise RawFileError(f"{path}: LibRaw cannot decode it ({_says(error)})") from error
+
+
+def _says(error: BaseException) -> str:
+    message = error.args[0] if error.args else ""
+    return message.decode("ascii", "replace") if isinstance(message, bytes) else str(message)
+
+
+def _exposure_of(raw: Any) -> dict[str, Any]:
+    iso, seconds = float(raw.other.iso_speed), float(raw.other.shutter_speed)
+    # 65535 is what Exif writes where the speed does not fit; not a speed.
+    return {
+        "iso": iso if np.isfinite(iso) and 0 < iso != 65535 else None,
+        "exposure_s": seconds if np.isfinite(seconds) and seconds > 0 else None,
+    }
+
+
+def _description_of(raw: Any, path: Any) -> dict[str, Any]:
+    sizes = raw.sizes
+    top, left = sizes.top_margin, sizes.left_margin
+    matrix = np.round(np.array(raw.rgb_xyz_matrix, np.float64)[:3], 6)  # held as float32
+    gains = np.array(raw.camera_whitebalance, np.float64)[:3]
+    black = _black_by_site(raw)
+    return {
+        "cfa": _cfa_of(raw, path),
+        "black": black,
+        "black_known": bool(black.any()),
+        "white": float(raw.white_level),
+        "active_area": (top, left, top + sizes.height, left + sizes.width),
+        "orientation": _ORIENTATION_OF_FLIP.get(sizes.flip, 1),
+        "color_matrix": matrix if matrix.any() else None,
+        "as_shot_neutral": gains[1] / gains if np.isfinite(gains).all() and (gains > 0).all() else None,
+    }
+
+
+def _black_by_site(raw: Any) -> np.ndarray:
+    # black_level_per_channel is indexed by colour: 1 and 3 are the greens. A monochrome pixel has colour 6.
+    levels = raw.black_level_per_channel
+    colours = [raw.raw_color(row, column) for row, column in _cfa.SITES]
+    return np.array([levels[c] if c < 4 else levels[0] for c in colours], np.float32)
+
+
+def _cfa_of(raw: Any, path: Any) -> str:
+    if raw.num_colors == 1:
+        return _cfa.MONO
+    names = raw.color_desc.decode("ascii", "replace")
+    # 12 is a multiple of every known period (2, 4, 6).
+    block = [[raw.raw_color(row, column) for column in range(12)] for row in range(12)]
+    letters = np.array([[names[c] if c < len(names) else "?" for c in row] for row in block])
+    cell = "".join(letters[:2, :2].ravel())
+    if raw.raw_pattern is not None and raw.raw_pattern.shape == (6, 6):
+        raise unsupported(path, "an X-Trans raw file (6 x 6 CFA pattern)")
+    if cell not in _cfa.BAYER or not np.array_equal(letters, np.tile(letters[:2, :2], (6, 6))):
+        raise unsupported(
+            path, f"a raw file whose filters are not a 2x2 Bayer pattern (colours {names}, cell {cell})"
+        )
+    return cell
+
+
+def _merge(
+    path: Any, tags: dict[str, Any], decoded: dict[str, Any], shape: tuple[int, ...]
+) -> dict[str, Any]:
+    tags = dict(tags)
+    if tags.pop("shape") != shape:
+        raise RawFileError(
+            f"{path}: its tags and its pixels disagree: LibRaw decoded {shape[0]} x {shape[1]}"
+        )
+    tags["iso"] = tags["iso"] or decoded["iso"]
+    # An ExposureTime of 0 means unknown; LibRaw then reads the empty ShutterSpeedValue as 1 s.
+    if not tags.pop("exposure_tag"):
+        tags["exposure_s"] = decoded["exposure_s"]
+    return tags
+
+
+def _fill_from_exif(path: str | os.PathLike[str], fields: dict[str, Any]) -> dict[str, Any]:
+    """Add maker and model, and ISO and exposure time where LibRaw has none, from the file's Exif."""
+    import exifread
+
+    try:
+        with open(path, "rb") as file:
+            exif = exifread.process_file(file, details=False)
+    except (
+        Exception
+    ):  # formats exifread does not know, such as CRW: nothing to add, the picture itself is read
+        exif = {}
+    fields = dict(fields)
+    for name, tag in (("make", "Image Make"), ("model", "Image Model")):
+        fields[name] = str(exif[tag]).strip("\0 ") or None if tag in exif else None
+    for name, tag in (("iso", "EXIF ISOSpeedRatings"), ("exposure_s", "EXIF ExposureTime")):
+        if fields[name] is None and tag in exif and exif[tag].values:
+            fields[name] = float(exif[tag].values[0]) or None
+    return fields
