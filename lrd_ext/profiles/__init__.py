@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Camera noise profiles: the schema, the library of published cameras, and NoiseParams out of them."""
+
+from .camera_profile import CameraProfile
+from .figures import ProfileError
+from .library import list_profiles, load_profile
+from .noise_profile import from_noise_profile, to_noise_profile
+from .parse import profile_from_dict
+from .self_test import self_test
+from .tukey_lambda import tukey_lambda_std
+
+__all__ = [
+    "CameraProfile",
+    "ProfileError",
+    "from_noise_profile",
+    "list_profiles",
+    "load_profile",
+    "profile_from_dict",
+    "self_test",
+    "to_noise_profile",
+    "tukey_lambda_std",
+]

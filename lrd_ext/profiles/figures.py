@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parts of a camera profile: plain frozen records, one per kind of JSON object in the schema."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+SCHEMA = "lrd_ext.camera_profile"
+VERSION = 1
+
+#: The units every profile is written in. A profile that states others is refused, never converted.
+UNITS = {
+    "iso": "ISO speed",
+    "K": "DN/e-",
+    "sigma": "DN",
+    "tukey_lambda": "none",
+    "bias": "DN",
+    "level": "DN",
+    "exposure": "s",
+    "law": "ln(sigma) = slope*ln(K) + intercept + N(0, spread)",
+}
+
+#: Figures a law can give, and with K and tukey_lambda the figures of a row.
+SIGMAS = ("sigma_gaussian", "sigma_tukey_lambda", "sigma_row", "sigma_col")
+ROW_FIGURES = ("K", *SIGMAS, "tukey_lambda")
+#: Fields an entry of ``doubtful`` can name.
+DOUBTFUL_FIELDS = (*ROW_FIGURES, "bias", "black", "white")
+READ_FIGURE = {"gaussian": "sigma_gaussian", "tukey_lambda": "sigma_tukey_lambda"}
+
+
+class ProfileError(ValueError):
+    """A camera profile cannot be read: the message names the file and the field."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where figures come from; ``path`` is the file in the repository, ``section`` the place in the paper."""
+
+    title: str
+    url: str | None = None
+    commit: str | None = None
+    path: str | None = None
+    paper: str | None = None
+    section: str | None = None
+    licence: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Doubtful:
+    """A figure not to be trusted: the field, the ISO range it concerns (None = every ISO) and the reason."""
+
+    field: str
+    reason: str
+    iso: tuple[float, float] | None = None
+
+    def concerns(self, iso: float) -> bool:
+        """Whether the entry speaks of this ISO."""
+        return self.iso is None or self.iso[0] <= iso <= self.iso[1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """Figures calibrated at one ISO: K in DN/e-, sigmas in DN; None where the figure was not measured.
+
+    ``spread`` is the standard deviation of a figure over frames (same unit), ``interval95`` its 95 %
+    interval, ``goodness`` free-named numbers such as "r2_tukey_lambda".
+    """
+
+    iso: float
+    K: float | None = None
+    sigma_gaussian: float | None = None
+    sigma_tukey_lambda: float | None = None
+    sigma_row: float | None = None
+    sigma_col: float | None = None
+    tukey_lambda: float | None = None
+    spread: Mapping[str, float] | None = None
+    interval95: Mapping[str, tuple[float, float]] | None = None
+    goodness: Mapping[str, float] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Law:
+    """ln(sigma) = slope*ln(K) + intercept + N(0, spread), natural logarithms, sigma in DN, K in DN/e-."""
+
+    slope: float
+    intercept: float
+    spread: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class GainLaw:
+    """K = (per_iso*ISO + offset) * U(1 - jitter, 1 + jitter); only sampling draws the jitter."""
+
+    per_iso: float
+    offset: float = 0.0
+    jitter: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Branch:
+    """One gain branch: from its first ISO up to, not including, the first ISO of the next branch.
+
+    ``laws`` maps a sigma's name to its law; ``tukey_lambda`` lists the shapes sampling draws from.
+    """
+
+    name: str
+    iso: tuple[float, float]
+    K: GainLaw | None = None
+    laws: Mapping[str, Law] = dataclasses.field(default_factory=dict)
+    tukey_lambda: tuple[float, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class BiasRow:
+    """Black-level error at one ISO, DN, by CFA site of the profile's phase."""
+
+    iso: float
+    dn: tuple[float, float, float, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class ExposureBias:
+    """Black-level error at one ISO and exposure time, DN, by CFA site of the profile's phase."""
+
+    iso: float
+    exposure_s: float
+    dn: tuple[float, float, float, float]
+
+
+def to_json(value: Any) -> Any:
+    """Turn records into JSON values: empty fields are left out, four equal sites become one number."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.name[0] != "_"}
+        return {
+            name: _sites(item) if name in ("dn", "black") else to_json(item)
+            for name, item in fields.items()
+            if item is not None and item != () and item != {}
+        }
+    if isinstance(value, Mapping):
+        return {key: to_json(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [to_json(item) for item in value]
+    return value
+
+
+def _sites(values: tuple[float, ...]) -> Any:
+    return values[0] if len(set(values)) == 1 else list(values)

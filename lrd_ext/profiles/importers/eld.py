@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures of ELD (Wei et al., CVPR 2020).
+
+Published as one dictionary per camera in camera_params/release/*.npy of github.com/Vandermode/ELD (MIT).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lrd_ext.profiles.camera_profile import CameraProfile
+from lrd_ext.profiles.figures import SCHEMA, UNITS, VERSION
+from lrd_ext.profiles.parse import profile_from_dict
+
+_LAWS = {"g_scale": "sigma_gaussian", "G_scale": "sigma_tukey_lambda", "R_scale": "sigma_row"}
+
+
+def import_eld(
+    figures: Mapping[str, Any],
+    *,
+    name: str,
+    make: str,
+    model: str,
+    black: float,
+    white: float,
+    commit: str,
+    file: str,
+    law: str = "Profile-1",
+    notes: Sequence[str] = (),
+) -> CameraProfile:
+    """Make a profile of one ELD camera.
+
+    Args:
+        figures: the released dictionary: Kmin, Kmax (linear, DN/e-), G_shape (shapes, two frames per ISO),
+            color_bias ((2 x ISOs, 4) DN, columns R, G1, B, G2) and the laws of ``law`` (slope, bias, sigma of
+            ln sigma over ln K).
+        name: name of the profile.
+        make: maker of the camera.
+        model: model of the camera.
+        black: black level of its raw files, DN; not part of the release.
+        white: white level of its raw files, DN; not part of the release.
+        commit: commit of the repository the figures are from.
+        file: the file they are from.
+        law: which of the released profiles gives the joint law.
+        notes: what else a user must know.
+
+    Returns: a profile of one branch from ISO 100 to the ISO of Kmax, K in proportion to ISO.
+
+    Raises:
+        ProfileError: a figure breaks the schema.
+    """
+    per_iso = figures["Kmin"] / 100
+    top = round(figures["Kmax"] / per_iso)
+    shapes = [float(v) for v in _values(figures["G_shape"])]
+    bias = _bias_rows(_values(figures["color_bias"]), top)
+    data: dict[str, Any] = {
+        "schema": SCHEMA, "version": VERSION, "units": UNITS, "name": name, "make": make, "model": model,
+        "licence": "MIT", "sources": [_source(commit, file)], "bits": 14, "black": black, "white": white,
+        "cfa": "RGGB", "read": "tukey_lambda", "notes": [*_NOTES, *notes], "bias": bias,
+        "branches": [{
+            "name": "all", "iso": [100, top], "K": {"per_iso": per_iso}, "tukey_lambda": shapes,
+            "laws": {ours: _law(figures[law][theirs]) for theirs, ours in _LAWS.items()},
+        }],
+    }  # fmt: skip
+    return profile_from_dict(data)
+
+
+_NOTES = (
+    "ELD fits one line ln(sigma) over ln(K) across all ISOs, dual conversion gain or not: its spread of "
+    "about 0.25 is mostly this misfit. Where another calibration by ISO exists, prefer it.",
+    "ISO of K inferred: Kmax is exactly 64 times Kmin, read as ISO 100 and 6400, K in proportion to ISO.",
+    "ISO of the bias rows inferred: two frames per ISO (averaged here) in the order ISO 100, 200, 400, ...; "
+    "the released rows above ISO 6400 are left out. Those of the A7S2 agree with PMN's black-level error.",
+    "Which shape belongs to which ISO is not published; as in the paper, sampling draws from the whole list.",
+    "black and white are not part of the release (its code takes 16383 - 800 as the range of every camera).",
+)
+
+
+def _source(commit: str, file: str) -> dict[str, str]:
+    return {
+        "title": "ELD camera parameters",
+        "url": "https://github.com/Vandermode/ELD",
+        "commit": commit,
+        "path": file,
+        "paper": "Wei, Fu, Yang, Huang: A Physics-based Noise Formation Model for Extreme Low-light Raw "
+        "Denoising, CVPR 2020",
+        "section": "3 and 4 (model and calibration)",
+        "licence": "MIT, Copyright (c) 2020 Kaixuan Wei",
+    }
+
+
+def _values(array: Any) -> Any:
+    return array["data"] if isinstance(array, Mapping) else array
+
+
+def _law(published: Mapping[str, float]) -> dict[str, float]:
+    return {"slope": published["slope"], "intercept": published["bias"], "spread": published["sigma"]}
+
+
+def _bias_rows(columns: Sequence[Sequence[float]], top: float) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for i in range(0, len(columns), 2):
+        iso = 100 * 2 ** (i // 2)
+        red, green_red, blue, green_blue = (
+            (float(a) + float(b)) / 2 for a, b in zip(*columns[i : i + 2], strict=True)
+        )
+        if iso <= top:
+            rows.append(
+                {"iso": iso, "dn": [red, green_red, green_blue, blue]}
+            )  # RGGB sites, not R, G1, B, G2
+    return rows

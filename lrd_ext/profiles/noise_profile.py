@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The DNG tag NoiseProfile (51041): pairs (S, O) per colour plane, variance = S*x + O with x in [0, 1].
+
+Source: Adobe, Digital Negative Specification 1.6, tag NoiseProfile (noise there is the root of S*x + O).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lrd_ext.params import NoiseParams
+
+from .camera_profile import CameraProfile
+from .cfa import PHASES
+from .figures import SCHEMA, UNITS, VERSION
+from .parse import profile_from_dict
+from .tukey_lambda import tukey_lambda_std
+
+
+def to_noise_profile(params: NoiseParams, cfa: str = "RGGB") -> np.ndarray:
+    """Give the pairs (S, O) that describe these noise parameters in a DNG.
+
+    S = K/(white-black), O = (read + row + column variance + 1/12)/(white-black)^2: a DNG describes the noise
+    of the values it stores, so the variance of their rounding is counted; bias is an offset, not noise, and
+    is not.
+
+    Args:
+        params: batch of 1. Its range is the file's range; ``ratio`` plays no part, the file is not amplified.
+        cfa: phase of params' sites. The greens' black levels are averaged.
+
+    Returns: (3, 2) float64, rows R, G, B; (1, 2) for "MONO".
+
+    Raises:
+        ValueError: params hold more than one sample, or cfa is not a known phase.
+    """
+    if len(params) != 1:
+        raise ValueError(
+            f"to_noise_profile: params must hold one sample, got {len(params)}. Take params.select(i)"
+        )
+    if cfa not in PHASES:
+        raise ValueError(f"to_noise_profile: cfa must be one of {', '.join(PHASES)}, got {cfa!r}")
+    black = params.black[0].double().numpy()
+    planes = (("Y",),) if cfa == "MONO" else (("R",), ("Gr", "Gb"), ("B",))
+    sites = np.array([[colour in plane for colour in PHASES[cfa]] for plane in planes])
+    spans = params.white.item() - np.array([black[site].mean() for site in sites])
+    gain = params.K.item() if params.shot else 0.0
+    return np.stack([gain / spans, _variance(params) / spans**2], axis=1)
+
+
+def _variance(params: NoiseParams) -> float:
+    read = 0.0 if params.read == "none" else params.sigma_read.item()
+    if params.read == "tukey_lambda":
+        read *= tukey_lambda_std(params.tukey_lambda.item())
+    return read**2 + params.sigma_row.item() ** 2 + params.sigma_col.item() ** 2 + 1 / 12
+
+
+def from_noise_profile(
+    pairs: Sequence[Sequence[float]] | np.ndarray,
+    *,
+    iso: float,
+    black: float | Sequence[float],
+    white: float,
+    cfa: str = "RGGB",
+    bits: int = 16,
+    name: str = "noise_profile",
+    make: str = "unknown",
+    model: str = "unknown",
+    source: str = "NoiseProfile tag of a DNG",
+    licence: str = "unknown",
+) -> CameraProfile:
+    """Make a profile of one ISO from a DNG's NoiseProfile: Poisson shot noise and Gaussian read noise.
+
+    K = S*(white-black) and sigma_gaussian = sqrt(O)*(white-black). The model has one gain and one read noise
+    for all sites: with three pairs S and O are averaged over R, G, G, B, with four over the four.
+
+    Args:
+        pairs: (1, 2), (3, 2) or (4, 2), (S, O) per colour plane; S > 0, O >= 0.
+        iso: ISO speed of the file.
+        black: black level, a number or four per CFA site of ``cfa``, DN.
+        white: white level, DN.
+        cfa: CFA phase of the raw values.
+        bits: bit depth of the raw values.
+        name: name of the profile.
+        make: maker of the camera.
+        model: model of the camera.
+        source: where the pairs are from.
+        licence: under which licence.
+
+    Raises:
+        ValueError: pairs have another shape or a value out of range; ProfileError for a bad level or ISO.
+    """
+    values = np.asarray(pairs, dtype=np.float64)
+    if values.ndim != 2 or values.shape[1] != 2 or len(values) not in (1, 3, 4):
+        raise ValueError(
+            f"from_noise_profile: pairs must be (1, 2), (3, 2) or (4, 2), got shape {values.shape}"
+        )
+    if not np.isfinite(values).all() or (values[:, 0] <= 0).any() or (values[:, 1] < 0).any():
+        raise ValueError(
+            f"from_noise_profile: pairs must be finite with S > 0 and O >= 0, got {values.tolist()}"
+        )
+    shot, offset = np.average(values, axis=0, weights=(1, 2, 1) if len(values) == 3 else None)
+    span = float(white) - float(np.mean(black))
+    data: dict[str, Any] = {
+        "schema": SCHEMA, "version": VERSION, "units": UNITS, "name": name, "make": make, "model": model,
+        "licence": licence, "sources": [{"title": source}], "bits": bits, "white": white, "cfa": cfa,
+        "black": black if isinstance(black, (int, float)) else [float(v) for v in black], "read": "gaussian",
+        "rows": [{"iso": iso, "K": float(shot) * span, "sigma_gaussian": math.sqrt(offset) * span}],
+        "branches": [{"name": "single", "iso": [iso, iso]}],
+    }  # fmt: skip
+    return profile_from_dict(data)
