@@ -13,7 +13,7 @@ import torch
 from lrd_ext.profiles import load_profile, profile_from_dict
 from lrd_ext.profiles.cfa import PHASES
 
-# PMN, data_process/process.py, get_camera_noisy_params_max: ISO, K, lambda, sigma Gaussian, sigma TL, sigma row.
+# PMN, data_process/process.py, get_camera_noisy_params_max: ISO, K, lambda, sigma Gaussian, TL, row.
 PMN_A7S2 = [
     (50, 0.047815, 0.1474653, 1.0164667, 0.70727646, 0.13997398),
     (100, 0.09563, 0.14875287, 1.0067395, 0.70181876, 0.1391465),
@@ -167,7 +167,7 @@ def test_bad_arguments_are_named(a7s2, arguments, error, message):
 
 
 def test_read_model_the_profile_lacks_is_refused(minimal):
-    with pytest.raises(ValueError, match="read must be one of gaussian, none .* got 'tukey_lambda'"):
+    with pytest.raises(ValueError, match=r"read must be one of gaussian, none .* got 'tukey_lambda'"):
         profile_from_dict(minimal).at(100, read="tukey_lambda")
 
 

@@ -33,7 +33,7 @@ def test_tukey_lambda_std_has_no_seam():
 
 @pytest.mark.parametrize("shape", [-0.5, math.nan, math.inf])
 def test_tukey_lambda_std_refuses_shapes_without_variance(shape):
-    with pytest.raises(ValueError, match="above -0.5"):
+    with pytest.raises(ValueError, match=r"above -0\.5"):
         tukey_lambda_std(shape)
 
 
