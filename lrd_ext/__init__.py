@@ -2,15 +2,17 @@
 """Low-light raw noise synthesis and modeling."""
 
 from .params import NoiseParams
+from .profiles import CameraProfile, load_profile
 from .reference import STREAM_VERSION, reference_synth
 from .synth import fused_synth
+from .version import __version__
 
 __all__ = [
     "STREAM_VERSION",
+    "CameraProfile",
     "NoiseParams",
     "__version__",
     "fused_synth",
+    "load_profile",
     "reference_synth",
 ]
-
-__version__ = "0.1.0"

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Raw files in, low-light raw files out: what `lrd synth` does."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from . import raw as raw_files
+from .params import NoiseParams
+from .profiles import CameraProfile, load_profile, to_noise_profile
+from .reference import STREAM_VERSION
+from .synth import fused_synth
+from .version import __version__
+
+if TYPE_CHECKING:
+    from .raw import Raw
+
+#: What can go wrong with one file without being a fault of this program.
+FILE_ERRORS = (ValueError, TypeError, OSError)
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One input, where its results go, and the identity of its noise."""
+
+    source: Path
+    target: Path
+    preview: Path | None
+    index: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What all inputs of one call share."""
+
+    profile: CameraProfile
+    iso: float
+    ratio: float
+    seed: int
+
+
+def synthesize_raw(clean: Raw, settings: Settings, *, index: int = 0) -> tuple[Raw, NoiseParams]:
+    """Draw the noise of a named camera onto a raw picture cut to 1/ratio of its light.
+
+    The profile's figures are brought to the file's own range and CFA phase first; rounding is at the file's DN.
+    An odd height or width is padded by a line for the draw and cut again.
+
+    Args:
+        clean: the picture, taken as noiseless.
+        settings: camera profile, ISO, ratio and seed.
+        index: identity of the picture, see :func:`lrd_ext.fused_synth`.
+
+    Returns: the noisy Raw (ISO and exposure time of the synthesised shot, BaselineExposure raised by
+        log2(ratio)) and the parameters that were drawn with, in the file's DN.
+
+    Raises:
+        ValueError: the ISO or ratio is out of the profile's range, or the profile has no gain (K).
+    """
+    s = settings
+    if s.profile.dark_only:
+        raise ValueError(f"camera {s.profile.name} was made from dark frames alone and has no system gain K")
+    params = s.profile.at(s.iso, s.ratio, black=clean.black.tolist(), white=clean.white, cfa=clean.cfa)
+    height, width = clean.mosaic.shape
+    even = np.pad(clean.mosaic, ((0, height % 2), (0, width % 2)), mode="edge")
+    noisy = fused_synth(torch.from_numpy(even), params, seed=s.seed, index=index, output="dn")
+    exposure = None
+    if clean.iso is not None and clean.exposure_s is not None:
+        exposure = clean.exposure_s * clean.iso / (s.iso * s.ratio)
+    result = clean.replace(
+        mosaic=np.ascontiguousarray(noisy.numpy()[:height, :width]),
+        iso=s.iso,
+        exposure_s=exposure,
+        baseline_exposure=clean.baseline_exposure + math.log2(s.ratio),
+    )
+    return result, params
+
+
+def range_factor(profile: CameraProfile, clean: Raw) -> float:
+    """Factor from the profile's DN to the file's: (white - mean black) of the file over that of the profile."""
+    own = profile.white - sum(profile.black) / 4
+    return (clean.white - float(clean.black.mean())) / own
+
+
+def recipe(job: Job, settings: Settings, params: NoiseParams) -> str:
+    """Everything needed to make the file again, as JSON for the DNG's text tag."""
+    fields = {
+        "software": f"lrd_ext {__version__}",
+        "stream_version": STREAM_VERSION,
+        "source": job.source.name,
+        "source_sha256": hashlib.sha256(job.source.read_bytes()).hexdigest(),
+        "camera": settings.profile.name,
+        "iso": settings.iso,
+        "ratio": settings.ratio,
+        "seed": settings.seed,
+        "index": job.index,
+        "params": params.to_dict(),
+    }
+    return json.dumps(fields)
+
+
+def synthesize_file(job: Job, settings: Settings) -> list[str]:
+    """Read one raw file, write its low-light version and, where asked for, a before/after picture.
+
+    Returns: lines that tell the user what was done.
+
+    Raises:
+        ValueError, OSError: the file cannot be read, does not fit the profile, or cannot be written.
+    """
+    clean = raw_files.read(job.source)
+    noisy, params = synthesize_raw(clean, settings, index=job.index)
+    raw_files.write_dng(
+        job.target,
+        noisy,
+        noise_profile=to_noise_profile(params, clean.cfa),
+        description=recipe(job, settings, params),
+        software=f"lrd_ext {__version__}",
+    )
+    if job.preview is not None:
+        _write_preview(job.preview, clean, noisy, settings)
+    return _summary(job, settings, clean, params)
+
+
+def _write_preview(path: Path, clean: Raw, noisy: Raw, s: Settings) -> None:
+    brightening = raw_files.suggest_exposure(clean)
+    camera = f"{s.profile.make} {s.profile.model}".strip()
+    raw_files.write_preview(
+        path,
+        clean,
+        noisy,
+        labels=("as read", f"{camera}, ISO {s.iso:g}, 1/{s.ratio:g} of the light"),
+        exposure_ev=(brightening, brightening + math.log2(s.ratio)),
+    )
+
+
+def _summary(job: Job, s: Settings, clean: Raw, params: NoiseParams) -> list[str]:
+    height, width = clean.mosaic.shape
+    p = {name: float(getattr(params, name)) for name in ("K", "sigma_read", "tukey_lambda", "sigma_row", "sigma_col")}
+    black = " ".join(f"{v:g}" for v in clean.black)
+    lines = [
+        f"{job.source} -> {job.target}",
+        f"  {width} x {height} {clean.cfa}, black {black}, white {clean.white:g}, {clean.make or ''} {clean.model or ''}".rstrip(),
+        f"  {s.profile.name} at ISO {s.iso:g}, ratio {s.ratio:g}, seed {s.seed}, index {job.index}",
+        f"  profile to file range: K, sigmas and bias x {range_factor(s.profile, clean):.6g}",
+        f"  K {p['K']:.5g} DN/e-, read noise {params.read} {p['sigma_read']:.4g} DN (shape {p['tukey_lambda']:.3g}), "
+        f"row {p['sigma_row']:.3g} DN, column {p['sigma_col']:.3g} DN",
+    ]
+    if not clean.black_known:
+        lines.append("  the file gives no black level: 0 is taken")
+    if job.preview is not None:
+        lines.append(f"  picture: {job.preview}")
+    return lines
+
+
+def plan(
+    inputs: Sequence[Path], output: Path, preview: Path | None, index: int, overwrite: bool
+) -> list[Job]:
+    """Decide where every result goes and refuse what cannot be written, before any work.
+
+    Raises:
+        ValueError: two inputs would write one file, a file exists already, or a folder is missing or read-only.
+    """
+    single = len(inputs) == 1 and not output.is_dir() and output.suffix.lower() == ".dng"
+    if len(inputs) > 1 and output.suffix.lower() == ".dng" and not output.is_dir():
+        raise ValueError(f"--output must be a folder for {len(inputs)} inputs, got the file name {output}")
+    folder_of_previews = preview is not None and not (single or len(inputs) == 1)
+    if preview is not None and not folder_of_previews and preview.suffix.lower() != ".png":
+        raise ValueError(f"--preview must end in .png, got {preview}")
+    jobs = []
+    for number, source in enumerate(inputs):
+        target = output if single else output / f"{source.stem}.dng"
+        picture = preview / f"{source.stem}.png" if preview is not None and folder_of_previews else preview
+        jobs.append(Job(source, target, picture, index + number))
+    targets = [t for job in jobs for t in (job.target, job.preview) if t is not None]
+    _check_distinct(jobs)
+    for target in targets:
+        _check_target(target, overwrite)
+    return jobs
+
+
+def _check_distinct(jobs: Iterable[Job]) -> None:
+    seen: dict[Path, Path] = {}
+    for job in jobs:
+        real = Path(os.path.realpath(job.target))
+        if real == Path(os.path.realpath(job.source)):
+            raise ValueError(f"--output must not be the input itself, got {job.target}")
+        if real in seen:
+            raise ValueError(f"{seen[real]} and {job.source} would both be written to {job.target}")
+        seen[real] = job.source
+
+
+def _check_target(target: Path, overwrite: bool) -> None:
+    if target.is_dir():
+        raise ValueError(f"{target} is a folder; a file is to be written there")
+    if target.exists() and not overwrite:
+        raise ValueError(f"{target} exists already; say --overwrite to replace it")
+    folder = target.parent
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is no folder; {target} cannot be written")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ValueError(f"{folder} is read-only; {target} cannot be written")
+
+
+def synthesize_files(
+    jobs: Sequence[Job],
+    settings: Settings,
+    *,
+    workers: int = 1,
+    done: Callable[[Job, list[str] | Exception], Any],
+) -> int:
+    """Carry out all jobs; a bad file does not stop the others.
+
+    Args:
+        jobs: what :func:`plan` gave.
+        settings: what all of them share.
+        workers: files in work at the same time.
+        done: called in this thread for each job as it ends, with its summary or with what went wrong.
+
+    Returns: number of jobs that failed.
+    """
+    for folder in {t.parent for job in jobs for t in (job.target, job.preview) if t is not None}:
+        folder.mkdir(parents=True, exist_ok=True)
+    failed = 0
+    pool = ThreadPoolExecutor(max_workers=workers)
+    try:
+        pending = {pool.submit(synthesize_file, job, settings): job for job in jobs}
+        for future in as_completed(pending):
+            error = future.exception()
+            if error is not None and not isinstance(error, FILE_ERRORS):
+                raise error
+            failed += error is not None
+            done(pending[future], future.result() if error is None else error)  # type: ignore[arg-type]
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    return failed
+
+
+def settings_for(camera: str, iso: float, ratio: float, seed: int) -> Settings:
+    """Load the camera and check ISO and ratio against it, before any file is opened.
+
+    Raises:
+        ValueError: the camera is unknown (near names are given), or ISO or ratio is out of range.
+    """
+    profile = load_profile(camera)
+    if profile.dark_only:
+        raise ValueError(f"--camera {camera} was made from dark frames alone and has no system gain K")
+    profile.at(iso, ratio)
+    return Settings(profile, iso, ratio, seed)
