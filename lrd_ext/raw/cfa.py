@@ -67,7 +67,8 @@ def pack(mosaic: Any, order: str = "site", *, cfa: str | None = None) -> Any:
     Args:
         mosaic: (..., H, W) array or torch tensor of any dtype, or a ``Raw``; H and W even.
         order: "site" gives the sites (0,0), (0,1), (1,0), (1,1); "rgbg" gives R, the green of the red
-            rows, B, the green of the blue rows, as ELD and SID pack, whatever the phase.
+            rows, B, the green of the blue rows, as ELD and SID pack (LibRaw's colours 0, 1, 2, 3), in
+            every phase.
         cfa: phase of ``mosaic[..., 0, 0]``, needed for "rgbg" only; a ``Raw`` brings its own.
 
     Returns:

@@ -15,6 +15,7 @@ import numpy as np
 
 from . import cfa as _cfa
 from .model import OPCODE_TAGS, UNKNOWN_CAMERA, RawFileError
+from .quiet import silenced
 
 _CFA, _LINEAR_RAW = 32803, 34892
 _JPEG_XL = 52546
@@ -34,7 +35,7 @@ def read_dng_tags(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     import tifffile
 
     try:
-        with tifffile.TiffFile(path) as tiff:
+        with silenced("tifffile"), tifffile.TiffFile(path) as tiff:
             if 50706 not in tiff.pages[0].tags:  # DNGVersion
                 _check_other_tiff(tiff, path)
                 return None

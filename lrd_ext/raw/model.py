@@ -55,7 +55,7 @@ class Raw:
     Source: Adobe DNG Specification 1.6, chapter 4, for the tags the fields are named after.
     """
 
-    mosaic: np.ndarray
+    mosaic: np.ndarray = dataclasses.field(repr=False)
     cfa: str
     black: np.ndarray
     white: float

@@ -57,9 +57,10 @@ def render(raw: Raw, *, exposure_ev: float = 0.0, max_size: int | None = None) -
         # The smallest gain is 1, so that a saturated pixel reaches 1 in all channels: white, not pink.
         rgb = np.minimum(rgb * (neutral.max() / neutral).astype(np.float32), 1)
         rgb = rgb @ _camera_to_srgb(raw.color_matrix).astype(np.float32).T
-    rgb = np.clip(rgb * np.float32(2.0) ** np.float32(exposure_ev), 0, 1)
+    # Means are taken of linear light, unclipped: otherwise noise would darken and tint what is shrunk.
+    rgb = np.clip(_shrink(rgb, max_size) * np.float32(2.0) ** np.float32(exposure_ev), 0, 1)
     picture = (_srgb_gamma(rgb) * 255 + 0.5).astype(np.uint8)
-    return _shrink(np.ascontiguousarray(_upright(picture, raw.orientation)), max_size)
+    return np.ascontiguousarray(_upright(picture, raw.orientation))
 
 
 def suggest_exposure(raw: Raw) -> float:
@@ -143,12 +144,12 @@ def write_preview(
 
 
 def _linear(raw: Raw) -> np.ndarray:
-    """Return the active area as (h, w) float32 in [0, 1] between each site's black and white."""
+    """Return the active area as (h, w) float32: 0 is each site's black (noise lies below too), 1 is white."""
     top, left, bottom, right = raw.active_area
     black = np.roll(raw.black.reshape(2, 2), (-top % 2, -left % 2), (0, 1))
     height, width = bottom - top, right - left
     black = np.tile(black, (height // 2 + 1, width // 2 + 1))[:height, :width]
-    return np.clip((raw.active - black) / (np.float32(raw.white) - black), 0, 1).astype(np.float32)
+    return np.minimum((raw.active - black) / (np.float32(raw.white) - black), 1).astype(np.float32)
 
 
 def _demosaic(mosaic: np.ndarray, cfa: str, max_size: int | None) -> np.ndarray:
@@ -219,11 +220,17 @@ def _upright(picture: np.ndarray, orientation: int) -> np.ndarray:
     return picture[:, ::-1] if orientation in (2, 3, 6, 7) else picture
 
 
-def _shrink(picture: np.ndarray, max_size: int | None) -> np.ndarray:
+def _shrink(rgb: np.ndarray, max_size: int | None) -> np.ndarray:
+    """Return (h, w, 3) float32 of at most ``max_size``, each pixel the mean of the area it covers."""
     from PIL import Image
 
-    if max_size is None or max(picture.shape[:2]) <= max_size:
-        return picture
-    image = Image.fromarray(picture)
-    image.thumbnail((max_size, max_size), Image.Resampling.LANCZOS)
-    return np.array(image)
+    height, width = rgb.shape[:2]
+    if max_size is None or max(height, width) <= max_size:
+        return rgb
+    scale = max_size / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    planes = [
+        Image.fromarray(np.ascontiguousarray(rgb[..., c])).resize(size, Image.Resampling.BOX)
+        for c in range(3)
+    ]
+    return np.stack([np.asarray(plane) for plane in planes], axis=-1)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from . import cfa as _cfa
 from .dng_tags import read_dng_tags, unsupported
 from .model import Raw, RawFileError
+from .quiet import silenced
 
 _SIGNATURES = {
     b"\xff\xd8\xff": "a JPEG picture",
@@ -83,6 +85,8 @@ def _decode(path: str | os.PathLike[str], *, described: bool) -> tuple[np.ndarra
             if raw.raw_type != rawpy.RawType.Flat:
                 raise unsupported(path, "a raw file with several samples a pixel (Foveon, sRAW or LinearRaw)")
             fields = _exposure_of(raw) | ({} if described else _description_of(raw, path))
+            if not described and fields["iso"] is None and fields["exposure_s"] is None:
+                _refuse_guess(path)
             return np.array(raw.raw_image, np.uint16), fields
     except (rawpy.LibRawIOError, rawpy.LibRawDataError) as error:
         raise RawFileError(f"{path}: truncated or broken raw data ({_says(error)})") from error
@@ -92,6 +96,24 @@ def _decode(path: str | os.PathLike[str], *, described: bool) -> tuple[np.ndarra
         raise
     except (rawpy.LibRawError, rawpy.NotSupportedError, ValueError, TypeError, MemoryError) as error:
         raise RawFileError(f"{path}: LibRaw cannot decode it ({_says(error)})") from error
+
+
+def _refuse_guess(path: str | os.PathLike[str]) -> None:
+    """Refuse a file without a header: LibRaw takes some for a camera's by their size alone.
+
+    One byte more, which no format with a header minds (but CIFF, read from its end), ends such a guess.
+    """
+    import rawpy
+
+    data = Path(path).read_bytes()
+    if data[6:14] == b"HEAPCCDR":  # CIFF
+        return
+    try:
+        rawpy.imread(io.BytesIO(data + b"\0")).close()
+    except rawpy.LibRawError as error:
+        raise RawFileError(
+            f"{path}: not a raw file with a header (LibRaw only guesses it by its size)"
+        ) from error
 
 
 def _says(error: BaseException) -> str:
@@ -170,7 +192,7 @@ def _fill_from_exif(path: str | os.PathLike[str], fields: dict[str, Any]) -> dic
     import exifread
 
     try:
-        with open(path, "rb") as file:
+        with silenced("exifread"), open(path, "rb") as file:
             exif = exifread.process_file(file, details=False)
     except (
         Exception

@@ -47,7 +47,7 @@ def write_dng(
     complete. Values are written as they are held (black levels as rationals where they are no whole numbers);
     an ISO is rounded to a whole number. A Bayer picture without a colour matrix gets sRGB's: DNG demands one.
     LibRaw (rawpy) misreads differing black levels and crops a pixel where ActiveArea starts at an odd pixel;
-    the tags follow the specification all the same.
+    the tags follow the specification all the same. It refuses areas under 22 pixels high or wide.
 
     Args:
         path: the file, replaced if it exists.
@@ -166,10 +166,11 @@ def _exif_ifd(raw: Raw) -> dict[int, tuple[int, Any]]:
         iso = max(1, round(raw.iso))
         if iso > 0xFFFFFFFF:
             raise ValueError(f"raw.write_dng: iso must fit 32 bits, got {raw.iso:g}")
-        # Exif 2.32, annex G: a speed that does not fit a SHORT is 65535 there, and whole in ISOSpeed.
+        # Exif 2.32, annex G: a speed that does not fit a SHORT is 65535 there and whole in a 32-bit tag:
+        # RecommendedExposureIndex is the best known (LibRaw: Canon's only); SensitivityType 6 adds ISOSpeed.
         tags[34855] = (_SHORT, min(iso, 65535))
         if iso >= 65535:
-            tags |= {34864: (_SHORT, 3), 34867: (_LONG, iso)}
+            tags |= {34864: (_SHORT, 6), 34866: (_LONG, iso), 34867: (_LONG, iso)}
     return tags
 
 
