@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Build lrd_ext: the package, and its native module wherever there is a C++ compiler.
 
-LRD_EXT_NATIVE=0 installs pure Python (the reference executor runs), LRD_EXT_NATIVE=1 makes a missing compiler an
-error. Everything else about the package is in pyproject.toml.
+LRD_EXT_NATIVE=0 installs pure Python (the reference executor runs), LRD_EXT_NATIVE=1 makes a missing
+compiler an error. Everything else about the package is in pyproject.toml.
 """
 
 import os
@@ -21,9 +21,16 @@ SOURCES = [
     "csrc/cpu/tiles_avx2.cpp",
     "csrc/cpu/tiles_avx512.cpp",
 ]
-# No contraction and no relaxed maths: the same bits on every instruction set. The last two change no value, they
-# only let loops with square roots and comparisons vectorise.
-FLAGS = ["-std=c++17", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
+# No contraction and no relaxed maths: the same bits on every instruction set. The -fno- flags change no
+# value, they only let loops with square roots and comparisons vectorise.
+FLAGS = [
+    "-std=c++17",
+    "-O3",
+    "-ffp-contract=off",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-fvisibility=hidden",
+]
 TARGET_TORCH = "0x020a000000000000"  # LibTorch stable ABI of torch 2.10
 
 

@@ -57,9 +57,9 @@ void fused_synth_cpu(const Tensor& clean, const Tensor& table, const Tensor& see
   STD_TORCH_CHECK(seed.numel() == 1 && seed.scalar_type() == ScalarType::Long && seed.is_cpu(),
                   "lrd_ext.fused_synth: seed must be one int64 on the CPU");
   const int64_t batch = clean.size(0);
-  STD_TORCH_CHECK(index.numel() == batch && index.scalar_type() == ScalarType::Long && index.is_cpu() &&
-                      index.is_contiguous(),
-                  "lrd_ext.fused_synth: index must be ", batch, " contiguous int64 on the CPU");
+  STD_TORCH_CHECK(
+      index.numel() == batch && index.scalar_type() == ScalarType::Long && index.is_cpu() && index.is_contiguous(),
+      "lrd_ext.fused_synth: index must be ", batch, " contiguous int64 on the CPU");
   STD_TORCH_CHECK(table.size(0) == 1 || table.size(0) == batch, "lrd_ext.fused_synth: table must have 1 or ", batch,
                   " rows, got ", table.size(0));
   check_same_size(out, clean, "out");

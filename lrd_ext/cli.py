@@ -37,7 +37,9 @@ def _say(error: BaseException) -> str:
 def _parser() -> ArgumentParser:
     from jsonargparse import ArgumentParser
 
-    parser = ArgumentParser(prog="lrd", version=__version__, description="Low-light raw noise: synthesis and modeling.")
+    parser = ArgumentParser(
+        prog="lrd", version=__version__, description="Low-light raw noise: synthesis and modeling."
+    )
     commands = parser.add_subcommands(metavar="COMMAND")
     commands.add_subcommand("synth", _synth_parser(), help="make low-light versions of raw files")
     doctor = ArgumentParser(description="Tell what was compiled, which executor runs, and why not CUDA.")
@@ -48,17 +50,33 @@ def _parser() -> ArgumentParser:
 def _synth_parser() -> ArgumentParser:
     from jsonargparse import ArgumentParser
 
-    parser = ArgumentParser(description="Make low-light versions of raw files, with the noise of a named camera.")
-    parser.add_argument("inputs", nargs="+", metavar="IN", type=str, help="raw files (Bayer: DNG, CR2, NEF, ARW ...)")
-    parser.add_argument("-o", "--output", required=True, type=str, metavar="OUT", help="DNG to write, or a folder")
+    parser = ArgumentParser(
+        description="Make low-light versions of raw files, with the noise of a named camera."
+    )
     parser.add_argument(
-        "--camera", required=True, type=str, metavar="NAME|FILE", help="camera of the library, or a profile JSON"
+        "inputs", nargs="+", metavar="IN", type=str, help="raw files (Bayer: DNG, CR2, NEF, ARW ...)"
+    )
+    parser.add_argument(
+        "-o", "--output", required=True, type=str, metavar="OUT", help="DNG to write, or a folder"
+    )
+    parser.add_argument(
+        "--camera",
+        required=True,
+        type=str,
+        metavar="NAME|FILE",
+        help="camera of the library, or a profile JSON",
     )
     parser.add_argument("--iso", required=True, type=float, help="ISO of the shot to synthesise")
-    parser.add_argument("--ratio", type=float, default=1.0, help="how many times darker than the input (default 1)")
+    parser.add_argument(
+        "--ratio", type=float, default=1.0, help="how many times darker than the input (default 1)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of the noise (default 0)")
-    parser.add_argument("--index", type=int, default=0, help="identity of the first input's noise; then +1 (default 0)")
-    parser.add_argument("--preview", type=str, metavar="PNG", help="before/after picture; a folder for many inputs")
+    parser.add_argument(
+        "--index", type=int, default=0, help="identity of the first input's noise; then +1 (default 0)"
+    )
+    parser.add_argument(
+        "--preview", type=str, metavar="PNG", help="before/after picture; a folder for many inputs"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="files in work at the same time (default 1)")
     parser.add_argument("--overwrite", action="store_true", help="replace existing outputs")
     return parser

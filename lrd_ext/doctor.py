@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `lrd doctor` tells: what was compiled, which executor runs on which instruction set, and why not CUDA."""
+"""What `lrd doctor` tells: what was compiled, which executor runs where, and why not CUDA."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ def _native() -> list[tuple[str, str]]:
     chosen_by = "LRD_EXT_ISA" if os.environ.get("LRD_EXT_ISA") else "the processor"
     return [
         ("compiled module", f"yes, by compiler {ops.NATIVE.compiler}"),
-        ("executor", f"cpu on {ops.NATIVE.isa()} (chosen by {chosen_by} among {', '.join(ops.NATIVE.isa_names())})"),
+        (
+            "executor",
+            f"cpu on {ops.NATIVE.isa()} (chosen by {chosen_by} among {', '.join(ops.NATIVE.isa_names())})",
+        ),
     ]
 
 

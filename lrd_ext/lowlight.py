@@ -53,7 +53,7 @@ class Settings:
 def synthesize_raw(clean: Raw, settings: Settings, *, index: int = 0) -> tuple[Raw, NoiseParams]:
     """Draw the noise of a named camera onto a raw picture cut to 1/ratio of its light.
 
-    The profile's figures are brought to the file's own range and CFA phase first; rounding is at the file's DN.
+    The profile's figures are brought to the file's range and CFA phase first; rounding is at the file's DN.
     An odd height or width is padded by a line for the draw and cut again.
 
     Args:
@@ -87,7 +87,7 @@ def synthesize_raw(clean: Raw, settings: Settings, *, index: int = 0) -> tuple[R
 
 
 def range_factor(profile: CameraProfile, clean: Raw) -> float:
-    """Factor from the profile's DN to the file's: (white - mean black) of the file over that of the profile."""
+    """Factor from the profile's DN to the file's: the ratio of their (white - mean black)."""
     own = profile.white - sum(profile.black) / 4
     return (clean.white - float(clean.black.mean())) / own
 
@@ -145,15 +145,16 @@ def _write_preview(path: Path, clean: Raw, noisy: Raw, s: Settings) -> None:
 
 def _summary(job: Job, s: Settings, clean: Raw, params: NoiseParams) -> list[str]:
     height, width = clean.mosaic.shape
-    p = {name: float(getattr(params, name)) for name in ("K", "sigma_read", "tukey_lambda", "sigma_row", "sigma_col")}
+    camera = f"{clean.make or ''} {clean.model or ''}".strip() or "camera not named"
+    shape = f" (shape {float(params.tukey_lambda):.3g})" if params.read == "tukey_lambda" else ""
     black = " ".join(f"{v:g}" for v in clean.black)
     lines = [
         f"{job.source} -> {job.target}",
-        f"  {width} x {height} {clean.cfa}, black {black}, white {clean.white:g}, {clean.make or ''} {clean.model or ''}".rstrip(),
+        f"  {camera}, {width} x {height} {clean.cfa}, black {black}, white {clean.white:g}",
         f"  {s.profile.name} at ISO {s.iso:g}, ratio {s.ratio:g}, seed {s.seed}, index {job.index}",
         f"  profile to file range: K, sigmas and bias x {range_factor(s.profile, clean):.6g}",
-        f"  K {p['K']:.5g} DN/e-, read noise {params.read} {p['sigma_read']:.4g} DN (shape {p['tukey_lambda']:.3g}), "
-        f"row {p['sigma_row']:.3g} DN, column {p['sigma_col']:.3g} DN",
+        f"  K {float(params.K):.5g} DN/e-, {params.read} read {float(params.sigma_read):.4g} DN{shape}, "
+        f"row {float(params.sigma_row):.3g} DN, column {float(params.sigma_col):.3g} DN",
     ]
     if not clean.black_known:
         lines.append("  the file gives no black level: 0 is taken")
@@ -168,7 +169,7 @@ def plan(
     """Decide where every result goes and refuse what cannot be written, before any work.
 
     Raises:
-        ValueError: two inputs would write one file, a file exists already, or a folder is missing or read-only.
+        ValueError: two inputs would write one file, a file exists already, or a folder is read-only.
     """
     single = len(inputs) == 1 and not output.is_dir() and output.suffix.lower() == ".dng"
     if len(inputs) > 1 and output.suffix.lower() == ".dng" and not output.is_dir():
@@ -241,7 +242,7 @@ def synthesize_files(
             if error is not None and not isinstance(error, FILE_ERRORS):
                 raise error
             failed += error is not None
-            done(pending[future], future.result() if error is None else error)  # type: ignore[arg-type]
+            done(pending[future], future.result() if error is None else error)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     return failed

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+Numbers = float | Sequence[float] | Sequence[Sequence[float]] | Tensor
+
 READ_MODELS = ("none", "gaussian", "tukey_lambda")
 
 _SCALARS = ("K", "ratio", "white", "sigma_read", "tukey_lambda", "sigma_row", "sigma_col", "iso")
@@ -32,7 +34,7 @@ _RANGES: dict[str, tuple[float, float, bool]] = {
 }
 
 
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+@dataclasses.dataclass(frozen=True, eq=False, init=False)
 class NoiseParams:
     """Noise of a batch of exposures, every figure in DN of one raw range.
 
@@ -64,30 +66,63 @@ class NoiseParams:
     ratio: Tensor
     white: Tensor
     black: Tensor
-    sigma_read: Tensor = 0.0  # type: ignore[assignment]
-    tukey_lambda: Tensor = 0.0  # type: ignore[assignment]
-    sigma_row: Tensor = 0.0  # type: ignore[assignment]
-    sigma_col: Tensor = 0.0  # type: ignore[assignment]
-    bias: Tensor = 0.0  # type: ignore[assignment]
-    iso: Tensor = math.nan  # type: ignore[assignment]
-    read: str = "none"
-    shot: bool = True
+    sigma_read: Tensor
+    tukey_lambda: Tensor
+    sigma_row: Tensor
+    sigma_col: Tensor
+    bias: Tensor
+    iso: Tensor
+    read: str
+    shot: bool
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        K: Numbers,
+        ratio: Numbers,
+        white: Numbers,
+        black: Numbers,
+        sigma_read: Numbers = 0.0,
+        tukey_lambda: Numbers = 0.0,
+        sigma_row: Numbers = 0.0,
+        sigma_col: Numbers = 0.0,
+        bias: Numbers = 0.0,
+        iso: Numbers = math.nan,
+        read: str = "none",
+        shot: bool = True,
+    ) -> None:
         """Convert, broadcast and validate every field (reads values: may synchronize a device)."""
-        if self.read not in READ_MODELS:
-            raise ValueError(f"NoiseParams: read must be one of {READ_MODELS}, got {self.read!r}")
-        if not isinstance(self.shot, bool):
-            raise TypeError(f"NoiseParams: shot must be True or False, got {self.shot!r}")
-        given = {name: _as_tensor(name, getattr(self, name)) for name in _TENSORS}
-        devices = {t.device for n, t in given.items() if isinstance(getattr(self, n), Tensor)}
+        given = {
+            "K": K,
+            "ratio": ratio,
+            "white": white,
+            "black": black,
+            "sigma_read": sigma_read,
+            "tukey_lambda": tukey_lambda,
+            "sigma_row": sigma_row,
+            "sigma_col": sigma_col,
+            "bias": bias,
+            "iso": iso,
+        }
+        if read not in READ_MODELS:
+            raise ValueError(f"NoiseParams: read must be one of {READ_MODELS}, got {read!r}")
+        if not isinstance(shot, bool):
+            raise TypeError(f"NoiseParams: shot must be True or False, got {shot!r}")
+        devices = {value.device for value in given.values() if isinstance(value, Tensor)}
         if len(devices) > 1:
-            raise ValueError(f"NoiseParams: all tensors must be on one device, got {sorted(map(str, devices))}")
+            raise ValueError(
+                f"NoiseParams: all tensors must be on one device, got {sorted(map(str, devices))}"
+            )
         device = devices.pop() if devices else torch.device("cpu")
-        batch = _batch_size(given)
-        for name, tensor in given.items():
+        tensors = {name: _as_tensor(name, value) for name, value in given.items()}
+        batch = _batch_size(tensors)
+        for name, tensor in tensors.items():
             shape = (batch, 4) if name in _SITES else (batch,)
-            object.__setattr__(self, name, tensor.to(device).expand(shape).contiguous())
+            object.__setattr__(
+                self, name, tensor.to(device).expand(shape).clone(memory_format=torch.contiguous_format)
+            )
+        object.__setattr__(self, "read", read)
+        object.__setattr__(self, "shot", shot)
         self._check_values()
 
     def _check_values(self) -> None:
@@ -137,12 +172,14 @@ class NoiseParams:
         """Return a copy without read, row and column noise: what goes with a learned generator."""
         zero = torch.zeros_like(self.K)
         return self._replace(
-            read="none", sigma_read=zero, tukey_lambda=zero.clone(), sigma_row=zero.clone(), sigma_col=zero.clone()
+            read="none",
+            sigma_read=zero,
+            tukey_lambda=zero.clone(),
+            sigma_row=zero.clone(),
+            sigma_col=zero.clone(),
         )
 
-    def to_range(
-        self, black: float | Sequence[float] | Tensor, white: float | Sequence[float] | Tensor
-    ) -> NoiseParams:
+    def to_range(self, black: Numbers, white: Numbers) -> NoiseParams:
         """Express the same noise in DN of another raw range.
 
         K, sigma_read, sigma_row, sigma_col and bias are multiplied by
@@ -155,10 +192,14 @@ class NoiseParams:
         Raises:
             ValueError: the new white is not above the new black.
         """
-        target = NoiseParams(K=self.K, ratio=self.ratio, white=white, black=black)  # type: ignore[arg-type]
+        target = NoiseParams(K=self.K, ratio=self.ratio, white=white, black=black)
         factor = (target.white - target.black.mean(1)) / (self.white - self.black.mean(1))
-        scaled = {name: getattr(self, name) * factor for name in ("K", "sigma_read", "sigma_row", "sigma_col")}
-        return self._replace(**scaled, bias=self.bias * factor[:, None], white=target.white, black=target.black)
+        scaled = {
+            name: getattr(self, name) * factor for name in ("K", "sigma_read", "sigma_row", "sigma_col")
+        }
+        return self._replace(
+            **scaled, bias=self.bias * factor[:, None], white=target.white, black=target.black
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, strings and numbers, ready for JSON; an unknown ISO is None."""
@@ -177,7 +218,8 @@ class NoiseParams:
         missing = {"K", "ratio", "white", "black"} - set(fields)
         if missing or set(fields) - known:
             raise ValueError(
-                f"NoiseParams.from_dict: needs K, ratio, white, black and accepts {sorted(known)}, got {sorted(fields)}"
+                f"NoiseParams.from_dict: needs K, ratio, white, black and accepts {sorted(known)}, "
+                f"got {sorted(fields)}"
             )
         fields = dict(fields)
         if isinstance(fields.get("iso"), list):

@@ -117,7 +117,7 @@ def _resolve(backend: str, device: str) -> str:
 
 def _why_not_compiled(device: str) -> str:
     if ops.NATIVE is None:
-        return f"{ops.WHY_NOT_NATIVE}; with a C++ compiler at hand, reinstall with LRD_EXT_NATIVE=1 pip install ."
+        return f"{ops.WHY_NOT_NATIVE}; install a C++ compiler and then LRD_EXT_NATIVE=1 pip install ."
     if device != "cpu":
         return f"this release has no compiled kernels for {device} tensors; move clean and params to the CPU"
     return ""

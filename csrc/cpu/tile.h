@@ -45,7 +45,9 @@ inline Layout layout_of(const Frames& f, bool packed) {
 
 inline float as_float(float x, Dtype) { return x; }
 inline float as_float(uint16_t x, Dtype dtype) {
-  return dtype == Dtype::kUint16 ? static_cast<float>(x) : dtype == Dtype::kFloat16 ? from_float16(x) : from_bfloat16(x);
+  return dtype == Dtype::kUint16    ? static_cast<float>(x)
+         : dtype == Dtype::kFloat16 ? from_float16(x)
+                                    : from_bfloat16(x);
 }
 
 // n cells of one cell row to the four sites, the rest of the block filled with zeros.
@@ -152,7 +154,7 @@ inline void synthesize_tile(const Request& q, const Model& model, const Tile& ti
   const Stream stream = make_stream(q.seed, q.index[tile.sample]);
   const Layout in = layout_of(q.clean, q.packed), dark = layout_of(q.dark, q.packed), out = layout_of(q.out, q.packed);
   const uint32_t cell_col = static_cast<uint32_t>(q.origin_col + tile.col);
-  float columns[2][kCells], rows[2], value[4][kCells], dark_value[4][kCells];
+  float columns[2][kCells], rows[2], value[4][kCells], dark_value[4][kCells] = {};
   column_noise<kCells>(stream, p.sigma_col, cell_col, columns);
   for (int r = 0; r < tile.rows; ++r) {
     const auto offset = [&](const Layout& l) {
@@ -166,7 +168,7 @@ inline void synthesize_tile(const Request& q, const Model& model, const Tile& ti
       for (int i = 0; i < kCells; ++i) value[site][i] = (value[site][i] - black) * scale;
     }
     if (q.dark.data != nullptr) load(q.dark, dark, offset(dark), tile.cols, dark_value);
-    synthesize<kCells>(model, p, stream, cell_row, cell_col, rows, columns, q.dark.data ? dark_value : nullptr, value);
+    synthesize<kCells>(model, p, stream, cell_row, cell_col, rows, columns, dark_value, value);
     store(q.out, out, offset(out), tile.cols, value);
   }
 }

@@ -16,8 +16,8 @@ LRD_HD float log_unit(float x) {
   const int32_t exponent = (bits - 0x3F3504F3) >> 23;  // mantissa ends up in [sqrt(1/2), sqrt(2))
   const float f = float_of(static_cast<uint32_t>(bits - exponent * (1 << 23))) - 1.0f;
   const float e = static_cast<float>(exponent);
-  const float p = polynomial(f, 0.333339095f, -0.250013381f, 0.199630573f, -0.165775642f, 0.149148196f,
-                             -0.142676815f, 0.0870053694f);
+  const float p = polynomial(f, 0.333339095f, -0.250013381f, 0.199630573f, -0.165775642f, 0.149148196f, -0.142676815f,
+                             0.0870053694f);
   const float f2 = f * f;
   const float low = fma(f2 * f, p, fma(-0.5f, f2, e * kLn2Low));
   return fma(e, kLn2High, f + low);

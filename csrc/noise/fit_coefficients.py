@@ -78,14 +78,14 @@ def c0_of(s: np.ndarray, r: np.ndarray) -> np.ndarray:
 
 
 def density_weight(s: np.ndarray, power: float) -> np.ndarray:
-    """Largest weight, over mean >= WALK_LIMIT, of an error in CDF: phi(z) mean^power with z = s sqrt(mean)."""
+    """Largest weight of an error in CDF over mean >= WALK_LIMIT: phi(z) mean^power, z = s sqrt(mean)."""
     mean = WALK_LIMIT * np.geomspace(1, 1e6, 400)[:, None]
     log_weight = -0.5 * s**2 * mean + power * np.log(mean)
     return np.exp(log_weight.max(0)) / np.sqrt(2 * np.pi)
 
 
 def fit_poisson() -> None:
-    """x = mean + mean (s + s^2 P(s)) + C0(s) + C1(s) / mean; errors are weighted as errors of the CDF."""
+    """Fit x = mean + mean (s + s^2 P(s)) + C0(s) + C1(s) / mean; errors are weighted as errors of the CDF."""
     s = np.linspace(S_LOW, S_HIGH, 4000)  # an even count steps over 0
     r = ratio_of(s)
     show("ratio", *minimax(powers(s, 8), (r - 1 - s) / s**2, density_weight(s, 0.5) * s**2))

@@ -14,9 +14,7 @@ LRD_HD float lower_tail(uint32_t word) {
 }
 
 // magnitude with the sign of u - 1/2.
-LRD_HD float with_side(uint32_t word, float magnitude) {
-  return float_of(bits_of(magnitude) ^ (~word & 0x80000000u));
-}
+LRD_HD float with_side(uint32_t word, float magnitude) { return float_of(bits_of(magnitude) ^ (~word & 0x80000000u)); }
 
 // One form over the whole tail, p in [2^-33, 1/2]: -z = sqrt(2) t + P(1 / (1 + t)), t = sqrt(-log p).
 // Largest error of the CDF 2e-7, of z in the far tail 5e-7 relative.

@@ -10,9 +10,10 @@
 
 namespace lrd::LRD_ISA {
 
-constexpr float kMaxMean = 1e7f;   // above, float32 no longer resolves single electrons
+constexpr float kMaxMean = 1e7f;  // above, float32 no longer resolves single electrons
 constexpr float kWalkLimit = 10.0f;
-constexpr int kWalkSteps = 32;     // more than any word below kWalkTail can take at mean < kWalkLimit
+constexpr int kWalkSteps = 32;               // more than any word below kWalkTail can take at mean < kWalkLimit
+constexpr int kWalkUnroll = 4;               // steps between two looks at whether all are done
 constexpr uint32_t kWalkTail = 0xFFE00000u;  // words from here on go to the exact method
 constexpr float kWalkUnit = 0x1p30f;         // fixed point of the walk: 2^-30, so that int32 cannot overflow
 constexpr float kAsymptoticLow = -1.0f, kAsymptoticHigh = 1.5f;  // range of the fits in s = z / sqrt(mean)
@@ -24,52 +25,44 @@ LRD_HD float poisson_mean(float signal, float inverse_gain) {
   return positive < kMaxMean ? positive : kMaxMean;
 }
 
-// State of the walk at one site. remaining < 0 means that k is found.
-struct PoissonWalk {
-  float term;  // P(X = k) in units of 2^-30
-  int32_t remaining, k;
-};
-
-LRD_HD PoissonWalk walk_start(uint32_t word, float mean) {
-  const int32_t start = static_cast<int32_t>(word >> 2);
-  return {exp_float(-mean) * kWalkUnit, word >= kWalkTail ? -1 : start, 0};
-}
-
-// One step from k to k + 1; inverse_next is 1 / (k + 1).
-LRD_HD void walk_step(PoissonWalk& w, float mean, float inverse_next) {
-  w.remaining -= static_cast<int32_t>(w.term);  // goes on below 0 harmlessly: the terms sum to 2^30
-  w.k += w.remaining >= 0;
-  w.term *= mean * inverse_next;
-}
-
 // The walk for the sites of a block whose mean is below kWalkLimit, all in step until the last one is done.
+// remaining < 0 means that k is found; term is P(X = k) in units of 2^-30.
 template <int N>
-LRD_HD void walk_block(const uint32_t (&word)[N], const float (&mean)[N], float (&k)[N]) {
-  PoissonWalk w[N];
-  float low_mean[N];
+LRD_HD void poisson_walk(const uint32_t (&word)[N], const float (&mean)[N], float (&k)[N]) {
+  float term[N], low_mean[N];
+  int32_t remaining[N], steps[N];
   for (int i = 0; i < N; ++i) {
     low_mean[i] = mean[i] < kWalkLimit ? mean[i] : 0.0f;  // at 0 the first step ends the walk
-    w[i] = walk_start(word[i], low_mean[i]);
+    term[i] = exp_float(-low_mean[i]) * kWalkUnit;
+    const int32_t start = static_cast<int32_t>(word[i] >> 2);
+    remaining[i] = word[i] >= kWalkTail ? -1 : start;
+    steps[i] = 0;
   }
-  for (int step = 0; step < kWalkSteps; step += 4) {
-    const float inverse[4] = {1.0f / static_cast<float>(step + 1), 1.0f / static_cast<float>(step + 2),
-                              1.0f / static_cast<float>(step + 3), 1.0f / static_cast<float>(step + 4)};
+  for (int first = 0; first < kWalkSteps; first += kWalkUnroll) {
     int32_t all_done = -1;
+    float inverse[kWalkUnroll];
+    for (int j = 0; j < kWalkUnroll; ++j) inverse[j] = 1.0f / static_cast<float>(first + j + 1);
     for (int i = 0; i < N; ++i) {
-      walk_step(w[i], low_mean[i], inverse[0]);
-      walk_step(w[i], low_mean[i], inverse[1]);
-      walk_step(w[i], low_mean[i], inverse[2]);
-      walk_step(w[i], low_mean[i], inverse[3]);
-      all_done &= w[i].remaining;
+      float t = term[i];
+      int32_t r = remaining[i], n = steps[i];
+#pragma GCC unroll 4
+      for (int j = 0; j < kWalkUnroll; ++j) {
+        r -= static_cast<int32_t>(t);  // goes on below 0 harmlessly: the terms sum to 2^30
+        n += 1 + (r >> 31);
+        t *= low_mean[i] * inverse[j];
+      }
+      term[i] = t;
+      remaining[i] = r;
+      steps[i] = n;
+      all_done &= r;
     }
     if (all_done < 0) break;
   }
-  for (int i = 0; i < N; ++i) k[i] = mean[i] < kWalkLimit ? static_cast<float>(w[i].k) : k[i];
+  for (int i = 0; i < N; ++i) k[i] = mean[i] < kWalkLimit ? static_cast<float>(steps[i]) : k[i];
 }
 
 struct Asymptotic {
-  float k;
-  bool in_range;
+  float k, s;  // the answer stands where s is in [kAsymptoticLow, kAsymptoticHigh]
 };
 
 // mean >= kWalkLimit. The whole part of the mean stays apart, so float32 loses nothing up to kMaxMean.
@@ -89,7 +82,7 @@ LRD_HD Asymptotic poisson_asymptotic(uint32_t word, float mean) {
   const float x = fma(z, root, (mean - whole) + small_terms);
   const float truncated = static_cast<float>(static_cast<int32_t>(x));
   const float floor_x = truncated > x ? truncated - 1.0f : truncated;
-  return {whole + floor_x, s >= kAsymptoticLow && s <= kAsymptoticHigh};
+  return {whole + floor_x, s};
 }
 
 // exp(-x) in double for 0 <= x < 100, by the Taylor series after halving down: 14 terms leave less than 1e-17.
@@ -133,14 +126,15 @@ LRD_HD void poisson_quantiles(const uint32_t (&word)[N], const float (&mean)[N],
   }
   if (any_asymptotic) {
     for (int i = 0; i < N; ++i) {
-      const Asymptotic a = poisson_asymptotic(word[i], mean[i] < kWalkLimit ? kWalkLimit : mean[i]);
+      const int32_t high = mean[i] >= kWalkLimit;
+      const Asymptotic a = poisson_asymptotic(word[i], high ? mean[i] : kWalkLimit);
       k[i] = a.k;
-      const int32_t outside = mean[i] >= kWalkLimit ? 1 - static_cast<int32_t>(a.in_range) : 0;
+      const int32_t outside = high & ((a.s < kAsymptoticLow) | (a.s > kAsymptoticHigh));
       exact[i] |= outside;
       any_exact |= outside;
     }
   }
-  if (any_walk) walk_block<N>(word, mean, k);
+  if (any_walk) poisson_walk<N>(word, mean, k);
   if (any_exact) {
     for (int i = 0; i < N; ++i) {
       if (exact[i]) k[i] = poisson_exact(word[i], mean[i]);

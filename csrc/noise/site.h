@@ -80,48 +80,54 @@ LRD_HD void read_noise(const Model& model, const SampleParams& p, const Stream& 
   }
 }
 
-// Quantize and clip raw = black + value, then express it as the requested output.
-template <int N>
-LRD_HD void convert(const Model& model, const SampleParams& p, const Stream& stream, uint32_t cell_row,
-                    uint32_t cell_col, float (&value)[4][N]) {
-  uint32_t word[4][N];
-  if (model.quantize == Quantize::kUniform) draw_words(stream, kQuantize, cell_row, cell_col, word);
-  for (int site = 0; site < 4; ++site) {
-    const float black = p.black[site], span = p.span[site], ratio = p.ratio, white = p.white;
-    const float low = model.clip == Clip::kBlack ? black : 0.0f;
-    for (int i = 0; i < N; ++i) value[site][i] = black + value[site][i];
-    if (model.quantize == Quantize::kRound) {
-      for (int i = 0; i < N; ++i) value[site][i] = round_half_even(value[site][i]);
-    } else if (model.quantize == Quantize::kUniform) {
-      for (int i = 0; i < N; ++i) value[site][i] = value[site][i] + centred_uniform(word[site][i]);
-    }
-    if (model.clip != Clip::kNone) {
-      for (int i = 0; i < N; ++i) value[site][i] = clip(value[site][i], low, white);
-    }
-    if (model.output == Output::kDnFloat) {
-      for (int i = 0; i < N; ++i) value[site][i] = value[site][i] - black;
-    } else if (model.output == Output::kNormalized) {
-      for (int i = 0; i < N; ++i) value[site][i] = (value[site][i] - black) / span * ratio;
-    }
+// What follows the noise as numbers, so that one loop without branches serves every mode:
+// out = (clip(round(black + value)) - offset) / divisor * factor.
+struct Conversion {
+  bool round;
+  float low, high;
+  float offset, divisor, factor;
+};
+
+LRD_HD Conversion conversion(const Model& model, const SampleParams& p, int site) {
+  Conversion c = {model.quantize == Quantize::kRound, -__builtin_inff(), __builtin_inff(), 0.0f, 1.0f, 1.0f};
+  if (model.clip != Clip::kNone) {
+    c.low = model.clip == Clip::kBlack ? p.black[site] : 0.0f;
+    c.high = p.white;
   }
+  if (model.output != Output::kDn) c.offset = p.black[site];
+  if (model.output == Output::kNormalized) {
+    c.divisor = p.span[site];
+    c.factor = p.ratio;
+  }
+  return c;
 }
 
 // From clean signal (DN of the short exposure) to the requested output, in place.
-// dark: DN above black by site, or null.
+// dark: DN above black by site.
 template <int N>
 LRD_HD void synthesize(const Model& model, const SampleParams& p, const Stream& stream, uint32_t cell_row,
                        uint32_t cell_col, const float (&rows)[2], const float (&columns)[2][N],
-                       const float (*dark)[N], float (&value)[4][N]) {
+                       const float (&dark)[4][N], float (&value)[4][N]) {
   if (model.shot) shot_noise<N>(p, stream, cell_row, cell_col, value);
   if (model.read != Read::kNone) read_noise<N>(model, p, stream, cell_row, cell_col, value);
+  uint32_t word[4][N];
+  const bool uniform = model.quantize == Quantize::kUniform;
+  if (uniform) draw_words(stream, kQuantize, cell_row, cell_col, word);
   for (int site = 0; site < 4; ++site) {
-    const float row = rows[site >> 1], bias = p.bias[site];
-    for (int i = 0; i < N; ++i) value[site][i] = ((value[site][i] + row) + columns[site & 1][i]) + bias;
-    if (dark != nullptr) {
-      for (int i = 0; i < N; ++i) value[site][i] += dark[site][i];
+    const Conversion c = conversion(model, p, site);
+    const float row = rows[site >> 1], bias = p.bias[site], black = p.black[site];
+    for (int i = 0; i < N; ++i) {
+      value[site][i] = black + ((((value[site][i] + row) + columns[site & 1][i]) + bias) + dark[site][i]);
+    }
+    if (uniform) {
+      for (int i = 0; i < N; ++i) value[site][i] += centred_uniform(word[site][i]);
+    }
+    for (int i = 0; i < N; ++i) {
+      const float raw = value[site][i];
+      const float clipped = clip(c.round ? round_half_even(raw) : raw, c.low, c.high);
+      value[site][i] = (clipped - c.offset) / c.divisor * c.factor;
     }
   }
-  convert<N>(model, p, stream, cell_row, cell_col, value);
 }
 
 }  // namespace lrd::LRD_ISA

@@ -166,11 +166,13 @@ def _check_params(params: NoiseParams, batch: int, device: torch.device) -> None
             raise TypeError(f"fused_synth: params must be NoiseParams, got {type(params).__name__}")
     if len(params) not in (1, batch):
         raise ValueError(
-            f"fused_synth: params must hold 1 sample or as many as clean, got {len(params)} for a batch of {batch}"
+            f"fused_synth: params must hold 1 sample or as many as clean, got {len(params)} "
+            f"for a batch of {batch}"
         )
     if params.device != device:
         raise ValueError(
-            f"fused_synth: params must be on clean's device {device}, got {params.device}. Use params.to({str(device)!r})"
+            f"fused_synth: params must be on clean's device {device}, got {params.device}. "
+            f"Use params.to({str(device)!r})"
         )
 
 
@@ -182,7 +184,9 @@ def _integer(name: str, value: Any) -> int:
 
 def _int64_tensor(name: str, value: Tensor, device: torch.device) -> Tensor:
     if value.dtype != torch.int64:
-        raise TypeError(f"fused_synth: {name} must be an int64 tensor or an int, got a tensor of {value.dtype}")
+        raise TypeError(
+            f"fused_synth: {name} must be an int64 tensor or an int, got a tensor of {value.dtype}"
+        )
     return value.to(device)
 
 
@@ -215,7 +219,8 @@ def _cell_origin(origin: tuple[int, int]) -> tuple[int, int]:
     row, col = (_integer("origin", v) for v in origin)
     if row % 2 or col % 2 or max(abs(row), abs(col)) >= 2**32:
         raise ValueError(
-            f"fused_synth: origin must be two even numbers within 2^32 (an odd one changes the CFA phase), got {origin}"
+            f"fused_synth: origin must be two even numbers within 2^32 (an odd one changes the CFA phase), "
+            f"got {origin}"
         )
     return row // 2, col // 2
 
@@ -232,7 +237,11 @@ def _check_dark(dark: Tensor, clean: Tensor, packed: bool, batch: int) -> Tensor
     if packed:
         ok = dark.ndim in (3, 4) and tuple(dark.shape[-3:]) == size
     else:
-        ok = dark.ndim in (2, 3, 4) and tuple(dark.shape[-2:]) == size and (dark.ndim < 4 or dark.shape[1] == 1)
+        ok = (
+            dark.ndim in (2, 3, 4)
+            and tuple(dark.shape[-2:]) == size
+            and (dark.ndim < 4 or dark.shape[1] == 1)
+        )
     frames = _with_batch(dark, packed) if ok else dark
     if not ok or frames.shape[0] not in (1, batch):
         raise ValueError(
@@ -245,11 +254,13 @@ def _check_dark(dark: Tensor, clean: Tensor, packed: bool, batch: int) -> Tensor
 def _result_dtype(output: str, dtype: torch.dtype) -> torch.dtype:
     if output == "dn":
         if dtype not in (torch.float32, torch.uint16):  # float32 is merely the default of the argument
-            raise TypeError(f"fused_synth: output 'dn' is uint16, got dtype={dtype}; ask for 'dn_float' instead")
+            raise TypeError(
+                f"fused_synth: output 'dn' is uint16, got dtype={dtype}; ask for 'dn_float' instead"
+            )
         return torch.uint16
     if dtype not in FLOAT_OUTPUTS:
         raise TypeError(
-            f"fused_synth: dtype must be torch.float32, torch.float16 or torch.bfloat16 for output {output!r}, "
+            f"fused_synth: dtype must be float32, float16 or bfloat16 for output {output!r}, "
             f"got {dtype}"
         )
     return dtype
@@ -269,7 +280,9 @@ def _check_out(out: Tensor | None, clean: Tensor, dark: Tensor | None, dtype: to
     if not out.is_contiguous() or out.requires_grad:
         raise ValueError("fused_synth: out must be contiguous and must not require grad")
     if not torch.compiler.is_compiling() and any(_overlap(out, t) for t in (clean, dark) if t is not None):
-        raise ValueError("fused_synth: out must not share memory with clean or dark; give it memory of its own")
+        raise ValueError(
+            "fused_synth: out must not share memory with clean or dark; give it memory of its own"
+        )
 
 
 def _overlap(a: Tensor, b: Tensor) -> bool:

@@ -34,7 +34,9 @@ class Component(enum.IntEnum):
     PARAMETERS = 8
 
 
-def philox4x32(counter: tuple[Tensor, ...], key: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def philox4x32(
+    counter: tuple[Tensor, ...], key: tuple[Tensor, Tensor]
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Run Philox4x32-10 on broadcastable int64 tensors that hold 32-bit values.
 
     Args:
@@ -66,7 +68,8 @@ def words(seed: Tensor, index: Tensor, component: int, cell_row: Tensor, cell_co
         seed: () int64, taken mod 2^64.
         index: (B,) int64, identity of each sample, taken mod 2^56.
         component: a :class:`Component` number.
-        cell_row, cell_col: (h,) and (w,) int64, cell coordinates on the sensor, taken mod 2^32.
+        cell_row: (h,) int64, cell coordinate on the sensor, taken mod 2^32.
+        cell_col: (w,) int64, likewise.
 
     Returns: (B, 4, h, w) int64, values in [0, 2^32), sites in the order (0,0), (0,1), (1,0), (1,1).
     """

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def quantize(raw: Tensor, mode: str, word: Tensor | None) -> Tensor:
-    """Round to whole DN, half to even ("round"), add U(-1/2, 1/2) DN instead ("uniform"), or neither ("none").
+    """Round to whole DN, half to even ("round"), or add U(-1/2, 1/2) DN ("uniform"), or neither ("none").
 
     Args:
         raw: raw DN, floating point.

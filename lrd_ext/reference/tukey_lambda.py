@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Quantile of the Tukey-lambda distribution from 32-bit words. Mirrors csrc/noise/tukey_lambda.h.
 
-Source: Joiner and Rosenblatt, JASA 66 (1971), 394-399; as a read-noise model Wei et al., CVPR 2020, section 3.
+Source: Joiner and Rosenblatt, JASA 66 (1971), 394-399; as read noise: Wei et al., CVPR 2020, section 3.
 """
 
 from __future__ import annotations

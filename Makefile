@@ -1,0 +1,53 @@
+# Everything runs in .venv, which the first target that needs it makes. PYTHON chooses the interpreter.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+NATIVE_SOURCES := setup.py pyproject.toml $(wildcard csrc/*.cpp csrc/*/*.cpp csrc/*/*.h)
+
+.PHONY: demo test lint types format bench verify clean
+
+# Pinned packages first (constraints.txt), then the package against them, so that nothing resolves anew.
+$(VENV)/.packages: constraints.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt pip torch numpy
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt setuptools wheel pybind11 ninja
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.packages $(NATIVE_SOURCES)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev]'
+	touch $@
+
+demo/summary.txt: $(VENV)/.installed tests/data/canon550d_ml_colorchart.dng
+	mkdir -p demo
+	$(BIN)/lrd synth tests/data/canon550d_ml_colorchart.dng --output demo/noisy.dng --camera sony_a7s2 \
+		--iso 6400 --ratio 20 --seed 7 --preview demo/before_after.png --overwrite > demo/summary.part
+	mv demo/summary.part $@
+
+# Low-light noise on the bundled real raw file.
+demo: demo/summary.txt
+	@cat demo/summary.txt
+	@echo
+	@echo "raw file:     $(CURDIR)/demo/noisy.dng"
+	@echo "before/after: $(CURDIR)/demo/before_after.png"
+	@echo "summary:      $(CURDIR)/demo/summary.txt"
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest tests
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror $(wildcard csrc/*.cpp csrc/*/*.cpp csrc/*/*.h)
+
+types: $(VENV)/.installed
+	$(BIN)/mypy
+
+format: $(VENV)/.installed
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(wildcard csrc/*.cpp csrc/*/*.cpp csrc/*/*.h)
+
+bench: $(VENV)/.installed
+	$(BIN)/pytest benchmarks --benchmark-only
+
+clean:
+	rm -rf $(VENV) build dist demo *.egg-info lrd_ext/_C*.so
