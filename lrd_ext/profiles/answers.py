@@ -131,19 +131,33 @@ def shape_of(rows: Sequence[Row], branch: Branch, iso: np.ndarray) -> np.ndarray
     return np.interp(np.log(iso), np.log(isos), shapes)
 
 
+def check_isos(profile: CameraProfile, isos: np.ndarray, *, whole_range: bool) -> None:
+    """Refuse what no draw may meet: a single ISO out of range, or with ``whole_range`` a range with a hole.
+
+    Raises:
+        ValueError: as :func:`branch_index`.
+    """
+    probes = list(isos)
+    if whole_range:
+        ends = [branch.iso[1] for branch in profile.branches]
+        probes += [np.nextafter(end, np.inf) for end in ends if min(isos) <= end < max(isos)]
+    branch_index(profile, np.array(probes))
+
+
 def spread_of(rows: Sequence[Row], branch: Branch, figure: str, iso: np.ndarray) -> np.ndarray:
-    """Spread of ln(sigma) at each ISO: the law's, else the rows' spread over frames over the figure."""
-    if figure in branch.laws:
-        return np.full_like(iso, branch.laws[figure].spread)
+    """Spread of ln(sigma) at each ISO: of the rows that surround it, over frames, else the law's."""
+    law = branch.laws.get(figure)
+    outside = np.full_like(iso, law.spread if law else 0.0)
     relative = [
         (row.iso, row.spread[figure] / getattr(row, figure))
         for row in rows
         if row.spread and figure in row.spread and getattr(row, figure)
     ]
     if not relative:
-        return np.zeros_like(iso)
+        return outside
     isos, values = np.array(relative).T
-    return np.interp(np.log(iso), np.log(isos), values)
+    between = np.interp(np.log(iso), np.log(isos), values)
+    return between if law is None else np.where((iso >= isos[0]) & (iso <= isos[-1]), between, outside)
 
 
 def _bias(table: Sequence[BiasRow], branch: Branch, iso: np.ndarray, nearest: bool) -> np.ndarray:

@@ -17,20 +17,18 @@ from torch import Tensor
 
 from lrd_ext.params import READ_MODELS, NoiseParams
 
-from .answers import Answer, answer, branch_index
+from .answers import Answer, answer, check_isos
 from .cfa import to_phase
 from .draws import Choice, Draws, read_choice
 from .figures import (
     READ_FIGURE,
-    SCHEMA,
-    UNITS,
-    VERSION,
     BiasRow,
     Branch,
     Doubtful,
     ExposureBias,
     Row,
     Source,
+    header,
     to_json,
 )
 
@@ -138,9 +136,10 @@ class CameraProfile:
     ) -> NoiseParams:
         """Draw n sets of parameters jointly, each about what :meth:`at` answers at its ISO.
 
-        Each sigma gets an independent normal deviate in its logarithm with the law's spread, else the rows'
-        spread over frames; tukey_lambda is drawn from the branch's list where one is published; K gets its
-        uniform jitter; bias is the row of the nearest ISO. Draw i depends on (seed, index of i) only.
+        Each sigma gets an independent normal deviate in its logarithm with the rows' spread over frames where
+        rows surround the ISO and have one, else with the law's; tukey_lambda is drawn from the branch's list
+        where one is published; K gets its uniform jitter; bias is the row of the nearest ISO. Draw i depends
+        on (seed, index of i) only.
 
         Args:
             n: number of draws, >= 1.
@@ -168,7 +167,7 @@ class CameraProfile:
             )
         read = self._read_model(read)
         draws, isos_wanted = Draws(n, seed, index), read_choice("iso", iso)
-        branch_index(self, isos_wanted.all())  # refuses a range that a lucky draw would stay inside
+        check_isos(self, isos_wanted.all(), whole_range=isinstance(iso, tuple))
         isos = isos_wanted.draw(draws.uniform(0), log=True)
         ratios = read_choice("ratio", ratio).draw(draws.uniform(1), log=False)
         found = draws.scatter(self, answer(self, isos, read, nearest_bias=True), isos, read)
@@ -196,7 +195,7 @@ class CameraProfile:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON values of the profile, in the schema's order."""
-        return {"schema": SCHEMA, "version": VERSION, "units": dict(UNITS)} | to_json(self)
+        return header() | to_json(self)
 
     def _read_model(self, read: str | None) -> str:
         if read is None:

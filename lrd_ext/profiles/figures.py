@@ -30,6 +30,11 @@ DOUBTFUL_FIELDS = (*ROW_FIGURES, "bias", "black", "white")
 READ_FIGURE = {"gaussian": "sigma_gaussian", "tukey_lambda": "sigma_tukey_lambda"}
 
 
+def header() -> dict[str, Any]:
+    """Return the fields every profile begins with."""
+    return {"schema": SCHEMA, "version": VERSION, "units": dict(UNITS)}
+
+
 class ProfileError(ValueError):
     """A camera profile cannot be read: the message names the file and the field."""
 

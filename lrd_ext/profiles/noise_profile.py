@@ -16,7 +16,7 @@ from lrd_ext.params import NoiseParams
 
 from .camera_profile import CameraProfile
 from .cfa import PHASES
-from .figures import SCHEMA, UNITS, VERSION
+from .figures import header
 from .parse import profile_from_dict
 from .tukey_lambda import tukey_lambda_std
 
@@ -105,7 +105,7 @@ def from_noise_profile(
     shot, offset = np.average(values, axis=0, weights=(1, 2, 1) if len(values) == 3 else None)
     span = float(white) - float(np.mean(black))
     data: dict[str, Any] = {
-        "schema": SCHEMA, "version": VERSION, "units": UNITS, "name": name, "make": make, "model": model,
+        **header(), "name": name, "make": make, "model": model,
         "licence": licence, "sources": [{"title": source}], "bits": bits, "white": white, "cfa": cfa,
         "black": black if isinstance(black, (int, float)) else [float(v) for v in black], "read": "gaussian",
         "rows": [{"iso": iso, "K": float(shot) * span, "sigma_gaussian": math.sqrt(offset) * span}],

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
-from lrd_ext.profiles import list_profiles, load_profile, self_test, tukey_lambda_std
+from lrd_ext.profiles import list_profiles, load_profile, self_test, to_noise_profile, tukey_lambda_std
 from lrd_ext.profiles.self_test import undeclared
 
 NOTICE = Path(__file__).parents[2] / "NOTICE"
@@ -70,3 +70,91 @@ def test_gain_per_iso_of_the_a7s2_agrees_between_the_two_calibrations():
     assert load_profile("sony_a7s2_eld").at(3200).K.item() == pytest.approx(
         load_profile("sony_a7s2").at(3200).K.item(), rel=0.02
     )
+
+
+def test_the_library_holds_sixteen_cameras():
+    profiles = [load_profile(name) for name in list_profiles()]
+    assert len({(profile.make, profile.model) for profile in profiles}) >= 16
+
+
+# Published figures, worked out by hand: name, ISO, K in DN/e-, standard deviation of read noise in DN.
+RECKONED = [
+    # SFRN phones: K = S*(white-black), sigma = sqrt(O)*(white-black)
+    ("apple_iphone_7", 400, 0.00116461 * 3567, math.sqrt(6.739473744228789e-07) * 3567),
+    ("samsung_s6_edge", 3200, 0.01581424 * 959, math.sqrt(2.0652668477786836e-05) * 959),
+    ("google_pixel", 800, 0.001866 * 959, math.sqrt(4.116405515789963e-06) * 959),
+    # SFRN still cameras: DN and standard deviations
+    ("sony_a7s2_sfrn", 3200, 3.246920234173119, 4.283115294604881),
+    ("nikon_d850_sfrn", 1600, 6.688199969242411, 8.360429952584846),
+    # HDRutils: K = k*g, sigma = k*sqrt((std_read*g)^2 + std_adc^2), k over R, G, G, B
+    ("sony_a7r", 800, 0.3271765 * 8, 0.3271765 * math.hypot(0.699102 * 8, 0.0358603)),
+    ("canon_500d", 400, 1.2203475 * 4, 1.2203475 * math.hypot(0.938028 * 4, 5.00525)),
+    ("sony_a7r3", 900, 0.39489125 * 9, 0.39489125 * math.hypot(0.705127 * 9, 3.02845)),
+    ("samsung_s9", 150, 0.31235025 * 1.5, 0.31235025 * math.hypot(1.06331 * 1.5, 2.3726)),
+    # PMRID: polynomials of ISO, the second is a variance
+    ("oppo_reno_10x", 1600, 0.96793133, math.sqrt(7.11772e-07 * 1600**2 + 6.514934e-4 * 1600 + 0.11492713)),
+    (
+        "oppo_reno_10x",
+        225,
+        0.0005995267 * 225 + 0.00868861,
+        math.sqrt(7.11772e-07 * 225**2 + 6.514934e-4 * 225 + 0.11492713),
+    ),
+    # Handheld MFSR: variances on [0, 1]
+    ("google_pixel_4", 800, 8 * 1.80710882e-4 * 959, 8 * math.sqrt(3.1937599182128e-6) * 959),
+    # PMN: table of variances; law
+    ("sony_imx385", 3200, 6.955588, math.sqrt(38.117816)),
+    ("sony_imx686", 1600, 2.1856, math.exp(0.85187 * math.log(2.1856) + 0.67991)),
+]
+
+
+@pytest.mark.parametrize(("name", "iso", "K", "sigma"), RECKONED)
+@pytest.mark.filterwarnings("ignore:.*doubtful")
+def test_published_figures_in_our_units(name, iso, K, sigma):
+    at = load_profile(name).at(iso)
+    assert (at.read, at.sigma_col.item()) == ("gaussian", 0)
+    assert at.K.item() == pytest.approx(K, rel=1e-6)
+    assert at.sigma_read.item() == pytest.approx(sigma, rel=3e-3)  # log-log between third stops
+
+
+def test_normalised_figures_come_back_as_published():
+    pairs = to_noise_profile(load_profile("google_pixel").at(1600), "BGGR")
+    assert pairs[:, 0] == pytest.approx(0.00366055, rel=1e-6)
+    assert pairs[:, 1] == pytest.approx(7.569256436438246e-06 + 1 / 12 / 959**2, rel=1e-6)
+
+
+def test_nikon_d850_of_pmn_agrees_with_the_other_two_but_for_its_gaussian_law():
+    pmn, eld, sfrn = (load_profile(name) for name in ("nikon_d850_pmn", "nikon_d850", "nikon_d850_sfrn"))
+    std = pmn.at(800).sigma_read.item() * tukey_lambda_std(-0.26)
+    for other in (eld, sfrn):
+        assert std == pytest.approx(other.at(800, read="gaussian").sigma_read.item(), rel=0.12)
+    with pytest.warns(UserWarning, match="sigma_gaussian is doubtful here"):
+        assert pmn.at(800, read="gaussian").sigma_read.item() < 0.6 * std
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "field"),
+    [
+        ("sony_imx686", {"iso": 100}, "sigma_gaussian"),
+        ("sony_imx686", {"iso": 1600, "read": "tukey_lambda"}, "sigma_tukey_lambda"),
+        ("sony_imx385", {"iso": 1600, "read": "tukey_lambda"}, "sigma_tukey_lambda"),
+        ("apple_iphone_7", {"iso": 800}, "K"),
+        ("sony_a7s2_sfrn", {"iso": 2500}, "sigma_gaussian"),
+        ("google_pixel_4", {"iso": 100}, "sigma_gaussian"),
+    ],
+)
+def test_a_doubtful_published_figure_is_answered_with_a_warning(name, arguments, field):
+    with pytest.warns(UserWarning, match="doubtful here") as caught:
+        load_profile(name).at(**arguments)
+    assert any(f"{name}: {field} is doubtful here" in str(entry.message) for entry in caught)
+
+
+def test_imx686_between_iso_100_and_640_is_not_made_up():
+    with pytest.raises(ValueError, match=r"ISO 100 to 100 .* and ISO 640 to 6400"):
+        load_profile("sony_imx686").at(200)
+
+
+def test_imx686_at_iso_6400_is_the_fit_to_dark_frames():
+    at = load_profile("sony_imx686").at(6400, read="tukey_lambda")
+    assert at.sigma_read.item() == pytest.approx(8.508, abs=0.001)
+    assert at.tukey_lambda.item() == pytest.approx(0.1023, abs=1e-4)
+    assert at.sigma_row.item() == pytest.approx(0.8295, abs=1e-4)

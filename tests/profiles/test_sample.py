@@ -56,7 +56,7 @@ def test_a_sample_is_pinned(a7s2):
 PINNED_ISO, PINNED_RATIO, PINNED_READ = (
     [1847.240967, 3664.006836],
     [134.005936, 116.476578],
-    [3.612048, 2.319659],
+    [3.612048, 2.372436],
 )
 
 
@@ -117,10 +117,28 @@ def test_choices_are_drawn_evenly_and_bring_the_bias_of_the_nearest_iso(a7s2):
         assert stats.chisquare(counts).pvalue > ALPHA
     for iso in isos:
         assert torch.equal(drawn.bias[drawn.iso == iso].unique(dim=0), a7s2.at(iso).bias)
-    between = a7s2.sample(
-        1, iso=1900, ratio=1, seed=1
-    ).bias  # nearest ISO of the same gain branch: 1600, not 2000
+    between = a7s2.sample(1, iso=1900, ratio=1, seed=1).bias  # of the same gain branch: 1600, not 2000
     assert torch.equal(between, a7s2.at(1600).bias)
+
+
+def test_spread_of_the_rows_goes_before_that_of_the_law(a7s2):
+    # PMN's own sampler draws N(sigTL, sigTLsig) at a tabled ISO; from 1600 to 2000 the law has 0.00712.
+    drawn = a7s2.sample(20000, iso=1600, ratio=1, seed=8)
+    z = np.log(drawn.sigma_read.double().numpy() / 3.2283993) / (0.09118158 / 3.2283993)
+    assert stats.kstest(z, "norm").pvalue > ALPHA
+    gap = a7s2.sample(20000, iso=1800, ratio=1, seed=8).sigma_read.double().numpy()
+    z = np.log(gap / a7s2.at(1800).sigma_read.item()) / 0.00712
+    assert stats.kstest(z, "norm").pvalue > ALPHA
+
+
+def test_a_range_with_an_unanswerable_gap_is_refused_whatever_is_drawn(minimal):
+    minimal["rows"] = [{"iso": iso, "K": iso / 1000, "sigma_gaussian": 1.0} for iso in (100, 400, 800)]
+    minimal["branches"] = [{"name": "a", "iso": [100, 100]}, {"name": "b", "iso": [400, 800]}]
+    profile = profile_from_dict(minimal)
+    assert len(profile.sample(3, iso=[100, 400], ratio=1, seed=1)) == 3
+    for seed in range(5):
+        with pytest.raises(ValueError, match=r"iso must be in the range ISO 100 to 100 \(a\) and ISO 400"):
+            profile.sample(1, iso=(100, 800), ratio=1, seed=seed)
 
 
 def test_spread_over_frames_where_there_is_no_law(minimal):

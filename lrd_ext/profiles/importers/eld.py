@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lrd_ext.profiles.camera_profile import CameraProfile
-from lrd_ext.profiles.figures import SCHEMA, UNITS, VERSION
+from lrd_ext.profiles.figures import header
 from lrd_ext.profiles.parse import profile_from_dict
 
 _LAWS = {"g_scale": "sigma_gaussian", "G_scale": "sigma_tukey_lambda", "R_scale": "sigma_row"}
@@ -55,7 +55,7 @@ def import_eld(
     shapes = [float(v) for v in _values(figures["G_shape"])]
     bias = _bias_rows(_values(figures["color_bias"]), top)
     data: dict[str, Any] = {
-        "schema": SCHEMA, "version": VERSION, "units": UNITS, "name": name, "make": make, "model": model,
+        **header(), "name": name, "make": make, "model": model,
         "licence": "MIT", "sources": [_source(commit, file)], "bits": 14, "black": black, "white": white,
         "cfa": "RGGB", "read": "tukey_lambda", "notes": [*_NOTES, *notes], "bias": bias,
         "branches": [{

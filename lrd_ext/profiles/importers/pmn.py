@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lrd_ext.profiles.camera_profile import CameraProfile
-from lrd_ext.profiles.figures import SCHEMA, UNITS, VERSION
+from lrd_ext.profiles.figures import header
 from lrd_ext.profiles.parse import profile_from_dict
 
 _SIGMAS = {"sigGs": "sigma_gaussian", "sigTL": "sigma_tukey_lambda", "sigR": "sigma_row"}
@@ -123,7 +123,7 @@ def _profile(
         "licence": "Apache-2.0",
     }
     data = {
-        "schema": SCHEMA, "version": VERSION, "units": UNITS, "licence": "Apache-2.0", "sources": [source],
+        **header(), "licence": "Apache-2.0", "sources": [source],
         "cfa": cfa, "read": read, "notes": list(notes), "doubtful": list(doubtful), "rows": list(rows),
         "branches": list(branches), "bias": list(bias), **about,
     }  # fmt: skip
