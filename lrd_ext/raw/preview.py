@@ -111,6 +111,9 @@ def before_after(
     width = sum(p.width for p in pictures) + gap
     sheet = Image.new("RGB", (width, bar + max(p.height for p in pictures)), (24, 24, 24))
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size)
+    longest = max(draw.textlength(label, font=font) for label in labels)
+    if longest > pictures[0].width:  # keep long captions apart
+        font = ImageFont.load_default(max(6, size * pictures[0].width / longest))
     left = 0
     for picture, label in zip(pictures, labels, strict=True):
         sheet.paste(picture, (left, bar))

@@ -170,6 +170,78 @@ def test_files_without_dng_tags_are_described_by_libraw(tmp_path, cfa):
     np.testing.assert_allclose(fields["as_shot_neutral"], [0.5, 1, 0.6], rtol=1e-6)
 
 
+@pytest.fixture
+def libraw_alone(monkeypatch):
+    """Read as if the file had no DNG tags, as any other format is read."""
+    monkeypatch.setattr("lrd_ext.raw.reader.read_dng_tags", lambda path: None)
+
+
+def test_without_tags_names_and_exposure_come_from_exif(tmp_path, libraw_alone):
+    first = raw.Raw(
+        mosaic=MOSAIC, cfa="GBRG", black=64, white=4000, iso=800, exposure_s=0.25, make="M", model="N"
+    )
+    raw.write_dng(tmp_path / "a.dng", first)
+    got = raw.read(tmp_path / "a.dng")
+    assert (got.make, got.model, got.iso, got.exposure_s) == ("M", "N", 800, 0.25)
+    assert (got.cfa, got.white, got.active_area) == ("GBRG", 4000, (0, 0, 32, 40))
+    np.testing.assert_array_equal(got.black, [64] * 4)
+
+
+def test_exif_fills_what_libraw_lacks(tmp_path):
+    from lrd_ext.raw.reader import _fill_from_exif
+
+    first = raw.Raw(mosaic=MOSAIC, cfa="GBRG", black=64, white=4000, iso=800, exposure_s=0.25)
+    raw.write_dng(tmp_path / "a.dng", first)
+    nothing = {"iso": None, "exposure_s": None}
+    filled = {"iso": 800, "exposure_s": 0.25, "make": None, "model": None}
+    assert _fill_from_exif(tmp_path / "a.dng", nothing) == filled
+    (tmp_path / "b.crw").write_bytes(bytes(range(256)))
+    assert _fill_from_exif(tmp_path / "b.crw", {"iso": 1.0, "exposure_s": None})["iso"] == 1.0
+
+
+def test_without_tags_an_absent_black_level_is_said(tmp_path, libraw_alone):
+    got = raw.read(make_dng(tmp_path / "a.dng"))
+    assert not got.black_known
+    assert (got.iso, got.exposure_s, got.color_matrix) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("says", "make"),
+    [
+        ("X-Trans", lambda p: make_dng(p, MOSAIC[:30, :36], cfa=XTRANS, period=(6, 6))),
+        ("not a 2x2 Bayer pattern", lambda p: make_dng(p, cfa=(3, 4, 5, 1))),
+        ("several samples", lambda p: make_dng(p, np.stack([MOSAIC] * 3, -1), cfa=None, photometric=34892)),
+        ("truncated", lambda p: p.write_bytes(make_dng(p).read_bytes()[:-200])),
+    ],
+)
+def test_without_tags_other_filters_are_refused_by_name(tmp_path, libraw_alone, says, make):
+    make(tmp_path / "a.dng")
+    with pytest.raises(raw.RawFileError, match=says):
+        raw.read(tmp_path / "a.dng")
+
+
+def test_without_tags_monochrome_is_mono(tmp_path, libraw_alone):
+    raw.write_dng(tmp_path / "a.dng", raw.Raw(mosaic=MOSAIC, cfa="MONO", black=64, white=4000, iso=100))
+    got = raw.read(tmp_path / "a.dng")
+    assert got.cfa == "MONO"
+    np.testing.assert_array_equal(got.black, [64] * 4)
+
+
+def test_white_point_as_chromaticity(tmp_path):
+    path = make_dng(tmp_path / "a.dng", extra=[(50729, 5, 2, rationals((0.3127, 0.3290)))])
+    import tifffile
+
+    with tifffile.TiffFile(path) as tiff:
+        entry = tiff.pages[0].tags[50728].offset
+    data = bytearray(path.read_bytes())
+    data[entry : entry + 2] = (50735).to_bytes(
+        2, "little"
+    )  # AsShotNeutral out of the way: CameraSerialNumber
+    path.write_bytes(data)
+    white = np.reshape(COLOR_MATRIX, (3, 3)) @ [0.3127 / 0.3290, 1, 0.3583 / 0.3290]
+    np.testing.assert_allclose(raw.read(path).as_shot_neutral, white / white[1])
+
+
 def test_monochrome(tmp_path):
     path = make_dng(
         tmp_path / "m.dng", cfa=None, photometric=1, extra=[(50714, 3, 1, 64), (50829, 4, 4, (1, 3, 32, 40))]
