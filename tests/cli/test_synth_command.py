@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from rose_picture import DATA, rose
+
+from lrd_ext import NoiseParams, fused_synth, load_profile, raw
+
+A7S2 = ("--camera", "sony_a7s2", "--iso", 3200)
+
+
+@pytest.mark.parametrize("cfa", ["RGGB", "GRBG", "GBRG", "BGGR"])
+@pytest.mark.parametrize("camera", ["sony_a7s2", "nikon_d850", "canon_70d"])
+@pytest.mark.parametrize("iso", [400, 1600, 6400])
+def test_output_reopens_with_the_same_levels_and_the_iso_asked_for(lrd, tmp_path, cfa, camera, iso):
+    source, target = tmp_path / "in.dng", tmp_path / "out.dng"
+    raw.write_dng(source, rose(cfa))
+    code, _, err = lrd("synth", source, "-o", target, "--camera", camera, "--iso", iso, "--ratio", 50)
+    assert (code, err) == (0, "")
+    noisy = raw.read(target)
+    assert (noisy.cfa, noisy.white, noisy.iso) == (cfa, 15520, iso)
+    np.testing.assert_array_equal(noisy.black, 600)
+    assert noisy.exposure_s == pytest.approx(0.5 * 100 / (iso * 50), rel=1e-3)
+    assert noisy.baseline_exposure == pytest.approx(np.log2(50), abs=1e-4)
+    assert noisy.mosaic.max() <= 15520
+
+
+@pytest.mark.parametrize("iso", [800, 3200, 12800])
+def test_two_seeds_give_gain_and_noise_of_the_profile(lrd, tmp_path, iso):
+    """Half the variance of two draws' difference over the mean: slope K within 1 %, offset within 3 %."""
+    source = tmp_path / "in.dng"
+    # Steps of light wide enough for a slope, 60 lines each: 1.3e5 sites a step leave 0.4 % of variance.
+    steps = np.repeat(np.linspace(600, 15520, 12).astype(np.uint16), 64)[:, None]
+    raw.write_dng(source, rose("RGGB", iso=100).replace(mosaic=np.broadcast_to(steps, (768, 2048)).copy()))
+    frames = []
+    for seed in (1, 2):
+        target = tmp_path / f"{seed}.dng"
+        args = (
+            "synth",
+            source,
+            "-o",
+            target,
+            "--camera",
+            "sony_a7s2",
+            "--iso",
+            iso,
+            "--ratio",
+            8,
+            "--seed",
+            seed,
+        )
+        assert lrd(*args)[0] == 0
+        frames.append(raw.read(target).mosaic.astype(np.float64).reshape(12, 64 * 2048))
+    level = (frames[0] + frames[1]).mean(1) / 2 - 600
+    variance = (frames[0] - frames[1]).var(1) / 2
+    params = load_profile("sony_a7s2").at(iso, 8.0, black=600, white=15520)
+    weight = 1 / variance
+    slope, _ = np.polyfit(level, variance, 1, w=weight)
+    assert slope == pytest.approx(float(params.K), rel=0.01)
+    from lrd_ext.profiles import tukey_lambda_std
+
+    read = float(params.sigma_read) * tukey_lambda_std(float(params.tukey_lambda))
+    expected = read**2 + float(params.sigma_row) ** 2 + 1 / 12
+    assert variance[0] == pytest.approx(expected, rel=0.03)
+
+
+def test_same_bytes_over_processes_and_threads(tmp_path, rose_dng):
+    hashes = set()
+    for threads in ("1", "2"):
+        target = tmp_path / "same.dng"
+        subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "lrd_ext.cli",
+                "synth",
+                rose_dng,
+                "-o",
+                target,
+                *map(str, A7S2),
+                "--overwrite",
+            ],
+            env=os.environ | {"OMP_NUM_THREADS": threads},
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        hashes.add(hashlib.sha256(target.read_bytes()).hexdigest())
+    assert len(hashes) == 1
+
+
+def test_file_can_be_made_again_from_its_own_text_tag(lrd, tmp_path, rose_dng):
+    target = tmp_path / "out.dng"
+    assert lrd("synth", rose_dng, "-o", target, *A7S2, "--ratio", 30, "--seed", 5, "--index", 9)[0] == 0
+    written, clean = raw.read(target), raw.read(rose_dng)
+    recipe = json.loads(written.description)
+    assert recipe["source_sha256"] == hashlib.sha256(rose_dng.read_bytes()).hexdigest()
+    again = fused_synth(
+        torch.from_numpy(clean.mosaic),
+        NoiseParams.from_dict(recipe["params"]),
+        seed=recipe["seed"],
+        index=recipe["index"],
+        output="dn",
+    )
+    np.testing.assert_array_equal(again.numpy(), written.mosaic)
+
+
+def test_mosaic_packed_and_crop_give_the_pixels_of_the_file(lrd, tmp_path, rose_dng):
+    target = tmp_path / "out.dng"
+    assert lrd("synth", rose_dng, "-o", target, *A7S2, "--ratio", 30)[0] == 0
+    written = raw.read(target)
+    params = NoiseParams.from_dict(json.loads(written.description)["params"])
+    clean = torch.from_numpy(raw.read(rose_dng).mosaic)
+    packed = fused_synth(raw.pack(clean), params, seed=0, output="dn", layout="packed")
+    np.testing.assert_array_equal(raw.unpack(packed).numpy(), written.mosaic)
+    crop = fused_synth(clean[100:300, 64:512], params, seed=0, output="dn", origin=(100, 64))
+    np.testing.assert_array_equal(crop.numpy(), written.mosaic[100:300, 64:512])
+
+
+def test_odd_sizes_are_those_of_the_even_frame_cut(lrd, tmp_path):
+    whole, odd = rose("GRBG"), rose("GRBG")
+    odd = odd.replace(mosaic=odd.mosaic[:-1, :-1].copy(), active_area=None)
+    frames = []
+    for name, picture in (("whole", whole), ("odd", odd)):
+        raw.write_dng(tmp_path / f"{name}.dng", picture)
+        args = ("synth", tmp_path / f"{name}.dng", "-o", tmp_path / f"{name}_out.dng", *A7S2)
+        assert lrd(*args)[0] == 0
+        frames.append(raw.read(tmp_path / f"{name}_out.dng").mosaic)
+    np.testing.assert_array_equal(frames[0][:-1, :-1], frames[1])
+
+
+def test_the_factor_between_ranges_and_a_missing_black_level_are_told(lrd, tmp_path):
+    source = tmp_path / "in.dng"
+    raw.write_dng(source, rose("RGGB", black=0))
+    code, out, _ = lrd("synth", source, "-o", tmp_path / "out.dng", *A7S2)
+    assert code == 0
+    assert f"x {15520 / (16383 - 512):.6g}" in out
+
+
+def test_demo_picture_and_its_preview(lrd, tmp_path):
+    picture = tmp_path / "p.png"
+    args = (
+        "synth",
+        DATA / "canon550d_ml_colorchart.dng",
+        "-o",
+        tmp_path / "o.dng",
+        *A7S2,
+        "--preview",
+        picture,
+    )
+    assert lrd(*args)[0] == 0
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+    noisy = raw.read(tmp_path / "o.dng")
+    assert noisy.active_area == raw.read(DATA / "canon550d_ml_colorchart.dng").active_area
+
+
+REFUSED = {
+    "missing file": (["{tmp}/none.dng", *A7S2], "none.dng"),
+    "directory": (["{tmp}", *A7S2], "director"),
+    "text file": (["{tmp}/notes.txt", *A7S2], "notes.txt"),
+    "truncated raw": (["{tmp}/short.dng", *A7S2], "short.dng"),
+    "iso outside the profile": (["{rose}", "--camera", "sony_a7s2", "--iso", 51200], "25600"),
+    "unknown camera": (["{rose}", "--camera", "sony_a7s3", "--iso", 800], "sony_a7s2"),
+    "negative ratio": (["{rose}", *A7S2, "--ratio", -3], "ratio"),
+    "ratio nan": (["{rose}", *A7S2, "--ratio", "nan"], "ratio"),
+    "negative index": (["{rose}", *A7S2, "--index", -1], "index"),
+    "no jobs": (["{rose}", *A7S2, "--jobs", 0], "--jobs"),
+    "iso no number": (["{rose}", "--camera", "sony_a7s2", "--iso", "high"], "iso"),
+    "preview of another kind": (["{rose}", *A7S2, "--preview", "{tmp}/p.jpg"], "p.jpg"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_bad_input_is_refused_by_name_and_leaves_nothing(lrd, tmp_path, rose_dng, case):
+    (tmp_path / "notes.txt").write_text("not a raw file")
+    (tmp_path / "short.dng").write_bytes(rose_dng.read_bytes()[:-1000])
+    arguments, word = REFUSED[case]
+    arguments = [str(a).format(tmp=tmp_path, rose=rose_dng) for a in arguments]
+    before = sorted(tmp_path.iterdir())
+    code, _, err = lrd("synth", *arguments, "-o", tmp_path / "out.dng")
+    assert code == 2
+    assert word in err
+    assert "Traceback" not in err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_existing_output_needs_overwrite(lrd, tmp_path, rose_dng):
+    target = tmp_path / "out.dng"
+    target.write_bytes(b"old")
+    code, _, err = lrd("synth", rose_dng, "-o", target, *A7S2)
+    assert (code, target.read_bytes()) == (2, b"old")
+    assert "--overwrite" in err
+    assert lrd("synth", rose_dng, "-o", target, *A7S2, "--overwrite")[0] == 0
+    assert raw.read(target).iso == 3200
+
+
+@pytest.mark.parametrize("flags", [[], ["--overwrite"]])
+def test_output_must_not_be_the_input(lrd, rose_dng, flags):
+    old = rose_dng.read_bytes()
+    code, _, err = lrd("synth", rose_dng, "-o", rose_dng, *A7S2, *flags)
+    assert (code, rose_dng.read_bytes()) == (2, old)
+    assert "input" in err
+
+
+def test_ten_files_with_a_bad_one(lrd, tmp_path, rose_dng):
+    sources = []
+    for i in range(10):
+        source = tmp_path / f"shot{i}.dng"
+        source.write_bytes(rose_dng.read_bytes() if i != 4 else b"garbage")
+        sources.append(source)
+    folder = tmp_path / "out"
+    code, out, err = lrd("synth", *sources, "-o", folder, *A7S2, "--jobs", 2, "--preview", tmp_path / "png")
+    assert code == 1
+    assert "shot4.dng" in err
+    assert "9 of 10" in out
+    assert sorted(p.name for p in folder.iterdir()) == [f"shot{i}.dng" for i in range(10) if i != 4]
+    # The third file of the batch is the third on its own: its index says so.
+    assert lrd("synth", sources[2], "-o", tmp_path / "alone.dng", *A7S2, "--index", 2)[0] == 0
+    np.testing.assert_array_equal(
+        raw.read(tmp_path / "alone.dng").mosaic, raw.read(folder / "shot2.dng").mosaic
+    )
+
+
+def test_two_inputs_of_one_name_are_refused(lrd, tmp_path, rose_dng):
+    other = tmp_path / "b" / "rose.dng"
+    other.parent.mkdir()
+    other.write_bytes(rose_dng.read_bytes())
+    code, _, err = lrd("synth", rose_dng, other, "-o", tmp_path / "out", *A7S2)
+    assert code == 2
+    assert "both" in err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_interrupt_leaves_no_output(tmp_path, rose_dng):
+    # 200 files keep it busy; whatever is finished is whole, nothing else is there.
+    sources = [tmp_path / f"s{i}.dng" for i in range(200)]
+    for source in sources:
+        os.link(rose_dng, source)
+    folder = tmp_path / "out"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lrd_ext.cli", "synth", *sources, "-o", folder, *map(str, A7S2)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while process.poll() is None and len(list(folder.glob("*.dng"))) < 3:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    written = list(folder.iterdir())
+    assert 3 <= len(written) < 200
+    assert all(raw.read(path).iso == 3200 for path in written)
+
+
+def test_doctor_tells_which_executor_runs(lrd):
+    code, out, _ = lrd("doctor")
+    assert code == 0
+    for word in ("executor", "CUDA", "self-check"):
+        assert word in out
