@@ -395,3 +395,26 @@ def test_raw_replace_checks_again_and_leaves_the_first_alone():
     assert first.iso is None
     with pytest.raises(ValueError, match="black"):
         first.replace(white=60)
+
+
+def _tiff_of_a_camera(path):
+    """A raw TIFF that is no DNG, as early NEF files are: filters in TIFF/EP tags, maker's name, no levels."""
+    import tifffile
+
+    tags = [(271, 2, 0, "Maker"), (272, 2, 0, "Model"), (33421, 3, 2, (2, 2)), (33422, 1, 4, (1, 0, 2, 1))]
+    options = {"photometric": 32803, "subfiletype": 0, "metadata": None, "software": False}
+    tifffile.imwrite(path, MOSAIC, extratags=[(*t, True) for t in tags], **options)
+    return path
+
+
+def test_a_camera_tiff_is_read_through_libraw(tmp_path):
+    got = raw.read(_tiff_of_a_camera(tmp_path / "a.nef"))
+    assert (got.cfa, got.make, got.model, got.black_known) == ("GRBG", "Maker", "Model", False)
+    np.testing.assert_array_equal(got.mosaic, MOSAIC)
+
+
+def test_a_truncated_camera_tiff_is_named(tmp_path):
+    path = _tiff_of_a_camera(tmp_path / "a.nef")
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(raw.RawFileError, match="truncated"):
+        raw.read(path)
