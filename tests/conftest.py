@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every test shares: the executors of the noise model, and one way to skip what needs the compiled one."""
+
+from __future__ import annotations
+
+import functools
+
+import pytest
+
+import lrd_ext
+from lrd_ext import ops
+
+#: Instruction-set builds this processor runs; one stand-in where nothing is compiled (its tests are skipped).
+ISA_NAMES = ops.NATIVE.isa_names() if ops.NATIVE is not None else ["baseline"]
+
+EXECUTORS = {
+    "reference": lrd_ext.reference_synth,
+    "native": functools.partial(lrd_ext.fused_synth, backend="cpu"),
+}
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "native: needs the compiled module lrd_ext._C")
+
+
+def pytest_collection_modifyitems(items):
+    if ops.NATIVE is not None:
+        return
+    for item in items:
+        if item.get_closest_marker("native"):
+            item.add_marker(pytest.mark.skip(reason=f"native: {ops.WHY_NOT_NATIVE}"))
+
+
+@pytest.fixture(params=["reference", pytest.param("native", marks=pytest.mark.native)])
+def synth(request):
+    """reference_synth, then fused_synth on the compiled CPU executor."""
+    return EXECUTORS[request.param]
+
+
+@pytest.fixture(params=ISA_NAMES)
+def isa(request):
+    """Name of each instruction-set build this processor runs."""
+    return request.param
+
+
+@pytest.fixture
+def native():
+    """The compiled module."""
+    return ops.NATIVE
