@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +18,7 @@ from lrd_ext.params import READ_MODELS, NoiseParams
 
 from .answers import Answer, answer, check_isos
 from .cfa import to_phase
-from .draws import Choice, Draws, read_choice
+from .draws import MAX_VALUE, Choice, Draws, read_choice
 from .figures import (
     READ_FIGURE,
     BiasRow,
@@ -260,5 +259,5 @@ def _ends(isos: np.ndarray, entry: Doubtful) -> Iterable[float]:
 def _check_number(name: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    if not math.isfinite(value) or value <= 0:
+    if not 0 < value < MAX_VALUE:
         raise ValueError(f"{name} must be finite and above 0, got {value!r}")

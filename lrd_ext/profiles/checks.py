@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -36,9 +35,16 @@ def fields(data: Any, place: str, required: Iterable[str], optional: Iterable[st
 def number(value: Any, place: str, low: float = -1e7, high: float = 1e7, *, above: bool = False) -> float:
     """Check a finite number in [low, high], or (low, high] with ``above``."""
     ok = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not ok or not math.isfinite(value) or not low <= value <= high or (above and value == low):
+    if not ok or not low <= value <= high or (above and value == low):  # NaN compares false
         raise refuse(place, f"a number in {'(' if above else '['}{low:g}, {high:g}]", value)
     return value
+
+
+def whole(value: Any, place: str, low: int, high: int) -> int:
+    """Check a whole number in [low, high]."""
+    if number(value, place, low, high) != int(value):
+        raise refuse(place, f"a whole number in [{low}, {high}]", value)
+    return int(value)
 
 
 def text(value: Any, place: str) -> str:

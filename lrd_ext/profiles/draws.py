@@ -20,6 +20,9 @@ from .answers import Answer, branch_index
 if TYPE_CHECKING:
     from .camera_profile import CameraProfile
 
+#: Above any ISO or ratio, and still a float32: tells apart what is finite without overflow on huge integers.
+MAX_VALUE = 1e30
+
 #: What :meth:`CameraProfile.sample` accepts for iso and ratio.
 Choice = float | tuple[float, float] | list[float]
 
@@ -115,7 +118,7 @@ def read_choice(name: str, given: Any) -> _Range | _List:
             raise TypeError(
                 f"{name} must be a number, a tuple (low, high) or a list of numbers, got {given!r}"
             )
-        if not math.isfinite(value) or value <= 0:
+        if not 0 < value < MAX_VALUE:
             raise ValueError(f"{name} must be finite and above 0, got {value!r}")
     if isinstance(given, tuple):
         if len(values) != 2 or values[0] > values[1]:

@@ -56,7 +56,7 @@ def profile_from_dict(data: Any) -> CameraProfile:
         model=checks.text(data["model"], "model"),
         licence=checks.text(data["licence"], "licence"),
         sources=checks.each(data["sources"], "sources", _source),
-        bits=int(checks.number(data["bits"], "bits", 1, 32)),
+        bits=checks.whole(data["bits"], "bits", 1, 32),
         black=black,
         white=checks.number(data["white"], "white", max(black), above=True),
         cfa=checks.one_of(data["cfa"], "cfa", tuple(PHASES)),

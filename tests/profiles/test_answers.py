@@ -154,6 +154,7 @@ def test_levels_of_the_file_rescale_every_figure(a7s2):
     [
         ({"iso": "3200"}, TypeError, "iso must be a number"),
         ({"iso": math.nan}, ValueError, "iso must be finite"),
+        ({"iso": 10**400}, ValueError, "iso must be finite"),
         ({"iso": 3200, "ratio": 0}, ValueError, "ratio must be finite and above 0, got 0"),
         ({"iso": 3200, "ratio": math.inf}, ValueError, "ratio must be finite"),
         ({"iso": 3200, "read": "laplace"}, ValueError, "read must be one of none, gaussian, tukey_lambda"),

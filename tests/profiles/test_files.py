@@ -166,6 +166,8 @@ def test_a_missing_field_is_named(write, minimal, field):
         ("read", "laplace", "read must be one of gaussian, tukey_lambda"),
         ("read", "tukey_lambda", r"branches\[0\]: no sigma_tukey_lambda"),
         ("rows.0.sigma_tukey_lambda", 1.0, r"tukey_lambda is missing: sigma_tukey_lambda is a scale"),
+        ("bits", 12.5, "bits must be a whole number"),
+        ("bits", 10**400, "bits must be a number in"),
         ("name", " ", "name must be a non-empty string"),
         ("sources", [], "sources must name at least one"),
         ("sources.0", {"url": "x"}, r"sources\[0\]\.title is missing"),
