@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every test shares: the executors of the noise model, and one way to skip what needs the compiled one."""
+"""What tests share: the executors of the noise model, and one way to skip what needs the compiled one."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class PoissonTable:
         half = int(14 * np.sqrt(mean) + 60)  # 14 standard deviations: what lies outside is below 1e-40
         self.first = max(int(mean) - half, 0)
         k = np.arange(self.first, int(mean) + half, dtype=np.float64)
-        # Terms relative to the first one, each ratio exact to half an ulp; their sum makes them probabilities.
+        # Terms relative to the first, each ratio exact to half an ulp; their sum makes them probabilities.
         logarithm = (
             np.concatenate([[0.0], np.cumsum(np.log(mean / k[1:]))])
             if mean > 0

@@ -184,7 +184,7 @@ def test_normal_against_scipy(native):
     words = stratified_words(2**21, seed=6)
     p, side = lower_tail(words)
     deviate = side * evaluate(native, "normal", words, 0.0).astype(np.float64)
-    # Near u = 1/2 two terms of size 1 cancel, so neighbours may swap by some ulps of 1: by 4e-7 of probability.
+    # Near u = 1/2 two terms of size 1 cancel, so neighbours may swap: by 4e-7 of probability.
     assert np.diff(side * deviate).min() >= -1e-6
     error = np.abs(special.ndtr(deviate) - p)
     assert error.max() <= CDF_ERROR

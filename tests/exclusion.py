@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where float32 and float64 executors may give different integers, from the reference's float64 figures.
+
+The contract: integers are equal except where the word of a Poisson draw lies within 1e-6 of a step of the CDF,
+or the float64 sum within 4 float32 ulps of a half integer. An ulp is that of the largest term of the sum,
+because that is the size at which the float32 sum is rounded, up to seven times.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from lrd_ext.reference import bayer, synth
+from lrd_ext.reference.arguments import check_arguments
+from lrd_ext.reference.normal import normal_quantile
+from lrd_ext.reference.philox import Component
+
+STEP = 1e-6
+ULPS = 4
+DEFAULTS = {
+    "index": 0,
+    "origin": (0, 0),
+    "layout": "auto",
+    "generator": None,
+    "sigma_init": None,
+    "dark": None,
+    "output": "dn",
+    "quantize": "round",
+    "clip": "adc",
+    "dtype": torch.float32,
+    "out": None,
+}
+
+
+def near_poisson_step(word, mean):
+    """Whether u lies within STEP of a value of the CDF."""
+    u = (word.double() + 0.5) * 2.0**-32
+    mean = mean.double().nan_to_num(0.0, 1e7, 0.0).clamp(0, 1e7).expand(word.shape)
+    z = normal_quantile(word)
+    guess = torch.floor(
+        mean + mean.sqrt() * z + (z * z - 1) / 6
+    )  # at most 2 off for any mean (Cornish-Fisher)
+    near = torch.zeros(word.shape, dtype=torch.bool)
+    for offset in range(-3, 5):
+        k = (guess + offset).clamp_min(0)
+        near |= (torch.special.gammaincc(k + 1, mean) - u).abs() <= STEP
+    return near
+
+
+def terms_of_the_sum(request, signal, draw):
+    """Every term of raw = black + d, in float64, broadcast to cells (B, 4, h, w)."""
+    p = request.params
+    terms = [
+        synth._site(p.black),
+        synth._shot(signal, p, draw),
+        torch.as_tensor(synth._read(p, draw)),
+        synth._sample(p.sigma_row) * bayer.rows_of_cells(normal_quantile(draw.row())),
+        synth._sample(p.sigma_col) * bayer.columns_of_cells(normal_quantile(draw.column())),
+        synth._site(p.bias),
+    ]
+    if request.dark is not None:
+        terms.append(bayer.to_cells(request.dark, request.packed))
+    if request.quantize == "uniform":
+        terms.append((draw.site(Component.QUANTIZE).double() + 0.5) * 2.0**-32 - 0.5)
+    return torch.stack([term.double().expand(signal.shape) for term in terms])
+
+
+def excluded_sites(clean, params, *, seed, **options):
+    """Mask of clean's shape: True where the executors' integers may differ."""
+    request = check_arguments(clean, params, seed=seed, **(DEFAULTS | options))
+    p, cells = request.params, bayer.to_cells(request.clean, request.packed)
+    draw = synth._Words(request, cells)
+    signal = synth._signal(cells, synth._site(p.black), synth._sample(p.white), synth._sample(p.ratio))
+    terms = terms_of_the_sum(request, signal, draw)
+    largest = terms.abs().amax(0).nan_to_num(0.0, 3e38).float()
+    distance = (terms.sum(0) - torch.floor(terms.sum(0)) - 0.5).abs()
+    excluded = distance <= ULPS * torch.from_numpy(np.spacing(largest.numpy())).double()
+    if p.shot:
+        excluded |= near_poisson_step(draw.site(Component.SHOT), signal * (1 / synth._sample(p.K)))
+    return bayer.from_cells(excluded, request.packed).reshape(clean.shape)
