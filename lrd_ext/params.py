@@ -26,7 +26,7 @@ _RANGES: dict[str, tuple[float, float, bool]] = {
     "ratio": (0.0, 1e9, False),
     "white": (0.0, 1e7, False),
     "sigma_read": (0.0, 1e6, True),
-    "tukey_lambda": (-0.5, 1e3, False),
+    "tukey_lambda": (-0.5, 5.0, False),
     "sigma_row": (0.0, 1e6, True),
     "sigma_col": (0.0, 1e6, True),
     "black": (-1e7, 1e7, True),
@@ -47,7 +47,8 @@ class NoiseParams:
         white: white level, (B,), raw DN, above every black level.
         black: black level per CFA site (0,0), (0,1), (1,0), (1,1), (B, 4), raw DN.
         sigma_read: read noise, (B,), DN: the standard deviation for "gaussian", the SCALE for "tukey_lambda".
-        tukey_lambda: Tukey-lambda shape, (B,), > -0.5 (where the variance ends), no unit.
+        tukey_lambda: Tukey-lambda shape, (B,), in (-0.5, 5], no unit; the variance ends at -0.5, and above 2 the
+            distribution is all but uniform.
         sigma_row: standard deviation of row noise, (B,), DN, one draw per mosaic row.
         sigma_col: standard deviation of column noise, (B,), DN, one draw per mosaic column.
         bias: black-level error (colour bias) per CFA site, (B, 4), DN.

@@ -15,28 +15,27 @@ namespace {
 
 constexpr int kCells = kTileCellCols;
 
-// Default floating-point environment for the life of the object: subnormals kept, whatever the caller has set.
-class DefaultFloatMode {
- public:
+// Set the default floating-point mode (subnormals kept) and return the caller's. Not a class with a destructor:
+// its clean-up edges would split the loops inlined under it and keep them from vectorising.
 #if defined(__SSE2__)
-  DefaultFloatMode() : saved_(_mm_getcsr()) { _mm_setcsr(0x1F80); }
-  ~DefaultFloatMode() { _mm_setcsr(saved_); }
-
- private:
-  unsigned saved_;
+inline uint64_t enter_default_float_mode() {
+  const uint64_t saved = _mm_getcsr();
+  _mm_setcsr(0x1F80);
+  return saved;
+}
+inline void leave_default_float_mode(uint64_t saved) { _mm_setcsr(static_cast<unsigned>(saved)); }
 #elif defined(__aarch64__)
-  DefaultFloatMode() {
-    __asm__ volatile("mrs %0, fpcr" : "=r"(saved_));
-    __asm__ volatile("msr fpcr, %0" : : "r"(uint64_t{0}));
-  }
-  ~DefaultFloatMode() { __asm__ volatile("msr fpcr, %0" : : "r"(saved_)); }
-
- private:
-  uint64_t saved_;
+inline uint64_t enter_default_float_mode() {
+  uint64_t saved;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(saved));
+  __asm__ volatile("msr fpcr, %0" : : "r"(uint64_t{0}));
+  return saved;
+}
+inline void leave_default_float_mode(uint64_t saved) { __asm__ volatile("msr fpcr, %0" : : "r"(saved)); }
 #else
-  DefaultFloatMode() {}
+inline uint64_t enter_default_float_mode() { return 0; }
+inline void leave_default_float_mode(uint64_t) {}
 #endif
-};
 
 inline Layout layout_of(const Frames& f, bool packed) {
   return packed ? packed_layout(f.sample_stride, f.channel_stride, f.row_stride)
@@ -174,10 +173,11 @@ inline void synthesize_tile(const Request& q, const Model& model, const Tile& ti
 }
 
 inline void synthesize_tiles(const Request& q, int64_t first, int64_t last) {
-  const DefaultFloatMode mode;
   const Model model = {static_cast<Read>(q.read), q.shot, static_cast<Output>(q.output),
                        static_cast<Quantize>(q.quantize), static_cast<Clip>(q.clip)};
+  const uint64_t callers_mode = enter_default_float_mode();
   for (int64_t number = first; number < last; ++number) synthesize_tile(q, model, tile_at(q, number));
+  leave_default_float_mode(callers_mode);
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 // The CPU executor for x86-64-v3: AVX2 and FMA. The standard headers come first, outside the target's reach:
 // their inline functions must stay baseline code, because the linker may share them with every other object.
 #if defined(__x86_64__)
-#include <xmmintrin.h>
+#include <immintrin.h>
 
 #include <cstdint>
 #include <cstring>
@@ -10,8 +10,9 @@
 #include "request.h"
 
 #define LRD_ISA avx2
+#define LRD_VECTOR_BITS 256
 #pragma GCC push_options
-#pragma GCC target("arch=x86-64-v3")
+#pragma GCC target("avx2,fma,bmi,bmi2,f16c,lzcnt,movbe")
 #include "probe.h"
 #include "tile.h"
 

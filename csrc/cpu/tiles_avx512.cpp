@@ -2,7 +2,7 @@
 // The CPU executor for x86-64-v4: AVX-512. The standard headers come first, outside the target's reach:
 // their inline functions must stay baseline code, because the linker may share them with every other object.
 #if defined(__x86_64__)
-#include <xmmintrin.h>
+#include <immintrin.h>
 
 #include <cstdint>
 #include <cstring>
@@ -10,8 +10,10 @@
 #include "request.h"
 
 #define LRD_ISA avx512
+#define LRD_VECTOR_BITS 512
 #pragma GCC push_options
-#pragma GCC target("arch=x86-64-v4,prefer-vector-width=512")
+#pragma GCC target( \
+    "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,bmi,bmi2,f16c,lzcnt,movbe,prefer-vector-width=512")
 #include "probe.h"
 #include "tile.h"
 

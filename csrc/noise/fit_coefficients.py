@@ -52,12 +52,11 @@ def fit_exp() -> None:
 
 
 def fit_normal() -> None:
-    """-z = sqrt(2) t + P(1 / (1 + t)), t = sqrt(-log p), p in [2^-33, 1/2]."""
+    """-z = sqrt(2) t + P(1 / (1 + t) - 0.3), t = sqrt(-log p), p in [2^-33, 1/2]."""
     t = np.linspace(np.sqrt(np.log(2)), np.sqrt(33 * np.log(2)), 8001)
     z = ndtri(np.exp(-t * t))
-    show(
-        "normal_quantile", *minimax(powers(1 / (1 + t), 8), -z - np.sqrt(2) * t, 1 / np.maximum(1, np.abs(z)))
-    )
+    weight = 1 / np.maximum(0.3, np.abs(z))
+    show("normal_quantile", *minimax(powers(1 / (1 + t) - 0.3, 9), -z - np.sqrt(2) * t, weight))
 
 
 def ratio_of(s: np.ndarray) -> np.ndarray:

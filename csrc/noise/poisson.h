@@ -78,11 +78,9 @@ LRD_HD Asymptotic poisson_asymptotic(uint32_t word, float mean) {
   const float c1 = polynomial(s, -0.0197880249f, 0.0174228903f, -0.0135428254f, 0.00838330109f, -0.00194516499f,
                               0.00824741460f, -0.0110180862f);
   const float small_terms = fma(z * z, ratio, fma(c1, inverse_root * inverse_root, c0));
-  const float whole = static_cast<float>(static_cast<int32_t>(mean));
+  const float whole = __builtin_floorf(mean);
   const float x = fma(z, root, (mean - whole) + small_terms);
-  const float truncated = static_cast<float>(static_cast<int32_t>(x));
-  const float floor_x = truncated > x ? truncated - 1.0f : truncated;
-  return {whole + floor_x, s};
+  return {whole + __builtin_floorf(x), s};
 }
 
 // exp(-x) in double for 0 <= x < 100, by the Taylor series after halving down: 14 terms leave less than 1e-17.
@@ -125,13 +123,18 @@ LRD_HD void poisson_quantiles(const uint32_t (&word)[N], const float (&mean)[N],
     any_exact |= exact[i];
   }
   if (any_asymptotic) {
+    // Sites of the walk are carried along with a mean of kWalkLimit: one loop without branches.
+    float high_mean[N], s[N];
+    for (int i = 0; i < N; ++i) high_mean[i] = mean[i] < kWalkLimit ? kWalkLimit : mean[i];
     for (int i = 0; i < N; ++i) {
-      const int32_t high = mean[i] >= kWalkLimit;
-      const Asymptotic a = poisson_asymptotic(word[i], high ? mean[i] : kWalkLimit);
+      const Asymptotic a = poisson_asymptotic(word[i], high_mean[i]);
       k[i] = a.k;
-      const int32_t outside = high & ((a.s < kAsymptoticLow) | (a.s > kAsymptoticHigh));
-      exact[i] |= outside;
-      any_exact |= outside;
+      s[i] = a.s;
+    }
+    for (int i = 0; i < N; ++i) {
+      const int32_t outside = (s[i] < kAsymptoticLow) | (s[i] > kAsymptoticHigh);
+      exact[i] |= outside & (mean[i] >= kWalkLimit);
+      any_exact |= exact[i];
     }
   }
   if (any_walk) poisson_walk<N>(word, mean, k);

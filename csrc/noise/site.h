@@ -9,6 +9,7 @@
 #include "normal.h"
 #include "params.h"
 #include "philox.h"
+#include "philox_x86.h"
 #include "poisson.h"
 #include "quantize.h"
 #include "tukey_lambda.h"
@@ -18,6 +19,9 @@ namespace lrd::LRD_ISA {
 template <int N>
 LRD_HD void draw_words(const Stream& stream, Component component, uint32_t cell_row, uint32_t cell_col,
                        uint32_t (&word)[4][N]) {
+#if defined(LRD_PHILOX_LANES)
+  words_of_cells(stream, component, cell_row, cell_col, word);
+#else
   for (int i = 0; i < N; ++i) {
     const Words w = words(stream, component, cell_row, cell_col + static_cast<uint32_t>(i));
     word[0][i] = w.v[0];
@@ -25,6 +29,7 @@ LRD_HD void draw_words(const Stream& stream, Component component, uint32_t cell_
     word[2][i] = w.v[2];
     word[3][i] = w.v[3];
   }
+#endif
 }
 
 // Row noise of a cell row's two mosaic rows, DN.
