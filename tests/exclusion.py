@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where float32 and float64 executors may give different integers, from the reference's float64 figures.
 
-The contract: integers are equal except where the word of a Poisson draw lies within 1e-6 of a step of the CDF,
+The contract: integers are equal except where the word of a Poisson draw lies within 1e-6 of a step of its CDF
 or the float64 sum within 4 float32 ulps of a half integer. An ulp is that of the largest term of the sum,
 because that is the size at which the float32 sum is rounded, up to seven times.
 """

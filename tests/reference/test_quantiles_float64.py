@@ -18,7 +18,7 @@ WORDS = np.unique(np.concatenate([EDGES, np.random.default_rng(0).integers(0, 2*
 ONE_WORD = 2.0**-32
 
 # torch.special.gammaincc, on which the reference's Poisson stands, is off by up to 2e-10 in float64 at means
-# of tens to thousands, and cuts a series short from 1e6 on: 4e-11 at 1e6, 1.5e-7 at 1e7 (so does SciPy's pdtr).
+# of tens to thousands, and cuts a series short from 1e6 on: 4e-11 at 1e6, 1.5e-7 at 1e7 (as does pdtr).
 CDF_ERROR = {1e6: ONE_WORD, 1e7: 2e-7}
 
 

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""torch.ops.lrd_ext.fused_synth as a torch operator: registration, tracing, compilation, worker processes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from lrd_ext import NoiseParams, fused_synth, ops
+
+pytestmark = pytest.mark.native
+
+PARAMS = NoiseParams(
+    K=[2.0, 5.0], ratio=30.0, white=4095.0, black=64.0, read="gaussian", sigma_read=3.0, sigma_row=1.0
+)
+
+
+def frames(dtype=torch.float32):
+    return torch.rand(2, 12, 20, generator=torch.Generator().manual_seed(0)).to(dtype)
+
+
+def arguments(clean, out, dark=None, packed=False):
+    table = ops.parameter_table(PARAMS)
+    return (clean, table, torch.tensor(7), torch.tensor([3, 4]), dark, 0, 0, packed, 1, True, 0, 0, 0, out)
+
+
+SAMPLES = {
+    "mosaic": lambda: arguments(frames(), torch.empty(2, 12, 20)),
+    "dark": lambda: arguments(frames(), torch.empty(2, 12, 20), dark=torch.ones(1, 12, 20)),
+    "packed": lambda: arguments(frames().view(2, 4, 6, 10), torch.empty(2, 4, 6, 10), packed=True),
+    "half": lambda: arguments(frames(torch.float16), torch.empty(2, 12, 20, dtype=torch.bfloat16)),
+    "empty": lambda: arguments(torch.empty(2, 0, 20), torch.empty(2, 0, 20)),
+}
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_opcheck(sample):
+    torch.library.opcheck(torch.ops.lrd_ext.fused_synth, SAMPLES[sample]())
+
+
+REFUSED = [
+    ({0: torch.zeros(2, 12, 20, dtype=torch.int32)}, "clean must be float32, float16, bfloat16 or uint16"),
+    ({0: torch.zeros(12, 20)}, "must"),
+    ({0: torch.zeros(2, 12, 40)[:, :, ::2]}, "clean must be contiguous along its rows"),
+    ({1: torch.zeros(2, 3)}, "table must be a contiguous float32"),
+    ({1: torch.ones(3, 15)}, "table must have 1 or 2 rows"),
+    ({2: torch.tensor(1.0)}, "seed must be one int64"),
+    ({3: torch.tensor([1])}, "index must be 2 contiguous int64"),
+    ({4: torch.zeros(2, 10, 20)}, "dark must have clean's size"),
+    ({4: torch.zeros(3, 12, 20)}, "dark must hold 1 or 2 samples"),
+    ({13: torch.zeros(2, 12, 22)}, "out must have clean's size"),
+    ({13: torch.zeros(1, 12, 20)}, "out must hold 2 samples"),
+    ({0: torch.zeros(2, 11, 20), 13: torch.zeros(2, 11, 20)}, "whole 2x2 cells"),
+    ({7: True}, "must have 4 dimensions"),
+    ({0: torch.zeros(2, 3, 6, 10), 13: torch.zeros(2, 3, 6, 10), 7: True}, "whole 2x2 cells"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), REFUSED, ids=lambda v: str(v)[:40])
+def test_the_bare_op_checks_what_it_must_to_stay_within_memory(changes, message):
+    call = list(SAMPLES["mosaic"]())
+    for position, value in changes.items():
+        call[position] = value
+    with pytest.raises(RuntimeError, match=message):
+        torch.ops.lrd_ext.fused_synth(*call)
+
+
+@pytest.mark.parametrize("dark", [None, torch.full((12, 20), 3.0)], ids=["plain", "dark"])
+@pytest.mark.parametrize("output", ["normalized", "dn"])
+def test_compiled_in_one_graph_with_the_same_bits(dark, output):
+    # aot_eager traces through fake tensors and functionalization as inductor does, without a C++ compiler.
+    torch._dynamo.reset()
+
+    def step(clean, seed, index):
+        doubled = clean * 0.5
+        return fused_synth(doubled, PARAMS, seed=seed, index=index, dark=dark, output=output)
+
+    seed, index = torch.tensor(7), torch.tensor([3, 4])
+    graphs = torch._dynamo.explain(step)(frames(), seed, index)
+    assert graphs.graph_count == 1
+    assert graphs.graph_break_count == 0
+    compiled = torch.compile(step, fullgraph=True, backend="aot_eager")
+    assert torch.equal(compiled(frames(), seed, index), step(frames(), seed, index))
+    # Other values of the same shapes must not be baked in.
+    other = torch.tensor(-9), torch.tensor([2**40, 0])
+    assert torch.equal(compiled(frames(), *other), step(frames(), *other))
+
+
+def test_compiled_with_out():
+    torch._dynamo.reset()
+
+    def step(clean, seed, index, out):
+        return fused_synth(clean, PARAMS, seed=seed, index=index, out=out) + 1.0
+
+    given = frames(), torch.tensor(7), torch.tensor([3, 4])
+    compiled = torch.compile(step, fullgraph=True, backend="aot_eager")
+    assert torch.equal(compiled(*given, torch.empty(2, 12, 20)), step(*given, torch.empty(2, 12, 20)))
+
+
+def test_inference_mode_and_no_grad():
+    expected = fused_synth(frames(), PARAMS, seed=7)
+    for context in (torch.inference_mode, torch.no_grad):
+        with context():
+            got = fused_synth(frames(), PARAMS, seed=7)
+        assert torch.equal(got, expected)
+        assert not got.requires_grad
+
+
+class NoisyFrames(torch.utils.data.Dataset):
+    """A data set that draws its noise where it is read, in a worker or not."""
+
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, i):
+        return fused_synth(torch.full((16, 24), 0.2), PARAMS.select(0), seed=11, index=i)
+
+
+def test_worker_processes_draw_the_same_noise():
+    loaders = [
+        torch.utils.data.DataLoader(NoisyFrames(), batch_size=2, num_workers=0),
+        torch.utils.data.DataLoader(
+            NoisyFrames(), batch_size=3, num_workers=2, multiprocessing_context="spawn"
+        ),
+    ]
+    alone, spawned = (torch.cat(list(loader)) for loader in loaders)
+    assert torch.equal(alone, spawned)
+    assert torch.equal(alone[5], NoisyFrames()[5])
