@@ -16,7 +16,6 @@ import faults
 import lrd_ext
 from lrd_ext import ops
 
-
 #: What the results depend on, from the root of the checkout.
 SOURCES = (
     "csrc",
@@ -74,8 +73,8 @@ def main():
             f"# Statistical battery, {form} form, {arguments.executor} executor",
             "",
             f"Commit {commit()}, stream version {lrd_ext.STREAM_VERSION}.",
-            f"{len(results)} tests, {len(failed)} failed; {tested} have p values, held to {battery.FAMILY:g} / {tested}",
-            "(Bonferroni). Seeds are fixed: the same code gives the same table on any machine.",
+            f"{len(results)} tests, {len(failed)} failed. P values are held to {battery.FAMILY:g} /",
+            f"{tested} (Bonferroni). Seeds are fixed: the same code gives the same table on any machine.",
             "",
             battery.table(results),
             "",

@@ -113,7 +113,7 @@ def spectrum(synth, size):
     inner = power[1:, 1 : side // 2]
     inner = np.delete(inner, side // 2 - 1, axis=0)[: side - 2]  # without the Nyquist row
     statistic = float(((inner - frames) ** 2 / frames).sum())
-    # Gamma(m) has variance m and fourth central moment 3 m^2 + 6 m, so each squared term has variance 2 + 6 / m.
+    # Gamma(m) has variance m and fourth central moment 3 m^2 + 6 m, so squares have variance 2 + 6 / m.
     z = (statistic / inner.size - 1) / np.sqrt((2 + 6 / frames) / inner.size)
     yield Result(
         "spectrum off the axes: scatter / expected", statistic / inner.size, two_sided(z), count=noise.size
