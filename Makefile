@@ -34,6 +34,10 @@ demo: demo/summary.txt
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest tests
 
+# The long form of the statistical battery (minutes); its table is committed.
+verify: $(VENV)/.installed
+	$(BIN)/python tests/verify --long --write tests/verify/results/native_long.md
+
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
