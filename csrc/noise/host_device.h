@@ -12,6 +12,13 @@
 #define LRD_HD inline __attribute__((always_inline))
 #endif
 
+// Arrays live in registers on a device only where every index is known, so its loops must unroll; a CPU's need not.
+#if defined(__CUDA_ARCH__)
+#define LRD_UNROLL _Pragma("unroll")
+#else
+#define LRD_UNROLL
+#endif
+
 // Every build of these headers lives in a namespace of its own (see csrc/cpu), so the linker never mixes them.
 #ifndef LRD_ISA
 #define LRD_ISA portable
@@ -31,7 +38,20 @@ LRD_HD float float_of(uint32_t u) {
   return x;
 }
 
+// One rounding each, whatever the compiler's flags.
+#if defined(__CUDA_ARCH__)
+LRD_HD float fma(float a, float b, float c) { return __fmaf_rn(a, b, c); }
+LRD_HD double fma(double a, double b, double c) { return __fma_rn(a, b, c); }
+LRD_HD float square_root(float x) { return __fsqrt_rn(x); }
+LRD_HD float floor_of(float x) { return floorf(x); }
+LRD_HD float infinity() { return __int_as_float(0x7F800000); }
+#else
 LRD_HD float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+LRD_HD double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
+LRD_HD float square_root(float x) { return __builtin_sqrtf(x); }
+LRD_HD float floor_of(float x) { return __builtin_floorf(x); }
+LRD_HD float infinity() { return __builtin_inff(); }
+#endif
 
 // c0 + c1 x + c2 x^2 + ..., by Horner's rule in explicit fmas: the same bits on every executor.
 LRD_HD float polynomial(float, float c) { return c; }
