@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The same work by other means, each written from the published formula of its model.
+
+A contender is a function (clean, model) -> noisy: normalized, amplified by the ratio, of clean's shape,
+clipped to what the converter can give. Row noise is drawn per mosaic row, in packed frames too.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy import stats
+
+import lrd_ext
+
+RNG = np.random.default_rng(0)
+
+
+def line_shape(shape):
+    """Shapes of (frames seen by mosaic row, one value per mosaic row)."""
+    if len(shape) == 4:
+        batch, _, h, w = shape
+        return (batch, 2, 2, h, w), (batch, 2, 1, h, 1)
+    return shape, (*shape[:-1], 1)
+
+
+def numpy_synth(clean, model):
+    """NumPy and SciPy: Generator.poisson, tukeylambda.rvs, one temporary per component."""
+    signal = clean.numpy() * (model.span / model.ratio)
+    noisy = RNG.poisson(signal / model.K) * model.K
+    if model.read == "tukey_lambda":
+        noisy += stats.tukeylambda.rvs(
+            model.tukey_lambda, scale=model.sigma_read, size=noisy.shape, random_state=RNG
+        )
+    else:
+        noisy += RNG.normal(0.0, model.sigma_read, noisy.shape)
+    if model.sigma_row:
+        lines, row = line_shape(noisy.shape)
+        noisy = (noisy.reshape(lines) + RNG.normal(0.0, model.sigma_row, row)).reshape(noisy.shape)
+    if model.quantize == "uniform":
+        noisy += RNG.uniform(-0.5, 0.5, noisy.shape)
+    noisy = np.clip(noisy, -model.black, model.span)
+    return torch.from_numpy((noisy / model.span * model.ratio).astype(np.float32))
+
+
+def torch_synth(clean, model):
+    """Torch, eager: torch.poisson, inverse CDF of torch.rand, one temporary per operation."""
+    signal = clean * (model.span / model.ratio)
+    noisy = torch.poisson(signal / model.K) * model.K
+    if model.read == "tukey_lambda":
+        # rand lies in [0, 1): keep both ends out, where the quantile is infinite.
+        u = torch.rand_like(clean).clamp(2.0**-25, 1 - 2.0**-24)
+        powers = u**model.tukey_lambda - (1 - u) ** model.tukey_lambda
+        noisy = noisy + powers * (model.sigma_read / model.tukey_lambda)
+    else:
+        noisy = noisy + torch.randn_like(clean) * model.sigma_read
+    if model.sigma_row:
+        lines, row = line_shape(clean.shape)
+        noisy = (noisy.view(lines) + torch.randn(row) * model.sigma_row).view(clean.shape)
+    if model.quantize == "uniform":
+        noisy = noisy + (torch.rand_like(clean) - 0.5)
+    return noisy.clamp(-model.black, model.span) / model.span * model.ratio
+
+
+def fused_synth(clean, model):
+    """lrd_ext: one pass."""
+    return lrd_ext.fused_synth(clean, params_of(model), seed=7, quantize=model.quantize, backend="cpu")
+
+
+def params_of(model):
+    """The model as NoiseParams."""
+    names = ("K", "ratio", "white", "black", "sigma_read", "tukey_lambda", "sigma_row")
+    return lrd_ext.NoiseParams(**{name: getattr(model, name) for name in names}, read=model.read)

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is synthesised: the frames and the two noise models every contender carries out."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+
+
+@dataclasses.dataclass(frozen=True)
+class Workload:
+    """Clean frames; ``small`` ones are what slow peers run by default."""
+
+    name: str
+    shape: tuple[int, ...]
+    small: bool
+
+    @property
+    def pixels(self):
+        """Raw pixels of one call."""
+        return torch.Size(self.shape).numel()
+
+    def clean(self):
+        """Signal of a low-key scene, [0, 1] float32: most of it dark, some of it bright."""
+        return torch.rand(self.shape, generator=torch.Generator().manual_seed(0)) ** 3
+
+
+WORKLOADS = (
+    Workload("1 patch 4x512x512", (1, 4, 512, 512), True),
+    Workload("8 patches 4x512x512", (8, 4, 512, 512), True),
+    Workload("64 patches 4x512x512", (64, 4, 512, 512), False),
+    Workload("12 MP mosaic", (3000, 4000), True),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A noise model with one camera's figures; DN of a 14-bit range, ratio 100: 0 to 70 electrons a pixel."""
+
+    name: str
+    read: str
+    K: float = 2.3
+    ratio: float = 100.0
+    white: float = 16383.0
+    black: float = 512.0
+    sigma_read: float = 6.0
+    tukey_lambda: float = 0.0
+    sigma_row: float = 0.0
+    quantize: str = "none"
+
+    @property
+    def span(self):
+        """DN between black and white."""
+        return self.white - self.black
+
+
+#: Poisson + Tukey-lambda read + row + uniform quantization noise: Wei et al., CVPR 2020 ("ELD").
+ELD = Model("ELD", "tukey_lambda", tukey_lambda=-0.1, sigma_row=1.5, quantize="uniform")
+#: Poisson + Gaussian: Foi et al., IEEE TIP 17(10), 2008.
+POISSON_GAUSSIAN = Model("Poisson-Gaussian", "gaussian")
