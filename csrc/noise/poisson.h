@@ -30,45 +30,49 @@ LRD_HD float poisson_mean(float signal, float inverse_gain) {
 template <int N>
 LRD_HD void poisson_walk(const uint32_t (&word)[N], const float (&mean)[N], float (&k)[N]) {
   float term[N], low_mean[N];
-  int32_t remaining[N], steps[N];
+  int32_t remaining[N], done[N];  // done counts, downward, the steps taken after k was found
   for (int i = 0; i < N; ++i) {
     low_mean[i] = mean[i] < kWalkLimit ? mean[i] : 0.0f;  // at 0 the first step ends the walk
     term[i] = exp_float(-low_mean[i]) * kWalkUnit;
     const int32_t start = static_cast<int32_t>(word[i] >> 2);
     remaining[i] = word[i] >= kWalkTail ? -1 : start;
-    steps[i] = 0;
+    done[i] = 0;
   }
-  for (int first = 0; first < kWalkSteps; first += kWalkUnroll) {
+  int taken = 0;
+  for (; taken < kWalkSteps; taken += kWalkUnroll) {
     int32_t all_done = -1;
     float inverse[kWalkUnroll];
-    for (int j = 0; j < kWalkUnroll; ++j) inverse[j] = 1.0f / static_cast<float>(first + j + 1);
+    for (int j = 0; j < kWalkUnroll; ++j) inverse[j] = 1.0f / static_cast<float>(taken + j + 1);
     for (int i = 0; i < N; ++i) {
       float t = term[i];
-      int32_t r = remaining[i], n = steps[i];
+      int32_t r = remaining[i], n = done[i];
 #pragma GCC unroll 4
       for (int j = 0; j < kWalkUnroll; ++j) {
         r -= static_cast<int32_t>(t);  // goes on below 0 harmlessly: the terms sum to 2^30
-        n += 1 + (r >> 31);
+        n += r >> 31;
         t *= low_mean[i] * inverse[j];
       }
       term[i] = t;
       remaining[i] = r;
-      steps[i] = n;
+      done[i] = n;
       all_done &= r;
     }
-    if (all_done < 0) break;
+    if (all_done < 0) {
+      taken += kWalkUnroll;
+      break;
+    }
   }
-  for (int i = 0; i < N; ++i) k[i] = mean[i] < kWalkLimit ? static_cast<float>(steps[i]) : k[i];
+  for (int i = 0; i < N; ++i) k[i] = mean[i] < kWalkLimit ? static_cast<float>(taken + done[i]) : k[i];
 }
 
 struct Asymptotic {
   float k, s;  // the answer stands where s is in [kAsymptoticLow, kAsymptoticHigh]
 };
 
-// mean >= kWalkLimit. The whole part of the mean stays apart, so float32 loses nothing up to kMaxMean.
-LRD_HD Asymptotic poisson_asymptotic(uint32_t word, float mean) {
-  const float z = normal_quantile(word);
-  const float root = __builtin_sqrtf(mean);
+// z is the normal quantile of the word, mean >= kWalkLimit. The whole part of the mean stays apart, so float32 loses
+// nothing up to kMaxMean.
+LRD_HD Asymptotic poisson_asymptotic(float z, float mean) {
+  const float root = square_root(mean);
   const float inverse_root = 1.0f / root;
   const float s = z * inverse_root;
   const float ratio = polynomial(s, 0.166665748f, -0.0138875237f, 0.00372125488f, -0.00134601421f, 0.000478341273f,
@@ -78,17 +82,18 @@ LRD_HD Asymptotic poisson_asymptotic(uint32_t word, float mean) {
   const float c1 = polynomial(s, -0.0197880249f, 0.0174228903f, -0.0135428254f, 0.00838330109f, -0.00194516499f,
                               0.00824741460f, -0.0110180862f);
   const float small_terms = fma(z * z, ratio, fma(c1, inverse_root * inverse_root, c0));
-  const float whole = __builtin_floorf(mean);
+  const float whole = floor_of(mean);
   const float x = fma(z, root, (mean - whole) + small_terms);
-  return {whole + __builtin_floorf(x), s};
+  return {whole + floor_of(x), s};
 }
 
 // exp(-x) in double for 0 <= x < 100, by the Taylor series after halving down: 14 terms leave less than 1e-17.
 LRD_HD double exp_negative(double x) {
   const int n = static_cast<int>(x * 1.4426950408889634 + 0.5);
-  const double f = __builtin_fma(n, -1.9082149292705877e-10, __builtin_fma(n, -0.6931471803691238, x));
+  const double halvings = n;
+  const double f = fma(halvings, -1.9082149292705877e-10, fma(halvings, -0.6931471803691238, x));
   double sum = 1.0;
-  for (int i = 14; i > 0; --i) sum = __builtin_fma(sum, -f / i, 1.0);
+  for (int i = 14; i > 0; --i) sum = fma(sum, -f / i, 1.0);
   for (int i = 0; i < n; ++i) sum *= 0.5;
   return sum;
 }
@@ -124,10 +129,12 @@ LRD_HD void poisson_quantiles(const uint32_t (&word)[N], const float (&mean)[N],
   }
   if (any_asymptotic) {
     // Sites of the walk are carried along with a mean of kWalkLimit: one loop without branches.
-    float high_mean[N], s[N];
+    // Two loops, because one of that length leaves the processor too few sites in flight.
+    float high_mean[N], s[N], z[N];
+    for (int i = 0; i < N; ++i) z[i] = normal_quantile(word[i]);
     for (int i = 0; i < N; ++i) high_mean[i] = mean[i] < kWalkLimit ? kWalkLimit : mean[i];
     for (int i = 0; i < N; ++i) {
-      const Asymptotic a = poisson_asymptotic(word[i], high_mean[i]);
+      const Asymptotic a = poisson_asymptotic(z[i], high_mean[i]);
       k[i] = a.k;
       s[i] = a.s;
     }

@@ -73,15 +73,14 @@ LRD_HD void read_noise(const Model& model, const SampleParams& p, const Stream& 
   uint32_t word[4][N];
   draw_words(stream, kRead, cell_row, cell_col, word);
   const float sigma = p.sigma_read, shape = p.tukey_lambda, inverse = p.inverse_lambda;
-  const bool series = shape < kSeriesShape && shape > -kSeriesShape;
   for (int site = 0; site < 4; ++site) {
+    float deviate[N];
     if (model.read == Read::kGaussian) {
-      for (int i = 0; i < N; ++i) value[site][i] += sigma * normal_quantile(word[site][i]);
-    } else if (series) {
-      for (int i = 0; i < N; ++i) value[site][i] += sigma * tukey_lambda_series(word[site][i], shape);
+      for (int i = 0; i < N; ++i) deviate[i] = normal_quantile(word[site][i]);
     } else {
-      for (int i = 0; i < N; ++i) value[site][i] += sigma * tukey_lambda_powers(word[site][i], shape, inverse);
+      tukey_lambda_quantiles<N>(word[site], shape, inverse, deviate);
     }
+    for (int i = 0; i < N; ++i) value[site][i] += sigma * deviate[i];
   }
 }
 
@@ -94,7 +93,7 @@ struct Conversion {
 };
 
 LRD_HD Conversion conversion(const Model& model, const SampleParams& p, int site) {
-  Conversion c = {model.quantize == Quantize::kRound, -__builtin_inff(), __builtin_inff(), 0.0f, 1.0f, 1.0f};
+  Conversion c = {model.quantize == Quantize::kRound, -infinity(), infinity(), 0.0f, 1.0f, 1.0f};
   if (model.clip != Clip::kNone) {
     c.low = model.clip == Clip::kBlack ? p.black[site] : 0.0f;
     c.high = p.white;

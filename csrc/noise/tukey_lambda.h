@@ -10,32 +10,50 @@ namespace lrd::LRD_ISA {
 // Below this |shape| the third-order series is closer than the quotient of rounded differences.
 constexpr float kSeriesShape = 2e-3f;
 
-LRD_HD float clamp_exponent(float t) {
-  t = t < -80.0f ? -80.0f : t;
-  return t > 80.0f ? 80.0f : t;
+// Below -80, exp(t) - 1 is -1; upward shape > -0.5 and log p >= -22.9 keep t under 12.
+LRD_HD float clamp_exponent(float t) { return t < -80.0f ? -80.0f : t; }
+
+// log p and log(1 - p) of the word's lower tail p: where both forms start from.
+struct TailLogs {
+  float p, q;
+};
+
+LRD_HD TailLogs tail_logs(uint32_t word) {
+  const float p = lower_tail(word);
+  return {log_unit(p), log_unit(1.0f - p)};
 }
 
-// Both forms, for |shape| >= kSeriesShape and below; shape is one number per sample, so callers choose per sample.
-LRD_HD float tukey_lambda_powers(uint32_t word, float shape, float inverse_shape) {
-  const float p = lower_tail(word);
-  const float a = expm1_float(clamp_exponent(shape * log_unit(p)));
-  const float b = expm1_float(clamp_exponent(shape * log_unit(1.0f - p)));
+// For |shape| >= kSeriesShape.
+LRD_HD float tukey_lambda_powers(uint32_t word, TailLogs log, float shape, float inverse_shape) {
+  const float a = expm1_float(clamp_exponent(shape * log.p));
+  const float b = expm1_float(shape * log.q);
   return with_side(word, (b - a) * inverse_shape);
 }
 
-LRD_HD float tukey_lambda_series(uint32_t word, float shape) {
-  const float p = lower_tail(word);
-  const float a = log_unit(p), b = log_unit(1.0f - p);
-  // expm1(shape a) / shape = a (1 + h (1 + 2h/3)) with h = shape a / 2, up to shape^3 a^4 / 24.
-  const float ha = 0.5f * shape * a, hb = 0.5f * shape * b;
-  const float qa = fma(a, fma(ha * ha, fma(0.333333333f, ha, 0.666666667f), ha), a);
-  const float qb = fma(b, fma(hb * hb, fma(0.333333333f, hb, 0.666666667f), hb), b);
+// For |shape| < kSeriesShape: expm1(shape a) / shape = a (1 + h (1 + 2h/3)) with h = shape a / 2, up to
+// shape^3 a^4 / 24.
+LRD_HD float tukey_lambda_series(uint32_t word, TailLogs log, float shape) {
+  const float ha = 0.5f * shape * log.p, hb = 0.5f * shape * log.q;
+  const float qa = fma(log.p, fma(ha * ha, fma(0.333333333f, ha, 0.666666667f), ha), log.p);
+  const float qb = fma(log.q, fma(hb * hb, fma(0.333333333f, hb, 0.666666667f), hb), log.q);
   return with_side(word, qb - qa);
 }
 
-LRD_HD float tukey_lambda_quantile(uint32_t word, float shape, float inverse_shape) {
-  return shape < kSeriesShape && shape > -kSeriesShape ? tukey_lambda_series(word, shape)
-                                                       : tukey_lambda_powers(word, shape, inverse_shape);
+// N words at once; shape is one number for all. The logarithms have a loop of their own, because one long loop
+// leaves the processor too few sites in flight.
+template <int N>
+LRD_HD void tukey_lambda_quantiles(const uint32_t (&word)[N], float shape, float inverse_shape, float (&result)[N]) {
+  float log_p[N], log_q[N];
+  for (int i = 0; i < N; ++i) {
+    const TailLogs log = tail_logs(word[i]);
+    log_p[i] = log.p;
+    log_q[i] = log.q;
+  }
+  if (shape < kSeriesShape && shape > -kSeriesShape) {
+    for (int i = 0; i < N; ++i) result[i] = tukey_lambda_series(word[i], {log_p[i], log_q[i]}, shape);
+  } else {
+    for (int i = 0; i < N; ++i) result[i] = tukey_lambda_powers(word[i], {log_p[i], log_q[i]}, shape, inverse_shape);
+  }
 }
 
 }  // namespace lrd::LRD_ISA
