@@ -6,6 +6,7 @@ files of the library were made with them; ``CameraProfile.save`` writes such a f
 """
 
 from .eld import import_eld
+from .eld_file import read_eld_file
 from .formulas import import_handheld, import_hdrutils, import_pmrid
 from .pmn import import_pmn_law, import_pmn_table
 from .sfrn import import_sfrn
@@ -18,4 +19,5 @@ __all__ = [
     "import_pmn_table",
     "import_pmrid",
     "import_sfrn",
+    "read_eld_file",
 ]

@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from lrd_ext.profiles import checks
 from lrd_ext.profiles.camera_profile import CameraProfile
-from lrd_ext.profiles.figures import header
+from lrd_ext.profiles.cfa import to_phase
+from lrd_ext.profiles.figures import ProfileError, header
 from lrd_ext.profiles.parse import profile_from_dict
 
 _LAWS = {"g_scale": "sigma_gaussian", "G_scale": "sigma_tukey_lambda", "R_scale": "sigma_row"}
@@ -22,10 +26,12 @@ def import_eld(
     name: str,
     make: str,
     model: str,
-    black: float,
+    black: float | Sequence[float],
     white: float,
-    commit: str,
     file: str,
+    commit: str | None = None,
+    bits: int = 14,
+    cfa: str = "RGGB",
     law: str = "Profile-1",
     notes: Sequence[str] = (),
 ) -> CameraProfile:
@@ -40,24 +46,28 @@ def import_eld(
         model: model of the camera.
         black: black level of its raw files, DN; not part of the release.
         white: white level of its raw files, DN; not part of the release.
-        commit: commit of the repository the figures are from.
         file: the file they are from.
+        commit: commit of the repository the figures are from, None where it is not known.
+        bits: bit depth of its raw values.
+        cfa: phase its colours R, G1, B, G2 are put into.
         law: which of the released profiles gives the joint law.
         notes: what else a user must know.
 
     Returns: a profile of one branch from ISO 100 to the ISO of Kmax, K in proportion to ISO.
 
     Raises:
-        ProfileError: a figure breaks the schema.
+        ProfileError: a figure is missing or breaks the schema.
     """
+    _check_figures(figures, law)
     per_iso = figures["Kmin"] / 100
     top = round(figures["Kmax"] / per_iso)
     shapes = [float(v) for v in _values(figures["G_shape"])]
-    bias = _bias_rows(_values(figures["color_bias"]), top)
+    frames = checks.each(_values(figures["color_bias"]), "color_bias", checks.sites)
+    bias = _bias_rows(frames, top, cfa)
     data: dict[str, Any] = {
         **header(), "name": name, "make": make, "model": model,
-        "licence": "MIT", "sources": [_source(commit, file)], "bits": 14, "black": black, "white": white,
-        "cfa": "RGGB", "read": "tukey_lambda", "notes": [*_NOTES, *notes], "bias": bias,
+        "licence": "MIT", "sources": [_source(commit, file)], "bits": bits, "black": black, "white": white,
+        "cfa": cfa, "read": "tukey_lambda", "notes": [*_NOTES, *notes], "bias": bias,
         "branches": [{
             "name": "all", "iso": [100, top], "K": {"per_iso": per_iso}, "tukey_lambda": shapes,
             "laws": {ours: _law(figures[law][theirs]) for theirs, ours in _LAWS.items()},
@@ -77,11 +87,27 @@ _NOTES = (
 )
 
 
-def _source(commit: str, file: str) -> dict[str, str]:
-    return {
+def _check_figures(figures: Mapping[str, Any], law: str) -> None:
+    for field in ("Kmin", "Kmax", "G_shape", "color_bias", law):
+        if field not in figures:
+            raise ProfileError(f"{field} is missing")
+    for field in ("Kmin", "Kmax"):
+        checks.number(figures[field], field, 0, 1e6, above=True)
+    checks.each(_values(figures["G_shape"]), "G_shape", checks.number)
+    frames = checks.each(_values(figures["color_bias"]), "color_bias", checks.sites)
+    if len(frames) % 2:
+        raise checks.refuse("color_bias", "two frames for each ISO", f"{len(frames)} frames")
+    laws = checks.named(figures[law], law, lambda value, _: value)
+    for field in _LAWS:
+        if field not in laws:
+            raise ProfileError(f"{law}.{field} is missing")
+        checks.fields(laws[field], f"{law}.{field}", ("slope", "bias", "sigma"))
+
+
+def _source(commit: str | None, file: str) -> dict[str, str]:
+    return ({"commit": commit} if commit else {}) | {
         "title": "ELD camera parameters",
         "url": "https://github.com/Vandermode/ELD",
-        "commit": commit,
         "path": file,
         "paper": "Wei, Fu, Yang, Huang: A Physics-based Noise Formation Model for Extreme Low-light Raw "
         "Denoising, CVPR 2020",
@@ -98,7 +124,7 @@ def _law(published: Mapping[str, float]) -> dict[str, float]:
     return {"slope": published["slope"], "intercept": published["bias"], "spread": published["sigma"]}
 
 
-def _bias_rows(columns: Sequence[Sequence[float]], top: float) -> list[dict[str, Any]]:
+def _bias_rows(columns: Sequence[Sequence[float]], top: float, cfa: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for i in range(0, len(columns), 2):
         iso = 100 * 2 ** (i // 2)
@@ -106,7 +132,6 @@ def _bias_rows(columns: Sequence[Sequence[float]], top: float) -> list[dict[str,
             (float(a) + float(b)) / 2 for a, b in zip(*columns[i : i + 2], strict=True)
         )
         if iso <= top:
-            rows.append(
-                {"iso": iso, "dn": [red, green_red, green_blue, blue]}
-            )  # RGGB sites, not R, G1, B, G2
+            sites = np.array([red, green_red, green_blue, blue])  # RGGB sites, not R, G1, B, G2
+            rows.append({"iso": iso, "dn": to_phase(sites, "RGGB", cfa).tolist()})
     return rows

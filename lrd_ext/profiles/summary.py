@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A camera at a glance: its figures at single ISOs, in electrons too, and its range in a few numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from .answers import answer, branch_index, rows_of
+from .camera_profile import CameraProfile
+from .figures import READ_FIGURE, SIGMAS
+from .tukey_lambda import tukey_lambda_std
+
+
+@dataclasses.dataclass(frozen=True)
+class IsoFigures:
+    """What a profile answers at one ISO.
+
+    ``read_std`` is the standard deviation of the read noise, DN, whatever its model; ``read_e`` the same in
+    electrons and ``K`` DN/e-, both None where K is unknown; ``shape`` is None but for Tukey-lambda;
+    ``doubtful`` names the fields (of the profile's ``doubtful``) the figures rest on.
+    """
+
+    iso: float
+    branch: str
+    K: float | None
+    read_std: float
+    read_e: float | None
+    shape: float | None
+    sigma_row: float
+    sigma_col: float
+    bias: tuple[float, float, float, float]
+    doubtful: frozenset[str]
+
+
+def figures_at(profile: CameraProfile, iso: float, read: str | None = None) -> IsoFigures:
+    """Answer like ``profile.at(iso)``, in double precision, with standard deviations and without warnings.
+
+    Args:
+        profile: the camera.
+        iso: ISO speed inside the profile's range.
+        read: "gaussian" or "tukey_lambda" in place of the profile's own read-noise model.
+
+    Raises:
+        ValueError: the ISO is out of range, or the read-noise model is not known there.
+    """
+    read = profile.read if read is None else read
+    isos = np.array([iso], dtype=np.float64)
+    found = answer(profile, isos, read)
+    shape = float(found.tukey_lambda[0]) if read == "tukey_lambda" else None
+    std = float(found.sigma_read[0]) * (1.0 if shape is None else tukey_lambda_std(shape))
+    K = None if profile.dark_only else float(found.K[0])
+    a, b, c, d = (float(v) for v in found.bias[0])
+    used = {"K", "sigma_row", "sigma_col", "bias", "black", "white", READ_FIGURE[read]}
+    used |= {"tukey_lambda"} if shape is not None else set()
+    return IsoFigures(
+        iso=float(iso),
+        branch=profile.branches[int(branch_index(profile, isos)[0])].name,
+        K=K,
+        read_std=std,
+        read_e=None if K is None else std / K,
+        shape=shape,
+        sigma_row=float(found.sigma_row[0]),
+        sigma_col=float(found.sigma_col[0]),
+        bias=(a, b, c, d),
+        doubtful=frozenset(e.field for e in profile.doubtful if e.field in used and e.concerns(iso)),
+    )
+
+
+def typical_isos(profile: CameraProfile) -> list[float]:
+    """Return ISOs that show a profile: its rows, its branches' ends, and full stops where it has no rows."""
+    isos = {float(end) for branch in profile.branches for end in branch.iso}
+    for branch in profile.branches:
+        rows = rows_of(profile, branch)
+        isos |= {float(row.iso) for row in rows}
+        if not rows:
+            isos |= {stop for stop in _full_stops(*branch.iso)}
+    return sorted(isos)
+
+
+def low_middle_high(profile: CameraProfile) -> tuple[float, float, float]:
+    """Return the lowest ISO, the full stop (100, 200, 400, ...) nearest the middle, and the highest."""
+    low, high = profile.iso_range
+    middle = 100.0 * 2.0 ** round(math.log2(math.sqrt(low * high) / 100))
+    return low, min(max(middle, low), high), high
+
+
+def gain_breaks(profile: CameraProfile) -> list[tuple[float, float]]:
+    """Return the pairs of ISOs a gain switch lies between: end of a branch, start of the next.
+
+    A branch known at a single ISO says nothing of the ISOs above it: what follows it is a hole, not a switch.
+    """
+    pairs = zip(profile.branches, profile.branches[1:], strict=False)
+    return [(a.iso[1], b.iso[0]) for a, b in pairs if a.iso[0] < a.iso[1]]
+
+
+def shape_range(profile: CameraProfile) -> tuple[float, float] | None:
+    """Return the lowest and highest Tukey-lambda shape of the profile, None where it has none."""
+    shapes = [row.tukey_lambda for row in profile.rows if row.tukey_lambda is not None]
+    shapes += [shape for branch in profile.branches for shape in branch.tukey_lambda]
+    return (min(shapes), max(shapes)) if shapes else None
+
+
+def known_noise(profile: CameraProfile) -> list[str]:
+    """Name the figures of SIGMAS, and "bias", that the profile holds anywhere."""
+    held = {name for branch in profile.branches for name in branch.laws}
+    held |= {name for name in SIGMAS for row in profile.rows if getattr(row, name) is not None}
+    return [name for name in SIGMAS if name in held] + (["bias"] if profile.bias else [])
+
+
+def answers_at(profile: CameraProfile, isos: Sequence[float]) -> list[IsoFigures | None]:
+    """Return :func:`figures_at` of each ISO, None where the profile has no answer."""
+    found: list[IsoFigures | None] = []
+    for iso in isos:
+        try:
+            found.append(figures_at(profile, iso))
+        except ValueError:
+            found.append(None)
+    return found
+
+
+def _full_stops(low: float, high: float) -> list[float]:
+    stops = (100.0 * 2.0**i for i in range(math.floor(math.log2(low / 100)), 40))
+    return [stop for stop in stops if low <= stop <= high]
