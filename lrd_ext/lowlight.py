@@ -185,7 +185,7 @@ def plan(
     targets = [t for job in jobs for t in (job.target, job.preview) if t is not None]
     _check_distinct(jobs)
     for target in targets:
-        _check_target(target, overwrite)
+        check_writable(target, overwrite)
     return jobs
 
 
@@ -200,7 +200,12 @@ def _check_distinct(jobs: Iterable[Job]) -> None:
         seen[real] = job.source
 
 
-def _check_target(target: Path, overwrite: bool) -> None:
+def check_writable(target: Path, overwrite: bool) -> None:
+    """Refuse a file that cannot be written, before any work.
+
+    Raises:
+        ValueError: it is a folder, exists already and ``overwrite`` is False, or its folder is read-only.
+    """
     if target.is_dir():
         raise ValueError(f"{target} is a folder; a file is to be written there")
     if target.exists() and not overwrite:

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lrd inspect`: what is in a raw file; whether the noise between two is what a camera profile predicts."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import inspect_tables, tables
+from .plots import add_plot, plot_target, told
+
+if TYPE_CHECKING:
+    from jsonargparse import Namespace
+
+    from lrd_ext.inspection import Prediction, Recipe
+    from lrd_ext.raw import Raw
+
+
+def add_to(commands: Any) -> None:
+    """Add the command's parser."""
+    from jsonargparse import ArgumentParser
+
+    parser = ArgumentParser(
+        description="Tell what is in a raw file: levels, masked border against the tags, noise profile. With "
+        "a clean and a noisy file of one scene: measure the noise between them and compare it with a profile."
+    )
+    parser.add_argument("file", metavar="FILE", type=str, help="raw file; with two, the clean one")
+    parser.add_argument(
+        "noisy", nargs="?", metavar="NOISY", type=str, help="the noisy file of the same scene"
+    )
+    parser.add_argument(
+        "--camera", type=str, metavar="NAME|FILE", help="profile that predicts (default: what NOISY carries)"
+    )
+    parser.add_argument("--iso", type=float, help="ISO of NOISY (default: as it says)")
+    parser.add_argument(
+        "--ratio", type=float, help="how many times less light NOISY got (default: as the files say)"
+    )
+    add_plot(parser, "draw the noise between the two files")
+    commands.add_subcommand("inspect", parser, help="what is in a raw file; the noise between two")
+
+
+def run(options: Namespace) -> int:
+    """Print the report and return the exit code: 0, whatever the verdict."""
+    if options.noisy is None:
+        return _one(options)
+    return _two(options)
+
+
+def _one(options: Namespace) -> int:
+    from lrd_ext import raw
+
+    for name in ("camera", "iso", "ratio", "plot"):
+        if options[name] is not None:
+            raise ValueError(f"--{name} needs two files, a clean and a noisy one")
+    tables.show(*inspect_tables.file(options.file, raw.read(options.file)))
+    return 0
+
+
+def _two(options: Namespace) -> int:
+    from lrd_ext import inspection, raw
+
+    plot = plot_target(options)
+    clean, noisy = raw.read(options.file), raw.read(options.noisy)
+    recipe = inspection.read_recipe(noisy)
+    try:
+        ratio, origin = inspection.find_ratio(clean, noisy, options.ratio)
+        prediction, doubts = _prediction(options, noisy, recipe, ratio)
+        report = inspection.inspect_pair(clean, noisy, ratio)
+    except ValueError as error:
+        raise ValueError(f"{options.file}, {options.noisy}: {error}") from None
+    parts = inspect_tables.pair(report, prediction, noisy)
+    if plot is not None:
+        from lrd_ext.report import draw_pair, write_png
+
+        plot.parent.mkdir(parents=True, exist_ok=True)
+        write_png(plot, draw_pair(report, prediction, noisy.cfa))
+    tables.show(
+        f"clean {options.file}, noisy {options.noisy}",
+        f"ratio {ratio:g} {origin}; prediction: {prediction.title if prediction else 'none'}",
+        *_other_source(options.file, recipe), *doubts, "", *parts, *told(plot),
+    )  # fmt: skip
+    return 0
+
+
+def _prediction(
+    options: Namespace, noisy: Raw, recipe: Recipe | None, ratio: float
+) -> tuple[Prediction | None, list[str]]:
+    """Return what predicts: the camera asked for, else the file's recipe, else its NoiseProfile."""
+    from lrd_ext import inspection
+    from lrd_ext.lowlight import range_factor
+    from lrd_ext.profiles import load_profile
+
+    if options.camera is not None:
+        iso = options.iso if options.iso is not None else noisy.iso
+        if iso is None:
+            raise ValueError("iso must be given (--iso): the noisy file does not say its own")
+        with warnings.catch_warnings(record=True) as doubts:
+            warnings.simplefilter("always")
+            profile = load_profile(options.camera)
+            params = profile.at(iso, ratio, black=noisy.black.tolist(), white=noisy.white, cfa=noisy.cfa)
+        factor = range_factor(profile, noisy)
+        scaled = [] if factor == 1 else [f"profile to file range: K, sigmas and bias x {factor:.6g}"]
+        prediction = inspection.predict(params, f"{profile.name} at ISO {iso:g}")
+        return prediction, scaled + [f"doubtful: {doubt.message}" for doubt in doubts]
+    if options.iso is not None:
+        raise ValueError("--iso chooses a profile's figures and needs --camera")
+    if recipe is not None:
+        return inspection.predict(
+            recipe.params, f"{recipe.camera} at ISO {recipe.iso:g}, as written in the file"
+        ), []
+    if noisy.noise_profile is not None:
+        return inspection.predict_from_noise_profile(noisy.noise_profile, noisy.black, noisy.white), []
+    return None, []
+
+
+def _other_source(clean: str, recipe: Recipe | None) -> list[str]:
+    if recipe is None or hashlib.sha256(Path(clean).read_bytes()).hexdigest() == recipe.source_sha256:
+        return []
+    return ["warning: the clean file is not the one the noisy file was made of (its SHA-256 differs)"]

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `lrd inspect` prints."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .tables import table, three
+
+if TYPE_CHECKING:
+    from lrd_ext.inspection import Finding, MaskedStrip, PairReport, Prediction
+    from lrd_ext.raw import Raw
+
+#: Rows of the printed mean-variance table.
+_ROWS = 10
+_UNSAID = "not recorded"
+
+
+def file(path: str, raw: Raw) -> list[Any]:
+    """Give the account of one file."""
+    return [*_head(path, raw), "", _levels(raw), *_remarks(raw), "", *_border(raw), "", *_noise_profile(raw)]
+
+
+def _head(path: str, raw: Raw) -> list[str]:
+    from lrd_ext.inspection import read_recipe
+
+    height, width = raw.mosaic.shape
+    top, left, bottom, right = raw.active_area
+    make, model = raw.make or "", raw.model or ""
+    camera = (model if model.startswith(make) else f"{make} {model}").strip() or "camera not named"
+    exposure = f"{raw.exposure_s:.6g} s" if raw.exposure_s else f"exposure {_UNSAID}"
+    lines = [
+        f"{path}: {camera}, {width} x {height}, {raw.cfa}",
+        f"ISO {raw.iso:g}, {exposure}" if raw.iso else f"ISO {_UNSAID}, {exposure}",
+        f"active area {right - left} x {bottom - top} from column {left}, row {top}",
+        f"black by site {' '.join(f'{v:g}' for v in raw.black)}, white {raw.white:g}"
+        + ("" if raw.black_known else " (the file gives no black level: 0 is taken)"),
+    ]
+    recipe = read_recipe(raw)
+    if recipe is not None:
+        shot = f"ISO {recipe.iso:g}, ratio {recipe.ratio:g}, seed {recipe.seed}"
+        lines.append(f"made by lrd synth: {recipe.camera} at {shot}")
+    return lines
+
+
+def _levels(raw: Raw) -> Any:
+    from lrd_ext.inspection import site_levels
+
+    headers = ("site", "black", "min", "0.1 %", "median", "99.9 %", "max", "at 0", "< black", "at white")
+    made = table(*headers)
+    for s in site_levels(raw):
+        levels = (s.minimum, s.permille, s.median, s.permille_999, s.maximum)
+        ends = (s.at_zero, s.below_black, s.at_white)
+        made.add_row(s.label, f"{s.black:g}", *map(str, levels), *map(_percent, ends))
+    return made
+
+
+def _remarks(raw: Raw) -> list[str]:
+    from lrd_ext.inspection import site_levels, value_step
+
+    step, lines = value_step(raw), []
+    if step > 1:
+        lines.append(f"Values come in steps of {step} DN.")
+    if any(s.at_zero > 1e-3 for s in site_levels(raw)):
+        lines.append("Dark pixels are cut at 0: noise below it is lost.")
+    return lines
+
+
+def _border(raw: Raw) -> list[Any]:
+    from lrd_ext.inspection import masked_border
+    from lrd_ext.raw import site_labels
+
+    strips = masked_border(raw)
+    if not strips:
+        return ["No masked border: black level and dark noise cannot be checked in this file."]
+    made = table("masked", "pixels", *site_labels(raw.cfa), "read", "row", "column", left=2)
+    for s in strips:
+        lines = (f"{e.value:.2f}±{e.error:.2f}" for e in (s.sigma_row, s.sigma_col))
+        size = f"{s.shape[1]}x{s.shape[0]}"
+        made.add_row(s.name, size, *(f"{v:.1f}" for v in s.mean), f"{s.sigma_read:.2f}", *lines)
+    key = (
+        "mean by site in raw DN; read, row and column noise in DN, standard deviations, defective pixels "
+        "included"
+    )
+    return [made, key, _black_verdict(raw, strips[0]), *_dark_verdict(raw, strips[0])]
+
+
+def _black_verdict(raw: Raw, strip: MaskedStrip) -> str:
+    above = raw.black - strip.mean
+    # The mean of a site rests on its pixels and on as many draws of row noise as it has rows.
+    error = math.hypot(
+        float(strip.std.mean()) / math.sqrt(strip.shape[0] * strip.shape[1] / 4),
+        strip.sigma_row.value / math.sqrt(strip.shape[0] / 2),
+        strip.sigma_col.value / math.sqrt(strip.shape[1] / 2),
+    )
+    low, high = float(above.min()), float(above.max())
+    where = f"the masked border ({strip.name} strip, ±{error:.2g} DN)"
+    if max(abs(low), abs(high)) <= max(3 * error, 0.25):
+        return f"The black-level tag agrees with {where}."
+    if low < 0 < high:
+        return f"The black-level tag lies between {-low:.1f} DN below and {high:.1f} DN above {where}."
+    way = "above" if high > 0 else "below"
+    near, far = sorted((abs(low), abs(high)))
+    form = ".0f" if far >= 3 else ".1f"
+    size = f"{far:{form}}" if f"{near:{form}}" == f"{far:{form}}" else f"{near:{form}} to {far:{form}}"
+    return f"The black-level tag is {size} DN {way} {where}."
+
+
+def _dark_verdict(raw: Raw, strip: MaskedStrip) -> list[str]:
+    if raw.noise_profile is None:
+        return []
+    from lrd_ext.inspection import predict_from_noise_profile
+
+    told = math.sqrt(predict_from_noise_profile(raw.noise_profile, raw.black, raw.white).offset)
+    found = math.sqrt(float((strip.std**2).mean()))
+    if abs(found / max(told, 1e-9) - 1) <= 0.02:
+        return [f"Its noise, {found:.3g} DN, is that of the NoiseProfile at zero light."]
+    way = "above" if found > told else "below"
+    return [f"Its noise is {found:.3g} DN, {way} the NoiseProfile's {told:.3g} DN at zero light."]
+
+
+def _noise_profile(raw: Raw) -> list[str]:
+    if raw.noise_profile is None:
+        return ["No NoiseProfile tag."]
+    from lrd_ext.inspection import predict_from_noise_profile
+
+    p = predict_from_noise_profile(raw.noise_profile, raw.black, raw.white)
+    pairs = dict.fromkeys(f"S {s:.6g} O {o:.6g}" for s, o in raw.noise_profile)
+    dark = f"{math.sqrt(p.offset):.5g} DN (read, row, column and rounding)"
+    return [f"NoiseProfile: {'; '.join(pairs)}", f"  K {p.K:.5g} DN/e-, noise at zero light {dark}"]
+
+
+def pair(report: PairReport, prediction: Prediction | None, noisy: Raw) -> list[Any]:
+    """Give the account of the noise between two files: mean and variance, figures, verdict."""
+    from lrd_ext.inspection import findings
+    from lrd_ext.inspection.verdict import in_one_sentence
+    from lrd_ext.raw import site_labels
+
+    found = findings(report, prediction, site_labels(noisy.cfa))
+    made = [_mean_variance(report, prediction), *_notes(report), "", _figures(found)]
+    if prediction is not None:
+        made += ["", in_one_sentence(found, prediction)]
+    return made
+
+
+def _mean_variance(report: PairReport, p: Prediction | None) -> Any:
+    made = table("signal DN", "pixels", "variance DN^2", "fitted", "off", "predicted", "off", left=0)
+    for signal, count, variance in _few_rows(report):
+        fitted = float(report.line(np.array(signal)))
+        said = p.K * signal + p.offset if p and p.K is not None else None
+        made.add_row(
+            f"{signal:.2f}", str(count), _four(variance), _four(fitted), _off(variance, fitted),
+            "-" if said is None else _four(said), _off(variance, said),
+        )  # fmt: skip
+    return made
+
+
+def _few_rows(report: PairReport) -> list[tuple[float, int, float]]:
+    """Join bins of neighbouring signals and of the four sites until few are left."""
+    b = report.bins
+    levels = np.sqrt(b.signal / max(float(b.signal.max()), 1e-9))
+    part = np.minimum((levels * _ROWS).astype(int), _ROWS - 1)
+    rows = []
+    for i in np.unique(part):
+        here = part == i
+        weight = b.count[here] / b.count[here].sum()
+        signal, variance = (float((weight * v[here]).sum()) for v in (b.signal, b.variance))
+        rows.append((signal, int(b.count[here].sum()), variance))
+    return rows
+
+
+def _notes(report: PairReport) -> list[str]:
+    notes = []
+    if report.line.misfit > 3:
+        notes.append(
+            f"The points lie {math.sqrt(report.line.misfit):.1f} times their errors off a straight line: "
+            "scene or light differ between the files, or the noise is no sum of shot and constant noise."
+        )
+    if math.isnan(report.line.K):
+        notes.append("Only one level of light: K cannot be told from the noise at zero light.")
+    if report.left_out > 0:
+        notes.append(f"{report.left_out:.1%} of the pixels left out: clipped at 0 or white.")
+    return notes
+
+
+def _figures(found: tuple[Finding, ...]) -> Any:
+    made = table("figure", "unit", "measured", "±", "predicted", "off", "verdict", left=2)
+    made.columns[-1].justify = "left"
+    for f in found:
+        off = "-" if f.difference is None or f.figure.startswith("bias") else f"{f.difference:+.2%}"
+        said = "-" if f.predicted is None else _four(f.predicted)
+        made.add_row(f.figure, f.unit, _four(f.measured.value), three(f.measured.error), said, off, f.verdict)
+    return made
+
+
+def _four(value: float) -> str:
+    if not math.isfinite(value):
+        return "-"
+    return f"{value:.0f}" if abs(value) >= 9999.5 else f"{value:.4f}" if abs(value) < 1 else f"{value:#.5g}"
+
+
+def _off(value: float, expected: float | None) -> str:
+    return f"{value / expected - 1:+.2%}" if expected else "-"
+
+
+def _percent(fraction: float) -> str:
+    return "0" if fraction == 0 else f"{fraction:.2%}" if fraction >= 5e-5 else "<.01%"

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lrd profile`: what is known of cameras, draws from it, and profiles made of other projects' files."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import profile_import, profile_tables, tables
+from .plots import add_plot, plot_target, told
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser, Namespace
+
+    from lrd_ext.profiles import CameraProfile
+
+
+def add_to(commands: Any) -> None:
+    """Add the command's parser and those of its five actions."""
+    parser = _parser("Camera noise profiles: list, show, sample, compare, import.")
+    commands.add_subcommand("profile", parser, help="list, show, sample, compare and import camera profiles")
+    actions = parser.add_subcommands(metavar="ACTION", dest="action")
+    actions.add_subcommand("list", _parser("List the cameras of the library."), help="list the library")
+    actions.add_subcommand("show", _show_parser(), help="all figures, sources and doubts of one camera")
+    actions.add_subcommand("sample", _sample_parser(), help="draw parameters from a camera's joint law")
+    actions.add_subcommand("compare", _compare_parser(), help="cameras side by side")
+    actions.add_subcommand("import", profile_import.parser(), help="make a profile of an ELD .npy or a DNG")
+
+
+def run(options: Namespace) -> int:
+    """Carry out the action and return the exit code."""
+    action = {"list": _list, "show": _show, "sample": _sample, "compare": _compare}
+    return (action | {"import": profile_import.run})[options.action](options[options.action])
+
+
+def _parser(description: str) -> ArgumentParser:
+    from jsonargparse import ArgumentParser
+
+    return ArgumentParser(description=description)
+
+
+def _show_parser() -> ArgumentParser:
+    parser = _parser("Show the figures of one camera over its ISOs, its sources, notes and doubtful entries.")
+    parser.add_argument("camera", metavar="NAME|FILE", type=str, help="camera of the library, or a JSON file")
+    add_plot(parser, "draw the figures over ISO")
+    return parser
+
+
+def _sample_parser() -> ArgumentParser:
+    parser = _parser("Draw parameters jointly, as training does. LOW:HIGH is a range, A,B,C are choices.")
+    parser.add_argument("camera", metavar="NAME|FILE", type=str, help="camera of the library, or a JSON file")
+    parser.add_argument("-n", "--n", type=int, default=8, help="number of draws (default 8)")
+    parser.add_argument(
+        "--iso", type=str, metavar="ISO", help="ISO, LOW:HIGH or A,B,C (default: the whole range)"
+    )
+    parser.add_argument("--ratio", type=str, default="1", help="ratio, LOW:HIGH or A,B,C (default 1)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the draws (default 0)")
+    parser.add_argument("--jsonl", action="store_true", help="one JSON object a line instead of a table")
+    return parser
+
+
+def _compare_parser() -> ArgumentParser:
+    parser = _parser("Compare cameras: gain, read noise in electrons, shape, row noise, gain breaks.")
+    parser.add_argument(
+        "cameras", nargs="*", metavar="NAME|FILE", type=str, help="cameras (default: the whole library)"
+    )
+    parser.add_argument(
+        "--iso", nargs=3, type=float, metavar="ISO", help="read noise at these (default: each camera's own)"
+    )
+    add_plot(parser, "draw the figures over ISO")
+    return parser
+
+
+def _list(options: Namespace) -> int:
+    from lrd_ext.profiles import list_profiles, load_profile
+
+    tables.show(profile_tables.library([load_profile(name) for name in list_profiles()]))
+    tables.show(profile_tables.LIBRARY_KEY)
+    return 0
+
+
+def _show(options: Namespace) -> int:
+    plot, profile = plot_target(options), _load(options.camera)
+    _draw([profile], plot)
+    tables.show(*profile_tables.camera(profile), *told(plot))
+    return 0
+
+
+def _sample(options: Namespace) -> int:
+    profile = _load(options.camera)
+    iso = profile.iso_range if options.iso is None else read_choice("--iso", options.iso)
+    with warnings.catch_warnings(record=True) as doubts:
+        warnings.simplefilter("always")
+        drawn = profile.sample(
+            options.n, iso=iso, ratio=read_choice("--ratio", options.ratio), seed=options.seed
+        )
+    if options.jsonl:
+        columns = drawn.to_dict()
+        for i in range(options.n):
+            print(json.dumps({k: v[i] if isinstance(v, list) else v for k, v in columns.items()}))
+        return 0
+    tables.show(profile_tables.draws(drawn), *dict.fromkeys(f"doubtful: {w.message}" for w in doubts))
+    return 0
+
+
+def _compare(options: Namespace) -> int:
+    from lrd_ext.profiles import list_profiles
+
+    plot = plot_target(options)
+    profiles = [_load(name) for name in options.cameras or list_profiles()]
+    compared = profile_tables.comparison(profiles, options.iso)
+    _draw(profiles, plot)
+    tables.show(*compared, *told(plot))
+    return 0
+
+
+def _load(camera: str) -> CameraProfile:
+    from lrd_ext.profiles import load_profile
+
+    with warnings.catch_warnings(record=True) as doubts:
+        warnings.simplefilter("always")
+        profile = load_profile(camera)
+    tables.show(*(f"doubtful: {warning.message}" for warning in doubts))
+    return profile
+
+
+def _draw(profiles: list[CameraProfile], target: Path | None) -> None:
+    if target is not None:
+        from lrd_ext.report import draw_cameras, write_png
+
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_png(target, draw_cameras(profiles))
+
+
+def read_choice(name: str, text: str) -> float | tuple[float, float] | list[float]:
+    """Read "3200", "800:12800" (a range) or "800,1600" (choices).
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    try:
+        if ":" in text:
+            low, high = text.split(":")
+            return float(low), float(high)
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(
+            f"{name} must be a number, a range LOW:HIGH or choices A,B,C, got {text!r}"
+        ) from None
+    return values if len(values) > 1 else values[0]

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `lrd profile` prints of cameras."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from lrd_ext.profiles.figures import READ_FIGURE
+from lrd_ext.profiles.summary import (
+    IsoFigures,
+    answers_at,
+    gain_breaks,
+    known_noise,
+    low_middle_high,
+    shape_range,
+    typical_isos,
+)
+
+from .tables import span, table, three
+
+if TYPE_CHECKING:
+    from lrd_ext.params import NoiseParams
+    from lrd_ext.profiles import CameraProfile
+
+_NOISE = {
+    "sigma_gaussian": "G",
+    "sigma_tukey_lambda": "TL",
+    "sigma_row": "row",
+    "sigma_col": "col",
+    "bias": "bias",
+}
+LIBRARY_KEY = (
+    "\nG, TL: Gaussian and Tukey-lambda read noise. lrd profile show NAME gives every figure and its source."
+)
+_COMPARE_KEY = (
+    "K/ISO in 1e-3 DN/e-, at the lowest and highest ISO. Read noise: standard deviation over K, e-, {isos}. "
+    "shape: Tukey-lambda, lowest and highest. row/read: row over read noise. gain break: the ISOs the switch "
+    "lies between. ?: the profile names it doubtful. Sources: lrd profile show NAME."
+)
+
+
+def library(profiles: Sequence[CameraProfile]) -> Any:
+    """Make the table of cameras."""
+    made = table("name", "camera", "ISO", "noise", "source", left=5)
+    for p in profiles:
+        noise = " ".join(_NOISE[name] for name in known_noise(p))
+        iso = " ".join(dict.fromkeys(span(*b.iso) for b in p.branches))
+        made.add_row(p.name, _camera_name(p), iso, noise, p.sources[0].title.split()[0])
+    return made
+
+
+def camera(p: CameraProfile) -> list[Any]:
+    """Make the account of one camera: levels, figures over ISO, laws, sources, notes and doubts."""
+    black = span(min(p.black), max(p.black))
+    head = f"{p.name}: {_camera_name(p)}, {p.bits} bit, {p.cfa}, black {black}, white {p.white:g}"
+    made = [head, f"{p.iso_ranges()}; read noise {p.read}", "", _over_iso(p)]
+    made += [_KEYS[p.read]]
+    if any(b.laws or b.K for b in p.branches):
+        made += ["", _laws(p)]
+    made += ["", f"licence: {p.licence}", *(line for source in p.sources for line in _source(source))]
+    made += [f"note: {note}" for note in p.notes]
+    made += [f"doubtful: {e.field}{_where(e.iso)}: {e.reason}" for e in p.doubtful]
+    return made
+
+
+_KEYS = {
+    "gaussian": "K in DN/e-, read, row and column noise in DN (standard deviations); bias by CFA site, DN.",
+    "tukey_lambda": "K in DN/e-; read, row and column noise in DN (standard deviations; the scale of the "
+    "read noise is smaller by the deviation of its shape); bias by CFA site, DN.",
+}
+
+
+def _over_iso(p: CameraProfile) -> Any:
+    found = [f for f in answers_at(p, typical_isos(p)) if f is not None]
+    made = table("ISO", "K", "read", "read e-", "shape", "row", "col", "bias", left=0)
+    if any(f.doubtful for f in found):
+        made.add_column("doubtful", justify="left")
+    calibrated = {float(row.iso) for row in p.rows}
+    for previous, f in zip([None, *found], found, strict=False):
+        if previous and previous.branch != f.branch:
+            made.add_row()
+        mark = "" if f.iso in calibrated or not calibrated else " (law)"
+        shape = "-" if f.shape is None else f"{f.shape:.3f}"
+        gain = (three(v) for v in (f.K, f.read_std, f.read_e))
+        lines = (three(v or None) for v in (f.sigma_row, f.sigma_col))
+        bias = _bias(f.bias) if any(f.bias) else "-"
+        made.add_row(f"{f.iso:g}{mark}", *gain, shape, *lines, bias, " ".join(sorted(f.doubtful)))
+    return made
+
+
+def _laws(p: CameraProfile) -> Any:
+    made = table("law over", "figure", "slope", "intercept", "spread", left=2)
+    for b in p.branches:
+        isos = f"ISO {span(*b.iso)}"
+        if b.K is not None:
+            jitter = f"±{b.K.jitter:.1%}" if b.K.jitter else "-"
+            made.add_row(isos, "K over ISO", f"{b.K.per_iso:.4g}", f"{b.K.offset:.4g}", jitter)
+        for name, law in b.laws.items():
+            cells = (f"{v:.5f}" for v in (law.slope, law.intercept, law.spread))
+            made.add_row(isos, f"ln {name}", *cells)
+    return made
+
+
+def _source(source: Any) -> list[str]:
+    place = ", ".join(
+        filter(None, (source.url, source.path, source.commit and f"commit {source.commit[:12]}"))
+    )
+    lines = [f"source: {source.title}" + (f" ({source.licence})" if source.licence else "")]
+    lines += [f"  {place}"] if place else []
+    if source.paper:
+        lines.append(f"  {source.paper}" + (f", section {source.section}" if source.section else ""))
+    return lines
+
+
+def _where(iso: tuple[float, float] | None) -> str:
+    return "" if iso is None else f" at ISO {span(*iso)}"
+
+
+def comparison(profiles: Sequence[CameraProfile], isos: Sequence[float] | None) -> list[Any]:
+    """Make the table of cameras side by side, and its key.
+
+    Args:
+        profiles: the cameras.
+        isos: three ISOs for the read noise; None takes each camera's lowest, middle and highest.
+    """
+    made = table(
+        "camera", "ISO", "K/ISO\n1e-3", "read noise\ne-", "shape", "row/\nread", "gain\nbreak", left=1
+    )
+    for p in profiles:
+        made.add_row(*_compared(p, isos))
+    where = "at ISO " + ", ".join(f"{v:g}" for v in isos) if isos else "at lowest, middle and highest ISO"
+    return [made, "\n" + _COMPARE_KEY.format(isos=where)]
+
+
+def _compared(p: CameraProfile, isos: Sequence[float] | None) -> list[str]:
+    ends = answers_at(p, p.iso_range)
+    found = answers_at(p, low_middle_high(p) if isos is None else isos)
+    per_iso = [f.K / f.iso * 1e3 for f in ends if f and f.K]
+    read = "/".join(_two(f.read_e) if f and f.read_e else "-" for f in found)
+    shapes = shape_range(p) if p.read == "tukey_lambda" else None
+    rows = [f.sigma_row / f.read_std for f in [*ends, *found] if f and f.sigma_row and f.read_std]
+    return [
+        p.name,
+        span(*p.iso_range),
+        _gain(per_iso) + _doubt(p, ends, {"K"}),
+        read + _doubt(p, found, {READ_FIGURE[p.read], "K"}),
+        " ".join(dict.fromkeys(_short(v) for v in shapes)) if shapes else "-",
+        span(min(rows), max(rows), ".2f").replace("0.", ".") if rows else "-",
+        " ".join(span(*pair) for pair in gain_breaks(p)) or "-",
+    ]
+
+
+def _doubt(p: CameraProfile, found: Sequence[IsoFigures | None], fields: set[str]) -> str:
+    return "?" if any(f and f.doubtful & fields for f in found) else ""
+
+
+def _gain(per_iso: Sequence[float]) -> str:
+    if not per_iso:
+        return "-"
+    # Two digits tell how far K is from linear; where they agree it is one number, worth three.
+    ends = dict.fromkeys(f"{v:#.2g}".rstrip(".") for v in per_iso)
+    return " ".join(ends) if len(ends) > 1 else three(sum(per_iso) / len(per_iso))
+
+
+def _two(value: float) -> str:
+    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}".replace("0.", ".")
+
+
+def _bias(sites: Sequence[float]) -> str:
+    return " ".join(f"{v:.2f}" for v in (sites[:1] if len(set(sites)) == 1 else sites))
+
+
+_DRAWN = ("iso", "ratio", "K", "sigma_read", "sigma_row", "sigma_col")
+
+
+def draws(params: NoiseParams) -> Any:
+    """Make the table of drawn parameters."""
+    made = table("draw", "ISO", "ratio", "K", "sigma_read", "shape", "sigma_row", "sigma_col", "bias", left=0)
+    columns = [getattr(params, name).tolist() for name in _DRAWN]
+    shapes = params.tukey_lambda.tolist() if params.read == "tukey_lambda" else None
+    for i, numbers in enumerate(zip(*columns, strict=True)):
+        iso, ratio, gain, read, row, col = (three(v) for v in numbers)
+        shape = f"{shapes[i]:.3f}" if shapes else "-"
+        made.add_row(str(i), iso, ratio, gain, read, shape, row, col, _bias(params.bias[i].tolist()))
+    return made
+
+
+def _camera_name(p: CameraProfile) -> str:
+    return p.model if p.model.startswith(p.make) else f"{p.make} {p.model}"

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lrd synth`: low-light versions of raw files."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import say
+
+if TYPE_CHECKING:
+    from jsonargparse import Namespace
+
+
+def add_to(commands: Any) -> None:
+    """Add the command's parser."""
+    from jsonargparse import ArgumentParser
+
+    parser = ArgumentParser(
+        description="Make low-light versions of raw files, with the noise of a named camera."
+    )
+    parser.add_argument(
+        "inputs", nargs="+", metavar="IN", type=str, help="raw files (Bayer: DNG, CR2, NEF, ARW ...)"
+    )
+    parser.add_argument(
+        "-o", "--output", required=True, type=str, metavar="OUT", help="DNG to write, or a folder"
+    )
+    parser.add_argument(
+        "--camera",
+        required=True,
+        type=str,
+        metavar="NAME|FILE",
+        help="camera of the library, or a profile JSON",
+    )
+    parser.add_argument("--iso", required=True, type=float, help="ISO of the shot to synthesise")
+    parser.add_argument(
+        "--ratio", type=float, default=1.0, help="how many times darker than the input (default 1)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the noise (default 0)")
+    parser.add_argument(
+        "--index", type=int, default=0, help="identity of the first input's noise; then +1 (default 0)"
+    )
+    parser.add_argument(
+        "--preview", type=str, metavar="PNG", help="before/after picture; a folder for many inputs"
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="files in work at the same time (default 1)")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing outputs")
+    commands.add_subcommand("synth", parser, help="make low-light versions of raw files")
+
+
+def run(options: Namespace) -> int:
+    """Synthesise every input and return the exit code: 1 if some failed, 2 if all."""
+    from tqdm import tqdm
+
+    from lrd_ext import lowlight
+
+    if options.jobs < 1:
+        raise ValueError(f"--jobs must be at least 1, got {options.jobs}")
+    settings = lowlight.settings_for(options.camera, options.iso, options.ratio, options.seed)
+    jobs = lowlight.plan(
+        [Path(p) for p in options.inputs],
+        Path(options.output),
+        Path(options.preview) if options.preview else None,
+        options.index,
+        options.overwrite,
+    )
+    with tqdm(total=len(jobs), unit="file", disable=len(jobs) == 1 or not sys.stderr.isatty()) as bar:
+
+        def done(job: lowlight.Job, outcome: list[str] | Exception) -> None:
+            failed = isinstance(outcome, Exception)
+            text = f"lrd synth: error: {job.source}: {say(outcome)}" if failed else "\n".join(outcome)  # type: ignore[arg-type]
+            bar.write(text, file=sys.stderr if failed else sys.stdout)
+            bar.update()
+
+        failed = lowlight.synthesize_files(jobs, settings, workers=options.jobs, done=done)
+    if len(jobs) > 1:
+        print(f"{len(jobs) - failed} of {len(jobs)} files written")
+    return 0 if failed == 0 else 2 if failed == len(jobs) else 1

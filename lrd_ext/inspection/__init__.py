@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is in a raw file, and whether the noise between two of them is what a camera profile predicts."""
+
+from .border import MaskedStrip, masked_border
+from .expectation import Recipe, expected_signal, find_ratio, read_recipe
+from .levels import SiteLevels, site_levels, value_step
+from .pair import PairReport, inspect_pair
+from .prediction import Prediction, predict, predict_from_noise_profile
+from .verdict import Finding, findings
+
+__all__ = [
+    "Finding",
+    "MaskedStrip",
+    "PairReport",
+    "Prediction",
+    "Recipe",
+    "SiteLevels",
+    "expected_signal",
+    "find_ratio",
+    "findings",
+    "inspect_pair",
+    "masked_border",
+    "predict",
+    "predict_from_noise_profile",
+    "read_recipe",
+    "site_levels",
+    "value_step",
+]

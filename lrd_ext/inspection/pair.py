@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The noise between a clean and a noisy file of the same scene."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .expectation import above_black, expected_signal
+from .lines import Estimate, as_deviation, line_noise
+from .photon_transfer import Bins, Line, fit_line, fit_offsets, gather
+from .prediction import ROUNDING
+
+if TYPE_CHECKING:
+    from lrd_ext.raw import Raw
+
+#: Pixels the shape of the dark noise is measured on, and parts they are cut into for its error.
+_DARK_PIXELS, _PARTS = 20_000, 20
+
+
+@dataclasses.dataclass(frozen=True)
+class DarkNoise:
+    """The noise where there is least light: excess kurtosis, and a histogram for the eye.
+
+    ``signal`` and ``signal_variance`` are mean and variance of the expected signal there, DN and DN^2;
+    ``edges`` and ``counts`` the histogram of the noise without its mean, DN.
+    """
+
+    count: int
+    signal: float
+    signal_variance: float
+    variance: float
+    kurtosis: Estimate
+    edges: np.ndarray
+    counts: np.ndarray
+
+    @property
+    def c4(self) -> float:
+        """Fourth cumulant, DN^4; 0 where it cannot be told."""
+        return self.kurtosis.value * self.variance**2 if math.isfinite(self.kurtosis.value) else 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class PairReport:
+    """Noise measured between two files, DN of the noisy one.
+
+    ``bias`` and ``bias_error`` are per site of the mosaic; ``scale`` is how bright the noisy file is over
+    what the clean one and the ratio promise; ``sigma_read`` is the deviation at zero light without row,
+    column and rounding noise; ``left_out`` the fraction of pixels in bins left out for clipping.
+    """
+
+    bins: Bins
+    line: Line
+    K: Estimate
+    sigma_read: Estimate
+    sigma_row: Estimate
+    sigma_col: Estimate
+    bias: np.ndarray
+    bias_error: np.ndarray
+    scale: Estimate
+    dark: DarkNoise
+    left_out: float
+
+
+def inspect_pair(clean: Raw, noisy: Raw, ratio: float) -> PairReport:
+    """Measure the noise of a dark picture against a clean one of the same scene.
+
+    The clean picture counts as noiseless: its own noise adds about 1/ratio of the shot noise. Only the active
+    area counts, and pixels below the clean picture's white level.
+
+    Args:
+        clean: the well-exposed picture.
+        noisy: the dark one, same size and CFA phase.
+        ratio: how many times less light it got.
+
+    Raises:
+        ValueError: the files do not fit each other, or there is nothing to measure.
+    """
+    top, left, bottom, right = noisy.active_area
+    area = np.s_[top:bottom, left:right]
+    expected = expected_signal(clean, noisy, ratio)[area]
+    noise = above_black(noisy)[area] - expected
+    raw = noisy.mosaic[area]
+    site = 2 * ((np.arange(top, bottom) % 2)[:, None]) + np.arange(left, right) % 2
+    known = np.isfinite(expected)
+    if not known.any():
+        raise ValueError(
+            "the clean file is at its white level everywhere: nothing can be expected of the other"
+        )
+    clipped = (raw == 0) | (raw >= noisy.white)
+    bins, left_out = gather(expected[known], noise[known], site[known], clipped[known])
+    return _measure(expected, noise, site, bins, left_out)
+
+
+def _measure(
+    expected: np.ndarray, noise: np.ndarray, site: np.ndarray, bins: Bins, left_out: float
+) -> PairReport:
+    line = fit_line(bins)
+    bias, bias_error, scale, scale_error = fit_offsets(bins, line)
+    usable = np.isfinite(expected) & np.isfinite(bias)[site] & (expected <= bins.signal.max() * 1.05)
+    residual = np.where(usable, noise - bias.astype(np.float32)[site] - np.float32(scale - 1) * expected, 0)
+    dark = _dark_noise(expected[usable], residual[usable], line)
+    line = fit_line(bins, dark.c4)
+    row = col = Estimate(0.0, 0.0)
+    for _ in range(3):  # the pixels' own variance is what row and column noise leave, and the reverse
+        own = line(np.where(usable, expected, 0)) - row.value**2 - col.value**2
+        weight = np.where(usable, 1 / np.maximum(own, 0.01 * max(line.offset, ROUNDING)), 0).astype(
+            np.float32
+        )
+        row, col = line_noise(residual, weight, 1), line_noise(residual, weight, 0)
+    read = line.offset - row.value**2 - col.value**2 - ROUNDING
+    read_error = math.hypot(line.offset_error, 2 * row.value * row.error, 2 * col.value * col.error)
+    return PairReport(
+        bins=bins,
+        line=line,
+        K=Estimate(line.K, line.K_error),
+        sigma_read=as_deviation(read, read_error),
+        sigma_row=row,
+        sigma_col=col,
+        bias=bias,
+        bias_error=np.hypot(bias_error, row.value / math.sqrt(expected.shape[0] / 2)),
+        scale=Estimate(scale, scale_error),
+        dark=dark,
+        left_out=left_out,
+    )
+
+
+def _dark_noise(expected: np.ndarray, residual: np.ndarray, line: Line) -> DarkNoise:
+    """Take the pixels whose shot noise is a tenth of the rest at most, or else the darkest ones."""
+    limit = 0.1 * line.offset / line.K if line.K > 0 else math.inf
+    least = np.partition(expected, min(_DARK_PIXELS, len(expected) - 1))[min(_DARK_PIXELS, len(expected) - 1)]
+    chosen = expected <= max(limit, float(least))
+    signal, noise = expected[chosen].astype(np.float64), residual[chosen].astype(np.float64)
+    noise -= noise.mean()
+    parts = [_kurtosis(part) for part in np.array_split(noise, _PARTS) if part.size > 3]
+    error = float(np.std(parts, ddof=1) / math.sqrt(len(parts))) if len(parts) > 1 else math.nan
+    # Whole DN a bin: finer ones would show the comb of rounded values.
+    width = max(1, math.ceil(16 * float(noise.std()) / 120))
+    half = math.ceil(8 * float(noise.std()) / width) + 1
+    counts, edges = np.histogram(noise, bins=(np.arange(-half, half + 2) - 0.5) * width)
+    return DarkNoise(
+        count=int(chosen.sum()),
+        signal=float(signal.mean()),
+        signal_variance=float(signal.var()),
+        variance=float(noise.var()),
+        kurtosis=Estimate(_kurtosis(noise), error),
+        edges=edges,
+        counts=counts,
+    )
+
+
+def _kurtosis(values: np.ndarray) -> float:
+    """Excess kurtosis: 0 for the normal distribution."""
+    centred = values - values.mean()
+    square = float((centred**2).mean())
+    return float((centred**4).mean()) / square**2 - 3 if square else math.nan

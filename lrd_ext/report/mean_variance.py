@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The noise between two files as a picture: variance over signal, what is off, the dark noise's shape."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lrd_ext.inspection.photon_transfer import error_of_variance
+from lrd_ext.raw import site_labels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from lrd_ext.inspection import PairReport, Prediction
+
+_SIGNAL = "expected signal, DN above black"
+_COLOURS = {"R": "#c33", "Gr": "#2a2", "Gb": "#083", "B": "#36c"}
+
+
+def draw_pair(report: PairReport, prediction: Prediction | None, cfa: str) -> Figure:
+    """Draw mean and variance with the fitted and the predicted line, their differences, and the dark noise.
+
+    Args:
+        report: what was measured between the files.
+        prediction: what was to be expected; None draws the measurement alone.
+        cfa: CFA phase of the sites.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(14.0, 4.6), layout="constrained")  # not pyplot: no display, nothing kept open
+    curve, rest, dark = figure.subplots(1, 3)
+    _draw_curve(curve, report, prediction, cfa)
+    _draw_rest(rest, report, prediction)
+    _draw_dark(dark, report)
+    for axis in (curve, rest, dark):
+        axis.grid(alpha=0.3)
+        axis.spines[["top", "right"]].set_visible(False)
+    if prediction is not None:
+        figure.suptitle(f"predicted: {prediction.title}")
+    return figure
+
+
+def _draw_curve(axis: Axes, report: PairReport, p: Prediction | None, cfa: str) -> None:
+    b = report.bins
+    for site, label in enumerate(site_labels(cfa)):
+        here = b.site == site
+        axis.plot(b.signal[here], b.variance[here], "o", ms=4, color=_COLOURS.get(label), label=label)
+    x = np.concatenate([[0.0], np.geomspace(1e-2, 1, 300) * float(b.signal.max()) * 1.05])
+    axis.plot(x, report.line(x), "k-", lw=1, label="fitted")
+    if p is not None and p.K is not None:
+        axis.plot(x, p.K * x + p.offset, "--", color="#e80", lw=1.5, label="predicted")
+    axis.set_xscale("symlog", linthresh=_dim(report))
+    axis.set_yscale("log")
+    axis.set(title="noise variance, DN²", xlabel=_SIGNAL)
+    axis.set_xlim(-0.2 * _dim(report), 1.3 * float(b.signal.max()))
+    axis.legend(frameon=False, fontsize=9)
+
+
+def _draw_rest(axis: Axes, report: PairReport, p: Prediction | None) -> None:
+    """Draw the four sites together: one point a level of light."""
+    b = report.bins
+    predicted = p is not None and p.K is not None
+    against = p.K * b.signal + p.offset if p is not None and p.K is not None else report.line(b.signal)
+    K = report.line.K if report.line.K > 0 else 0.0
+    error = 100 * error_of_variance(b, K, report.line.offset, report.dark.c4) / against
+    level = np.unique(np.round(b.signal / max(float(b.signal.max()), 1e-9), 3), return_inverse=True)[1]
+    weight = np.bincount(level, error**-2)
+    off = 100 * (b.variance / against - 1)
+    signal, off = (np.bincount(level, v / error**2) / weight for v in (b.signal, off))
+    axis.errorbar(signal, off, weight**-0.5, fmt="ko", ms=4, lw=1)
+    axis.axhline(0, color="#e80" if predicted else "k", lw=1.5)
+    axis.set_xscale("symlog", linthresh=_dim(report))
+    axis.set_xlim(-0.2 * _dim(report), 1.3 * float(b.signal.max()))
+    axis.set(
+        title=f"off the {'prediction' if predicted else 'fitted line'}, % (± 1 standard error)",
+        xlabel=_SIGNAL,
+    )
+
+
+def _dim(report: PairReport) -> float:
+    """Return the signal whose shot noise is that of no light, DN: the axis is linear up to there."""
+    K = report.line.K
+    return max(1.0, report.line.offset / K) if K > 0 else 1.0
+
+
+def _draw_dark(axis: Axes, report: PairReport) -> None:
+    d = report.dark
+    centre, width = (d.edges[:-1] + d.edges[1:]) / 2, d.edges[1] - d.edges[0]
+    axis.stairs(d.counts / (d.count * width), d.edges, color="#36c", fill=True, alpha=0.6, label="measured")
+    normal = np.exp(-(centre**2) / (2 * d.variance)) / math.sqrt(2 * math.pi * d.variance)
+    axis.plot(centre, normal, "k-", lw=1, label="normal of the same deviation")
+    axis.set_yscale("log")
+    axis.set_ylim(0.3 / (d.count * width), 100 * float(normal.max()))
+    axis.set(title=f"dark noise, excess kurtosis {d.kurtosis.value:.2f}", xlabel="noise, DN")
+    axis.legend(frameon=False, fontsize=9, loc="upper left")

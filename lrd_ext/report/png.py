@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures as PNG files."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from lrd_ext.raw.atomic import check_target, replacing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def write_png(path: str | os.PathLike[str], figure: Figure) -> None:
+    """Write a figure as PNG, which appears under its name only when complete.
+
+    Raises:
+        ValueError: ``path`` does not end in .png, is a directory, or its directory is missing.
+        OSError: the system refuses to write the file; an old one is left as it was.
+    """
+    target = check_target(path, "report.write_png")
+    if target.suffix.lower() != ".png":
+        raise ValueError(f"report.write_png: path must end in .png, got {path}")
+    with replacing(target) as file:
+        figure.savefig(file, format="png", dpi=120)
