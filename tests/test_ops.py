@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 
@@ -84,6 +86,22 @@ def test_compiled_in_one_graph_with_the_same_bits(dark, output):
     # Other values of the same shapes must not be baked in.
     other = torch.tensor(-9), torch.tensor([2**40, 0])
     assert torch.equal(compiled(frames(), *other), step(frames(), *other))
+
+
+@pytest.mark.skipif(
+    not (shutil.which("g++") or shutil.which("clang++")), reason="inductor needs a C++ compiler"
+)
+def test_compiled_by_inductor_with_dynamic_shapes():
+    torch._dynamo.reset()
+
+    def step(clean, seed, index):
+        return fused_synth(clean * 0.5, PARAMS, seed=seed, index=index)
+
+    compiled = torch.compile(step, fullgraph=True, dynamic=True)
+    given = torch.tensor(7), torch.tensor([3, 4])
+    for shape in ((2, 8, 12), (2, 10, 14), (2, 20, 130)):
+        clean = torch.rand(shape, generator=torch.Generator().manual_seed(1))
+        assert torch.equal(compiled(clean, *given), step(clean, *given))
 
 
 def test_compiled_with_out():
