@@ -34,6 +34,6 @@ def poisson_quantile(word: Tensor, mean: Tensor) -> Tensor:
 
 
 def _cdf(k: Tensor, mean: Tensor) -> Tensor:
-    # F(k; mean) is the upper regularized incomplete gamma function Q(k + 1, mean). Torch's (like SciPy's) cuts
-    # its series short at large means: the error is 2e-10 at mean 100 and 1.4e-7 at 1e7.
+    # F(k; mean) is the upper regularized incomplete gamma function Q(k + 1, mean). Torch's (like SciPy's)
+    # cuts its series short at large means: the error is 2e-10 at mean 100 and 1.4e-7 at 1e7.
     return torch.special.gammaincc(k + 1, mean)
