@@ -47,8 +47,7 @@ class NoiseParams:
         white: white level, (B,), raw DN, above every black level.
         black: black level per CFA site (0,0), (0,1), (1,0), (1,1), (B, 4), raw DN.
         sigma_read: read noise, (B,), DN: the standard deviation for "gaussian", the SCALE for "tukey_lambda".
-        tukey_lambda: Tukey-lambda shape, (B,), in (-0.5, 5], no unit; the variance ends at -0.5, and above 2 the
-            distribution is all but uniform.
+        tukey_lambda: Tukey-lambda shape, (B,), in (-0.5, 5], no unit; the variance ends at -0.5.
         sigma_row: standard deviation of row noise, (B,), DN, one draw per mosaic row.
         sigma_col: standard deviation of column noise, (B,), DN, one draw per mosaic column.
         bias: black-level error (colour bias) per CFA site, (B, 4), DN.

@@ -260,8 +260,7 @@ def _result_dtype(output: str, dtype: torch.dtype) -> torch.dtype:
         return torch.uint16
     if dtype not in FLOAT_OUTPUTS:
         raise TypeError(
-            f"fused_synth: dtype must be float32, float16 or bfloat16 for output {output!r}, "
-            f"got {dtype}"
+            f"fused_synth: dtype must be float32, float16 or bfloat16 for output {output!r}, got {dtype}"
         )
     return dtype
 
