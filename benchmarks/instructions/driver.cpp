@@ -58,8 +58,8 @@ int main(int argc, char** argv) {
   const lrd::Build& build = lrd::build_named(argv[1]);
   std::vector<float> clean = scene(chosen->brightness), out(clean.size());
   // Columns as in csrc/noise/params.h; K 2.3, ratio 100 of a 14-bit range: up to 69 electrons at brightness 1.
-  const float table[lrd::portable::kTableColumns] = {2.3f, 100.0f, 16383.0f, 6.0f, -0.1f, chosen->sigma_row, 0.0f,
-                                                     512.0f, 512.0f, 512.0f, 512.0f};
+  const float table[lrd::portable::kTableColumns] = {2.3f, 100.0f, 16383.0f, 6.0f,   -0.1f, chosen->sigma_row,
+                                                     0.0f, 512.0f, 512.0f,   512.0f, 512.0f};
   const int64_t index = 3;
   lrd::Request q = {};
   q.clean = {clean.data(), lrd::Dtype::kFloat32, 0, 0, kWidth};

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Only the AVX2 and AVX-512 builds may use their registers: the linker must not have mixed the builds.
 
-The trap: an inline function compiled at two instruction-set levels is one symbol to the linker, which may keep
-the wide copy for all, and processors without it die of SIGILL.
+The trap: an inline function compiled at two instruction-set levels is one symbol to the linker, which may
+keep the wide copy for all, and processors without it die of SIGILL.
 """
 
 from __future__ import annotations

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmarks stay runnable, and the report says what the run's JSON says. Nothing is timed here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+pytestmark = pytest.mark.skipif(not BENCHMARKS.is_dir(), reason="no benchmarks next to these tests")
+
+
+def run(*command):
+    return subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, cwd=BENCHMARKS.parent, timeout=300
+    )
+
+
+@pytest.mark.native
+def test_each_quick_benchmark_gives_the_right_noise():
+    # --benchmark-disable calls each contender once, after the check of its mean and variance.
+    done = run(
+        "-m", "pytest", str(BENCHMARKS), "-q", "--benchmark-disable", "--sizes=quick", "-k", "not compile"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
+
+
+def entry(contender, median):
+    info = {"model": "ELD", "contender": contender, "workload": "1 patch", "threads": 1, "pixels": 1000}
+    info |= {"ns_per_pixel": median * 1e6, "copy_gb_per_s": 10.0}
+    return {"extra_info": info, "stats": {"median": median, "iqr": median / 10, "rounds": 3}}
+
+
+def test_report_gives_ratios_of_the_same_run(tmp_path):
+    given = {
+        "machine_info": {"cpu": {"brand_raw": "Some CPU", "count": 2}, "versions": {"torch": "2.10"}},
+        "commit_info": {"id": "0123456789abcdef", "dirty": False},
+        "datetime": "2026-11-23T00:00:00",
+        "benchmarks": [entry("lrd_ext", 0.002), entry("numpy", 0.03)],
+    }
+    (tmp_path / "run.json").write_text(json.dumps(given))
+    done = run(str(BENCHMARKS / "report.py"), str(tmp_path / "run.json"), "-o", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "fused_synth.md").read_text()
+    assert "Commit 0123456789ab, 2026-11-23." in text
+    assert "| 1 patch | 1 | numpy | 30.0 | 3.0 | 3 | 30000.0 | 15.0 |" in text
+    assert (tmp_path / "fused_synth.png").stat().st_size > 1000
+
+
+def test_report_of_nothing_is_an_error(tmp_path):
+    (tmp_path / "run.json").write_text(json.dumps({"benchmarks": []}))
+    done = run(str(BENCHMARKS / "report.py"), str(tmp_path / "run.json"), "-o", str(tmp_path))
+    assert done.returncode == 1
+    assert "holds no benchmarks" in done.stderr
