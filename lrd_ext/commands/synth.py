@@ -12,6 +12,8 @@ from .errors import say
 if TYPE_CHECKING:
     from jsonargparse import Namespace
 
+    from lrd_ext.lowlight import Job
+
 
 def add_to(commands: Any) -> None:
     """Add the command's parser."""
@@ -49,6 +51,14 @@ def add_to(commands: Any) -> None:
     commands.add_subcommand("synth", parser, help="make low-light versions of raw files")
 
 
+def _outcome(job: Job, outcome: list[str] | Exception) -> str:
+    if not isinstance(outcome, Exception):
+        return "\n".join(outcome)
+    text = say(outcome)
+    named = text.startswith(str(job.source))
+    return f"lrd synth: error: {text}" if named else f"lrd synth: error: {job.source}: {text}"
+
+
 def run(options: Namespace) -> int:
     """Synthesise every input and return the exit code: 1 if some failed, 2 if all."""
     from tqdm import tqdm
@@ -68,9 +78,8 @@ def run(options: Namespace) -> int:
     with tqdm(total=len(jobs), unit="file", disable=len(jobs) == 1 or not sys.stderr.isatty()) as bar:
 
         def done(job: lowlight.Job, outcome: list[str] | Exception) -> None:
-            failed = isinstance(outcome, Exception)
-            text = f"lrd synth: error: {job.source}: {say(outcome)}" if failed else "\n".join(outcome)  # type: ignore[arg-type]
-            bar.write(text, file=sys.stderr if failed else sys.stdout)
+            stream = sys.stderr if isinstance(outcome, Exception) else sys.stdout
+            bar.write(_outcome(job, outcome), file=stream)
             bar.update()
 
         failed = lowlight.synthesize_files(jobs, settings, workers=options.jobs, done=done)

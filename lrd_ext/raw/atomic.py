@@ -42,6 +42,9 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None:
+            # A full disk names no file, a refused one the temporary: the user knows neither.
+            raise OSError(error.errno, error.strerror, str(target)) from error
         raise
