@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lrd_ext.inspection.verdict import BIAS
+
 from .tables import table, three
 
 if TYPE_CHECKING:
@@ -135,26 +137,26 @@ def _noise_profile(raw: Raw) -> list[str]:
 
 def pair(report: PairReport, prediction: Prediction | None, noisy: Raw) -> list[Any]:
     """Give the account of the noise between two files: mean and variance, figures, verdict."""
-    from lrd_ext.inspection import findings
-    from lrd_ext.inspection.verdict import in_one_sentence
+    from lrd_ext.inspection import findings, in_one_sentence
     from lrd_ext.raw import site_labels
 
     found = findings(report, prediction, site_labels(noisy.cfa))
-    made = [_mean_variance(report, prediction), *_notes(report), "", _figures(found)]
-    if prediction is not None:
-        made += ["", in_one_sentence(found, prediction)]
-    return made
+    figures = _figures(found, judged=prediction is not None)
+    verdict = [] if prediction is None else ["", in_one_sentence(found, prediction)]
+    return [_mean_variance(report, prediction), *_notes(report), "", figures, *verdict]
 
 
 def _mean_variance(report: PairReport, p: Prediction | None) -> Any:
-    made = table("signal DN", "pixels", "variance DN^2", "fitted", "off", "predicted", "off", left=0)
+    K = None if p is None else p.K
+    made = table("signal DN", "pixels", "variance DN^2", "fitted", "off", left=0)
+    for header in ("predicted", "off") if K is not None else ():
+        made.add_column(header, justify="right")
     for signal, count, variance in _few_rows(report):
-        fitted = float(report.line(np.array(signal)))
-        said = p.K * signal + p.offset if p and p.K is not None else None
-        made.add_row(
-            f"{signal:.2f}", str(count), _four(variance), _four(fitted), _off(variance, fitted),
-            "-" if said is None else _four(said), _off(variance, said),
-        )  # fmt: skip
+        expected = [float(report.line(np.array(signal)))]
+        if p is not None and K is not None:
+            expected.append(K * signal + p.offset)
+        compared = (cell for v in expected for cell in (_four(v), _off(variance, v)))
+        made.add_row(f"{signal:.2f}", str(count), _four(variance), *compared)
     return made
 
 
@@ -186,13 +188,15 @@ def _notes(report: PairReport) -> list[str]:
     return notes
 
 
-def _figures(found: tuple[Finding, ...]) -> Any:
-    made = table("figure", "unit", "measured", "±", "predicted", "off", "verdict", left=2)
-    made.columns[-1].justify = "left"
+def _figures(found: tuple[Finding, ...], *, judged: bool) -> Any:
+    made = table("figure", "unit", "measured", "±", left=2)
+    for header in ("predicted", "off", "verdict") if judged else ():
+        made.add_column(header, justify="left" if header == "verdict" else "right")
     for f in found:
-        off = "-" if f.difference is None or f.figure.startswith("bias") else f"{f.difference:+.2%}"
+        off = "-" if f.difference is None or f.figure.startswith(BIAS) else f"{f.difference:+.2%}"
         said = "-" if f.predicted is None else _four(f.predicted)
-        made.add_row(f.figure, f.unit, _four(f.measured.value), three(f.measured.error), said, off, f.verdict)
+        verdict = (said, off, f.verdict) if judged else ()
+        made.add_row(f.figure, f.unit, _four(f.measured.value), three(f.measured.error), *verdict)
     return made
 
 
@@ -202,7 +206,7 @@ def _four(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 9999.5 else f"{value:.4f}" if abs(value) < 1 else f"{value:#.5g}"
 
 
-def _off(value: float, expected: float | None) -> str:
+def _off(value: float, expected: float) -> str:
     return f"{value / expected - 1:+.2%}" if expected else "-"
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 
 def three(value: float | None) -> str:
-    """Write a number with three digits and no exponent; "-" for None."""
-    if value is None:
+    """Write a number with three digits and no exponent; "-" for None and NaN."""
+    if value is None or value != value:
         return "-"
     if abs(value) >= 999.5 or value == 0:
         return f"{value:.0f}"

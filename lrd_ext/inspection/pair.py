@@ -121,11 +121,17 @@ def _measure(
         sigma_row=row,
         sigma_col=col,
         bias=bias,
-        bias_error=np.hypot(bias_error, row.value / math.sqrt(expected.shape[0] / 2)),
+        bias_error=np.sqrt(bias_error**2 + _line_error(row, weight, 1) + _line_error(col, weight, 0)),
         scale=Estimate(scale, scale_error),
         dark=dark,
         left_out=left_out,
     )
+
+
+def _line_error(line: Estimate, weight: np.ndarray, axis: int) -> float:
+    """Return the variance line noise leaves in a mean over one site, which every second line holds."""
+    total = weight.sum(axis, dtype=np.float64)
+    return 2 * line.value**2 * float((total**2).sum() / total.sum() ** 2)
 
 
 def _dark_noise(expected: np.ndarray, residual: np.ndarray, line: Line) -> DarkNoise:

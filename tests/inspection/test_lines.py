@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Row and column noise without bias."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lrd_ext.inspection.lines import line_noise
+
+
+def noise(rng, height, width, *, pixel, row=0.0, col=0.0):
+    """Pixel noise of a deviation per row (height,) or for all, and offsets per row and column."""
+    made = rng.normal(0, 1, (height, width)) * np.reshape(pixel, (-1, 1))
+    return made + rng.normal(0, row, (height, 1)) + rng.normal(0, col, (1, width))
+
+
+def test_row_and_column_noise_are_told_apart():
+    residual = noise(np.random.default_rng(1), 3000, 2000, pixel=5.0, row=0.5, col=0.3)
+    weight = np.full(residual.shape, 1 / 25)
+    for axis, sigma, n in ((1, 0.5, 3000), (0, 0.3, 2000)):
+        found = line_noise(residual, weight, axis)
+        assert found.value == pytest.approx(sigma, abs=4 * found.error)
+        assert found.error == pytest.approx(sigma / np.sqrt(2 * n), rel=0.15)
+
+
+def test_few_pixels_a_row_bring_no_bias():
+    """The deviation of row means alone is 41 % too high here: sqrt(0.5^2 + 4^2/64) = 0.707."""
+    rng, found = np.random.default_rng(2), []
+    for _ in range(40):
+        residual = noise(rng, 1000, 64, pixel=4.0, row=0.5)
+        found.append(line_noise(residual, np.full(residual.shape, 1 / 16), 1).value)
+    assert np.mean(found) == pytest.approx(0.5, abs=4 * np.std(found) / np.sqrt(40))
+    assert np.std(residual.mean(1)) > 0.65
+
+
+def test_rows_of_unequal_noise_keep_their_worth_and_the_error_is_honest():
+    rng, pixel = np.random.default_rng(3), np.repeat([3.0, 40.0], 500)
+    found = []
+    for _ in range(60):
+        residual = noise(rng, 1000, 400, pixel=pixel, row=0.6)
+        found.append(line_noise(residual, np.broadcast_to(1 / pixel[:, None] ** 2, residual.shape), 1))
+    values = np.array([f.value for f in found])
+    assert values.mean() == pytest.approx(0.6, abs=4 * values.std() / np.sqrt(60))
+    assert values.std() == pytest.approx(np.mean([f.error for f in found]), rel=0.35)
+
+
+def test_no_row_noise_is_none_within_the_error():
+    residual = noise(np.random.default_rng(4), 1000, 400, pixel=3.0)
+    found = line_noise(residual, np.full(residual.shape, 1 / 9), 1)
+    assert found.value <= 3 * found.error
+    assert found.error < 0.1
+
+
+def test_pixels_of_no_weight_do_not_count():
+    residual = noise(np.random.default_rng(5), 800, 300, pixel=2.0, row=0.5)
+    residual[:, 100:200] = 1e6
+    weight = np.full(residual.shape, 1 / 4)
+    weight[:, 100:200] = 0
+    assert line_noise(residual, weight, 1).value == pytest.approx(0.5, rel=0.12)
+
+
+def test_two_lines_tell_nothing():
+    assert np.isnan(line_noise(np.ones((2, 50)), np.ones((2, 50)), 1).value)
