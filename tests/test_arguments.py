@@ -51,6 +51,9 @@ TABLE = [
     refused(ValueError, r"clean must be mosaic.*got \(2, 3, 8, 12\)", clean=torch.zeros(2, 3, 8, 12)),
     refused(ValueError, r"clean must be mosaic.*got \(1, 2, 1, 8, 12\)", clean=torch.zeros(1, 2, 1, 8, 12)),
     refused(ValueError, r"\(4, 8, 12\) is ambiguous; say layout=", clean=torch.zeros(4, 8, 12)),
+    refused(TypeError, "clean must be a dense tensor.*sparse_coo", clean=CLEAN.to_sparse()),
+    refused(TypeError, "clean must be a dense tensor.*mkldnn", clean=CLEAN.to_mkldnn()),
+    refused(TypeError, "clean must be a dense tensor.*meta", clean=CLEAN.to("meta")),
     # layout
     refused(ValueError, "layout must be one of .*got 'bayer'", layout="bayer"),
     refused(ValueError, "layout must be one of .*got None", layout=None),

@@ -112,6 +112,7 @@ def _check_clean(clean: Tensor, layout: str) -> bool:
     """Check ``clean`` and tell whether it is packed."""
     if not isinstance(clean, Tensor):
         raise TypeError(f"fused_synth: clean must be a torch.Tensor, got {type(clean).__name__}")
+    _check_dense("clean", clean)
     if clean.dtype not in INPUT_DTYPES:
         raise TypeError(
             "fused_synth: clean must be float32, float64, float16 or bfloat16 in [0, 1], or uint16 raw DN, "
@@ -129,6 +130,12 @@ def _check_clean(clean: Tensor, layout: str) -> bool:
             f"{tuple(clean.shape)}. Crop or pad at even offsets; an odd one changes the CFA phase"
         )
     return packed
+
+
+def _check_dense(name: str, tensor: Tensor) -> None:
+    if tensor.layout is not torch.strided or tensor.is_nested or tensor.device.type == "meta":
+        kind = "nested" if tensor.is_nested else "meta" if tensor.device.type == "meta" else tensor.layout
+        raise TypeError(f"fused_synth: {name} must be a dense tensor with values, got a {kind} one")
 
 
 def _is_packed(shape: tuple[int, ...], layout: str) -> bool:
@@ -229,6 +236,7 @@ def _check_dark(dark: Tensor, clean: Tensor, packed: bool, batch: int) -> Tensor
     if not isinstance(dark, Tensor) or dark.dtype != torch.float32:
         got = dark.dtype if isinstance(dark, Tensor) else type(dark).__name__
         raise TypeError(f"fused_synth: dark must be a float32 tensor, DN above black, got {got}")
+    _check_dense("dark", dark)
     if dark.device != clean.device:
         raise ValueError(f"fused_synth: dark must be on clean's device {clean.device}, got {dark.device}")
     if dark.requires_grad:
@@ -271,6 +279,7 @@ def _check_out(out: Tensor | None, clean: Tensor, dark: Tensor | None, dtype: to
     if not isinstance(out, Tensor) or out.dtype != dtype:
         got = out.dtype if isinstance(out, Tensor) else type(out).__name__
         raise TypeError(f"fused_synth: out must be a tensor of {dtype}, got {got}")
+    _check_dense("out", out)
     if out.shape != clean.shape or out.device != clean.device:
         raise ValueError(
             f"fused_synth: out must have clean's shape {tuple(clean.shape)} and device {clean.device}, "
