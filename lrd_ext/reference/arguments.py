@@ -236,9 +236,9 @@ def _check_dark(dark: Tensor, clean: Tensor, packed: bool, batch: int) -> Tensor
     if not isinstance(dark, Tensor) or dark.dtype != torch.float32:
         got = dark.dtype if isinstance(dark, Tensor) else type(dark).__name__
         raise TypeError(f"fused_synth: dark must be a float32 tensor, DN above black, got {got}")
-    _check_dense("dark", dark)
     if dark.device != clean.device:
         raise ValueError(f"fused_synth: dark must be on clean's device {clean.device}, got {dark.device}")
+    _check_dense("dark", dark)
     if dark.requires_grad:
         raise ValueError("fused_synth: dark must not require grad; pass dark.detach()")
     size = tuple(clean.shape[-3:]) if packed else tuple(clean.shape[-2:])
@@ -279,12 +279,12 @@ def _check_out(out: Tensor | None, clean: Tensor, dark: Tensor | None, dtype: to
     if not isinstance(out, Tensor) or out.dtype != dtype:
         got = out.dtype if isinstance(out, Tensor) else type(out).__name__
         raise TypeError(f"fused_synth: out must be a tensor of {dtype}, got {got}")
-    _check_dense("out", out)
     if out.shape != clean.shape or out.device != clean.device:
         raise ValueError(
             f"fused_synth: out must have clean's shape {tuple(clean.shape)} and device {clean.device}, "
             f"got {tuple(out.shape)} on {out.device}"
         )
+    _check_dense("out", out)
     if not out.is_contiguous() or out.requires_grad:
         raise ValueError("fused_synth: out must be contiguous and must not require grad")
     if not torch.compiler.is_compiling() and any(_overlap(out, t) for t in (clean, dark) if t is not None):
