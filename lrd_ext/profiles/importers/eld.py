@@ -117,7 +117,8 @@ def _source(commit: str | None, file: str) -> dict[str, str]:
 
 
 def _values(array: Any) -> Any:
-    return array["data"] if isinstance(array, Mapping) else array
+    array = array["data"] if isinstance(array, Mapping) else array
+    return array.tolist() if isinstance(array, np.ndarray) else array
 
 
 def _law(published: Mapping[str, float]) -> dict[str, float]:
