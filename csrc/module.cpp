@@ -11,7 +11,14 @@
 #include "cpu/isa.h"
 #include "noise/philox.h"
 
+#if defined(LRD_WITH_CUDA)
+#include "cuda/fused_synth.h"
+#endif
+
 namespace py = pybind11;
+
+#define LRD_NAME(word) #word
+#define LRD_NAME_OF(word) LRD_NAME(word)
 
 namespace {
 
@@ -53,6 +60,13 @@ std::vector<std::string> isa_names() {
 PYBIND11_MODULE(_C, m) {
   m.doc() = "Native part of lrd_ext: build information and probes; the op itself is torch.ops.lrd_ext.fused_synth";
   m.attr("compiler") = __VERSION__;
+#if defined(LRD_WITH_CUDA)
+  m.attr("cuda_targets") = lrd::cuda_targets();
+  m.attr("cuda_why_not") = "";
+#else
+  m.attr("cuda_targets") = "";
+  m.attr("cuda_why_not") = LRD_NAME_OF(LRD_CUDA_WHY_NOT);  // a key of WHY_NOT_CUDA in lrd_ext/ops.py
+#endif
   m.def("isa", [] { return std::string(lrd::chosen_build().name); }, "Instruction set the CPU executor runs on.");
   m.def("isa_names", &isa_names, "Instruction sets this processor can run, slowest first.");
   m.def("philox", &philox, py::arg("counter"), py::arg("key"), "Philox4x32-10 of one counter.");

@@ -49,8 +49,20 @@ def _native() -> list[tuple[str, str]]:
 
 
 def _cuda() -> str:
-    seen = f"torch sees {torch.cuda.device_count()} GPU" if torch.cuda.is_available() else "torch sees no GPU"
-    return f"no kernels: this release has none, CUDA tensors run the reference executor ({seen})"
+    if ops.NATIVE is None:
+        return f"no kernels: {ops.WHY_NOT_NATIVE}"
+    if not ops.NATIVE.cuda_targets:
+        return f"CUDA tensors run the reference executor: {ops.why_not_cuda(0)}"
+    built = f"kernels for {ops.NATIVE.cuda_targets}"
+    if not torch.cuda.is_available():
+        return f"{built}; torch sees no GPU"
+    return "; ".join([built, *(_device(i) for i in range(torch.cuda.device_count()))])
+
+
+def _device(index: int) -> str:
+    major, minor = torch.cuda.get_device_capability(index)
+    named = f"device {index}, {torch.cuda.get_device_name(index)} (sm_{major}{minor})"
+    return f"{named}: {ops.why_not_cuda(index) or 'ready'}"
 
 
 def _self_check() -> str:

@@ -29,6 +29,45 @@ def _load() -> tuple[ModuleType | None, str]:
 #: The compiled module or None, and why not.
 NATIVE, WHY_NOT_NATIVE = _load()
 
+#: Why a compiled module has no CUDA kernels, by the word that setup.py leaves in it.
+WHY_NOT_CUDA = {
+    "switched_off": "it was built with LRD_EXT_CUDA=0",
+    "cpu_torch": "it was built beside a torch without CUDA; LRD_EXT_CUDA=1 builds the kernels all the same",
+    "no_toolkit": "no CUDA toolkit (nvcc) was found when it was built",
+    "nvcc_fails": "nvcc did not run when it was built",
+    "toolkit_too_old": "the CUDA toolkit was older than 12.4 when it was built",
+    "no_common_target": "nvcc could compile for none of the architectures asked for",
+}
+
+
+def why_not_cuda(device: int) -> str:
+    """Say why the compiled module cannot serve this CUDA device; nothing if it can. Waits for nothing."""
+    if NATIVE is None:
+        return WHY_NOT_NATIVE
+    if not NATIVE.cuda_targets:
+        return f"the compiled module has no CUDA kernels, because {WHY_NOT_CUDA[NATIVE.cuda_why_not]}"
+    if torch.compiler.is_compiling():  # a question to the device would break the graph; the op itself complains
+        return ""
+    capability = torch.cuda.get_device_capability(device)
+    if targets_serve(NATIVE.cuda_targets, *capability):
+        return ""
+    return (
+        f"the CUDA kernels were built for {NATIVE.cuda_targets}, and device {device} is sm_"
+        f"{capability[0]}{capability[1]}; rebuild on that machine, or with TORCH_CUDA_ARCH_LIST naming it"
+    )
+
+
+def targets_serve(targets: str, major: int, minor: int) -> bool:
+    """Tell whether "sm_80+compute_90" run on a device: machine code within a generation, PTX upward."""
+    for target in targets.split("+"):
+        kind, number = target.split("_")
+        if kind == "sm" and divmod(int(number), 10)[0] == major and int(number) <= 10 * major + minor:
+            return True
+        if kind == "compute" and int(number) <= 10 * major + minor:
+            return True
+    return False
+
+
 if NATIVE is not None:
 
     @torch.library.register_fake("lrd_ext::fused_synth")

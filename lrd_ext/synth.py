@@ -93,19 +93,19 @@ def fused_synth(
         dtype=dtype,
         out=out,
     )
-    if _resolve(backend, clean.device.type) == "reference":
+    if _resolve(backend, clean.device) == "reference":
         return synthesize(request)
     return ops.run(request)
 
 
-def _resolve(backend: str, device: str) -> str:
+def _resolve(backend: str, device: torch.device) -> str:
     """Name the executor that carries out a call on ``device``."""
     if backend not in BACKENDS:
         raise ValueError(f"fused_synth: backend must be one of {BACKENDS}, got {backend!r}")
     if backend == "reference":
         return backend
-    if backend in ("cpu", "cuda") and backend != device:
-        raise ValueError(f"fused_synth: backend={backend!r} needs clean on that device, got {device}")
+    if backend in ("cpu", "cuda") and backend != device.type:
+        raise ValueError(f"fused_synth: backend={backend!r} needs clean on that device, got {device.type}")
     why_not = _why_not_compiled(device)
     if not why_not:
         return "compiled"
@@ -115,11 +115,13 @@ def _resolve(backend: str, device: str) -> str:
     return "reference"
 
 
-def _why_not_compiled(device: str) -> str:
+def _why_not_compiled(device: torch.device) -> str:
     if ops.NATIVE is None:
         return f"{ops.WHY_NOT_NATIVE}; install a C++ compiler and then LRD_EXT_NATIVE=1 pip install ."
-    if device != "cpu":
-        return f"this release has no compiled kernels for {device} tensors; move clean and params to the CPU"
+    if device.type == "cuda":
+        return ops.why_not_cuda(device.index)
+    if device.type != "cpu":
+        return f"there are no compiled kernels for {device.type} tensors; move clean and params to the CPU"
     return ""
 
 

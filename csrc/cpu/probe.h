@@ -3,7 +3,7 @@
 #pragma once
 
 #include "../noise/site.h"
-#include "request.h"
+#include "../request.h"
 
 namespace lrd::LRD_ISA {
 namespace {

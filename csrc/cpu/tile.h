@@ -3,8 +3,9 @@
 // and compiled for its own instruction set.
 #pragma once
 
+#include "../noise/element.h"
 #include "../noise/site.h"
-#include "request.h"
+#include "../request.h"
 
 #if defined(__SSE2__)
 #include <xmmintrin.h>
@@ -42,13 +43,6 @@ inline Layout layout_of(const Frames& f, bool packed) {
                 : mosaic_layout(f.sample_stride, f.row_stride);
 }
 
-inline float as_float(float x, Dtype) { return x; }
-inline float as_float(uint16_t x, Dtype dtype) {
-  return dtype == Dtype::kUint16    ? static_cast<float>(x)
-         : dtype == Dtype::kFloat16 ? from_float16(x)
-                                    : from_bfloat16(x);
-}
-
 // n cells of one cell row to the four sites, the rest of the block filled with zeros.
 template <typename T, int kColumnStep, Dtype kDtype>
 void load_sites(const T* source, const Layout& layout, int n, float (&value)[4][kCells]) {
@@ -58,8 +52,8 @@ void load_sites(const T* source, const Layout& layout, int n, float (&value)[4][
     float* a = value[2 * pair];
     float* b = value[2 * pair + 1];
     for (int i = 0; i < n; ++i) {
-      a[i] = as_float(left[kColumnStep * i], kDtype);
-      b[i] = as_float(right[kColumnStep * i], kDtype);
+      a[i] = as_float<kDtype>(left[kColumnStep * i]);
+      b[i] = as_float<kDtype>(right[kColumnStep * i]);
     }
     for (int i = n; i < kCells; ++i) a[i] = b[i] = 0.0f;
   }
@@ -81,19 +75,6 @@ inline void load(const Frames& f, const Layout& layout, int64_t offset, int n, f
     case Dtype::kFloat16: return load_typed<uint16_t, Dtype::kFloat16>(f, layout, offset, n, value);
     case Dtype::kBfloat16: return load_typed<uint16_t, Dtype::kBfloat16>(f, layout, offset, n, value);
     case Dtype::kUint16: return load_typed<uint16_t, Dtype::kUint16>(f, layout, offset, n, value);
-  }
-}
-
-template <Dtype kDtype>
-auto as_stored(float x) {
-  if constexpr (kDtype == Dtype::kFloat32) {
-    return x;
-  } else if constexpr (kDtype == Dtype::kFloat16) {
-    return to_float16(x);
-  } else if constexpr (kDtype == Dtype::kBfloat16) {
-    return to_bfloat16(x);
-  } else {
-    return to_uint16(x);
   }
 }
 
@@ -150,7 +131,7 @@ inline Tile tile_at(const Request& q, int64_t number) {
 inline void synthesize_tile(const Request& q, const Model& model, const Tile& tile) {
   const int64_t table_row = q.table_rows == 1 ? 0 : tile.sample;
   const SampleParams p = sample_params(q.table + table_row * kTableColumns, q.clean.dtype == Dtype::kUint16);
-  const Stream stream = make_stream(q.seed, q.index[tile.sample]);
+  const Stream stream = make_stream(*q.seed, q.index[tile.sample]);
   const Layout in = layout_of(q.clean, q.packed), dark = layout_of(q.dark, q.packed), out = layout_of(q.out, q.packed);
   const uint32_t cell_col = static_cast<uint32_t>(q.origin_col + tile.col);
   float columns[2][kCells], rows[2], value[4][kCells], dark_value[4][kCells] = {};

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "request.h"
+#include "../request.h"
 
 #define LRD_ISA avx2
 #define LRD_VECTOR_BITS 256

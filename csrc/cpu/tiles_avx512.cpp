@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "request.h"
+#include "../request.h"
 
 #define LRD_ISA avx512
 #define LRD_VECTOR_BITS 512

@@ -12,11 +12,14 @@
 #define LRD_HD inline __attribute__((always_inline))
 #endif
 
-// Arrays live in registers on a device only where every index is known, so its loops must unroll; a CPU's need not.
+// Arrays live in registers on a device only where every index is known, so its loops over them must unroll, and rare
+// long ones must not, to keep the code short. A CPU's compiler needs no word on either.
 #if defined(__CUDA_ARCH__)
 #define LRD_UNROLL _Pragma("unroll")
+#define LRD_KEEP_LOOP _Pragma("unroll 1")
 #else
 #define LRD_UNROLL
+#define LRD_KEEP_LOOP
 #endif
 
 // Every build of these headers lives in a namespace of its own (see csrc/cpu), so the linker never mixes them.

@@ -42,6 +42,7 @@ LRD_HD SampleParams sample_params(const float* row, bool raw_input) {
   p.inverse_lambda = row[4] == 0.0f ? 0.0f : 1.0f / row[4];
   p.sigma_row = row[5];
   p.sigma_col = row[6];
+  LRD_UNROLL
   for (int site = 0; site < 4; ++site) {
     p.black[site] = row[7 + site];
     p.bias[site] = row[11 + site];

@@ -31,6 +31,7 @@ template <int N>
 LRD_HD void poisson_walk(const uint32_t (&word)[N], const float (&mean)[N], float (&k)[N]) {
   float term[N], low_mean[N];
   int32_t remaining[N], done[N];  // done counts, downward, the steps taken after k was found
+  LRD_UNROLL
   for (int i = 0; i < N; ++i) {
     low_mean[i] = mean[i] < kWalkLimit ? mean[i] : 0.0f;  // at 0 the first step ends the walk
     term[i] = exp_float(-low_mean[i]) * kWalkUnit;
@@ -39,10 +40,13 @@ LRD_HD void poisson_walk(const uint32_t (&word)[N], const float (&mean)[N], floa
     done[i] = 0;
   }
   int taken = 0;
+  LRD_UNROLL
   for (; taken < kWalkSteps; taken += kWalkUnroll) {
     int32_t all_done = -1;
     float inverse[kWalkUnroll];
+    LRD_UNROLL
     for (int j = 0; j < kWalkUnroll; ++j) inverse[j] = 1.0f / static_cast<float>(taken + j + 1);
+    LRD_UNROLL
     for (int i = 0; i < N; ++i) {
       float t = term[i];
       int32_t r = remaining[i], n = done[i];
@@ -62,6 +66,7 @@ LRD_HD void poisson_walk(const uint32_t (&word)[N], const float (&mean)[N], floa
       break;
     }
   }
+  LRD_UNROLL
   for (int i = 0; i < N; ++i) k[i] = mean[i] < kWalkLimit ? static_cast<float>(taken + done[i]) : k[i];
 }
 
@@ -93,7 +98,9 @@ LRD_HD double exp_negative(double x) {
   const double halvings = n;
   const double f = fma(halvings, -1.9082149292705877e-10, fma(halvings, -0.6931471803691238, x));
   double sum = 1.0;
+  LRD_KEEP_LOOP
   for (int i = 14; i > 0; --i) sum = fma(sum, -f / i, 1.0);
+  LRD_KEEP_LOOP
   for (int i = 0; i < n; ++i) sum *= 0.5;
   return sum;
 }
@@ -103,6 +110,7 @@ LRD_HD float poisson_exact(uint32_t word, float mean) {
   const double u = (static_cast<double>(word) + 0.5) * 0x1p-32, m = static_cast<double>(mean);
   double term = exp_negative(m), cumulative = term;
   int k = 0;
+  LRD_KEEP_LOOP
   while (cumulative < u && k < 256) {
     ++k;
     term *= m / k;
@@ -119,6 +127,7 @@ template <int N>
 LRD_HD void poisson_quantiles(const uint32_t (&word)[N], const float (&mean)[N], float (&k)[N]) {
   int32_t any_walk = 0, any_asymptotic = 0, any_exact = 0;
   int32_t exact[N];
+  LRD_UNROLL
   for (int i = 0; i < N; ++i) {
     const int32_t walk = mean[i] < kWalkLimit;
     const int32_t tail = word[i] >= kWalkTail;
@@ -131,13 +140,17 @@ LRD_HD void poisson_quantiles(const uint32_t (&word)[N], const float (&mean)[N],
     // Sites of the walk are carried along with a mean of kWalkLimit: one loop without branches.
     // Two loops, because one of that length leaves the processor too few sites in flight.
     float high_mean[N], s[N], z[N];
+    LRD_UNROLL
     for (int i = 0; i < N; ++i) z[i] = normal_quantile(word[i]);
+    LRD_UNROLL
     for (int i = 0; i < N; ++i) high_mean[i] = mean[i] < kWalkLimit ? kWalkLimit : mean[i];
+    LRD_UNROLL
     for (int i = 0; i < N; ++i) {
       const Asymptotic a = poisson_asymptotic(z[i], high_mean[i]);
       k[i] = a.k;
       s[i] = a.s;
     }
+    LRD_UNROLL
     for (int i = 0; i < N; ++i) {
       const int32_t outside = (s[i] < kAsymptoticLow) | (s[i] > kAsymptoticHigh);
       exact[i] |= outside & (mean[i] >= kWalkLimit);
@@ -146,6 +159,7 @@ LRD_HD void poisson_quantiles(const uint32_t (&word)[N], const float (&mean)[N],
   }
   if (any_walk) poisson_walk<N>(word, mean, k);
   if (any_exact) {
+    LRD_UNROLL
     for (int i = 0; i < N; ++i) {
       if (exact[i]) k[i] = poisson_exact(word[i], mean[i]);
     }

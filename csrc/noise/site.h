@@ -22,6 +22,7 @@ LRD_HD void draw_words(const Stream& stream, Component component, uint32_t cell_
 #if defined(LRD_PHILOX_LANES)
   words_of_cells(stream, component, cell_row, cell_col, word);
 #else
+  LRD_UNROLL
   for (int i = 0; i < N; ++i) {
     const Words w = words(stream, component, cell_row, cell_col + static_cast<uint32_t>(i));
     word[0][i] = w.v[0];
@@ -42,6 +43,7 @@ LRD_HD void row_noise(const Stream& stream, float sigma_row, uint32_t cell_row, 
 // Column noise of N cells' two mosaic columns each, DN.
 template <int N>
 LRD_HD void column_noise(const Stream& stream, float sigma_col, uint32_t cell_col, float (&noise)[2][N]) {
+  LRD_UNROLL
   for (int i = 0; i < N; ++i) {
     const Words w = words(stream, kColumn, 0, cell_col + static_cast<uint32_t>(i));
     noise[0][i] = sigma_col * normal_quantile(w.v[0]);
@@ -56,13 +58,28 @@ LRD_HD void shot_noise(const SampleParams& p, const Stream& stream, uint32_t cel
   uint32_t word[4][N];
   draw_words(stream, kShot, cell_row, cell_col, word);
   const float K = p.K, inverse_K = p.inverse_K;
-  for (int site = 0; site < 4; ++site) {
-    float mean[N], electrons[N];
-    for (int i = 0; i < N; ++i) mean[i] = poisson_mean(value[site][i], inverse_K);
-    poisson_quantiles<N>(word[site], mean, electrons);
-    for (int i = 0; i < N; ++i) {
-      const float signal = value[site][i];
-      value[site][i] = signal == signal ? K * electrons[i] : signal;  // NaN stays
+  if constexpr (N == 1) {  // a thread of a GPU: the block is the cell, four sites in flight
+    float mean[4], electrons[4];
+    LRD_UNROLL
+    for (int site = 0; site < 4; ++site) mean[site] = poisson_mean(value[site][0], inverse_K);
+    poisson_quantiles<4>({word[0][0], word[1][0], word[2][0], word[3][0]}, mean, electrons);
+    LRD_UNROLL
+    for (int site = 0; site < 4; ++site) {
+      const float signal = value[site][0];
+      value[site][0] = signal == signal ? K * electrons[site] : signal;  // NaN stays
+    }
+  } else {
+    LRD_UNROLL
+    for (int site = 0; site < 4; ++site) {
+      float mean[N], electrons[N];
+      LRD_UNROLL
+      for (int i = 0; i < N; ++i) mean[i] = poisson_mean(value[site][i], inverse_K);
+      poisson_quantiles<N>(word[site], mean, electrons);
+      LRD_UNROLL
+      for (int i = 0; i < N; ++i) {
+        const float signal = value[site][i];
+        value[site][i] = signal == signal ? K * electrons[i] : signal;  // NaN stays
+      }
     }
   }
 }
@@ -73,13 +90,16 @@ LRD_HD void read_noise(const Model& model, const SampleParams& p, const Stream& 
   uint32_t word[4][N];
   draw_words(stream, kRead, cell_row, cell_col, word);
   const float sigma = p.sigma_read, shape = p.tukey_lambda, inverse = p.inverse_lambda;
+  LRD_UNROLL
   for (int site = 0; site < 4; ++site) {
     float deviate[N];
     if (model.read == Read::kGaussian) {
+      LRD_UNROLL
       for (int i = 0; i < N; ++i) deviate[i] = normal_quantile(word[site][i]);
     } else {
       tukey_lambda_quantiles<N>(word[site], shape, inverse, deviate);
     }
+    LRD_UNROLL
     for (int i = 0; i < N; ++i) value[site][i] += sigma * deviate[i];
   }
 }
@@ -117,15 +137,19 @@ LRD_HD void synthesize(const Model& model, const SampleParams& p, const Stream& 
   uint32_t word[4][N];
   const bool uniform = model.quantize == Quantize::kUniform;
   if (uniform) draw_words(stream, kQuantize, cell_row, cell_col, word);
+  LRD_UNROLL
   for (int site = 0; site < 4; ++site) {
     const Conversion c = conversion(model, p, site);
     const float row = rows[site >> 1], bias = p.bias[site], black = p.black[site];
+    LRD_UNROLL
     for (int i = 0; i < N; ++i) {
       value[site][i] = black + ((((value[site][i] + row) + columns[site & 1][i]) + bias) + dark[site][i]);
     }
     if (uniform) {
+      LRD_UNROLL
       for (int i = 0; i < N; ++i) value[site][i] += centred_uniform(word[site][i]);
     }
+    LRD_UNROLL
     for (int i = 0; i < N; ++i) {
       const float raw = value[site][i];
       const float clipped = clip(c.round ? round_half_even(raw) : raw, c.low, c.high);

@@ -44,14 +44,17 @@ LRD_HD float tukey_lambda_series(uint32_t word, TailLogs log, float shape) {
 template <int N>
 LRD_HD void tukey_lambda_quantiles(const uint32_t (&word)[N], float shape, float inverse_shape, float (&result)[N]) {
   float log_p[N], log_q[N];
+  LRD_UNROLL
   for (int i = 0; i < N; ++i) {
     const TailLogs log = tail_logs(word[i]);
     log_p[i] = log.p;
     log_q[i] = log.q;
   }
   if (shape < kSeriesShape && shape > -kSeriesShape) {
+    LRD_UNROLL
     for (int i = 0; i < N; ++i) result[i] = tukey_lambda_series(word[i], {log_p[i], log_q[i]}, shape);
   } else {
+    LRD_UNROLL
     for (int i = 0; i < N; ++i) result[i] = tukey_lambda_powers(word[i], {log_p[i], log_q[i]}, shape, inverse_shape);
   }
 }

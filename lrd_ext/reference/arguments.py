@@ -203,7 +203,8 @@ def _seed_tensor(seed: int | Tensor, device: torch.device) -> Tensor:
             raise ValueError(f"fused_synth: seed must hold one number, got shape {tuple(seed.shape)}")
         return _int64_tensor("seed", seed, device).reshape(())
     number = (_integer("seed", seed) + 2**63) % 2**64 - 2**63
-    return torch.tensor(number, dtype=torch.int64, device=device)
+    # full, not tensor: filled where it lives, while a copy from the host would make a GPU's caller wait.
+    return torch.full((), number, dtype=torch.int64, device=device)
 
 
 def _index_tensor(index: int | Tensor, batch: int, device: torch.device) -> Tensor:

@@ -22,8 +22,8 @@ struct Request {
   int64_t origin_row, origin_col;  // in cells
   const float* table;              // (table_rows, kTableColumns)
   int64_t table_rows;              // 1 or batch
-  int64_t seed;
-  const int64_t* index;  // (batch,)
+  const int64_t* seed;             // one number
+  const int64_t* index;            // (batch,)
   int read, output, quantize, clip;
   bool shot;
 };

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// Kernel bodies of the CUDA executor. No launch syntax and no CUDA header: tests/cuda runs this very text on the host.
+//
+// A block works on one tile of cells at a time, the tile of the CPU executor. Row and column noise and the parameters
+// are worked out once per tile, in shared memory. Then a thread takes groups of kGroup neighbouring cells of a cell
+// row.
+#pragma once
+
+#include "../noise/site.h"
+#include "../request.h"
+#include "elements.cuh"
+
+namespace lrd::LRD_ISA {
+
+constexpr int kGroupsAcross = kTileCellCols / kGroup;
+constexpr int kGroups = kGroupsAcross * kTileCellRows;
+
+struct TileShared {
+  Staged staged;
+  SampleParams params;
+  float rows[kTileCellRows][2];
+  float columns[2][kTileCellCols];
+};
+
+// Frames whose groups are read and written as vectors.
+struct Vectors {
+  bool clean, out;
+};
+
+inline Vectors vectors_of(const Request& q) {
+  return {holds_whole_vectors(q.clean, q.packed), holds_whole_vectors(q.out, q.packed)};
+}
+
+struct Cell {
+  int64_t sample, row, col;
+};
+
+LRD_DEVICE Model model_of(const Request& q) {
+  return {static_cast<Read>(q.read), q.shot, static_cast<Output>(q.output), static_cast<Quantize>(q.quantize),
+          static_cast<Clip>(q.clip)};
+}
+
+LRD_DEVICE Layout layout_of(const Frames& f, bool packed) {
+  return packed ? packed_layout(f.sample_stride, f.channel_stride, f.row_stride)
+                : mosaic_layout(f.sample_stride, f.row_stride);
+}
+
+LRD_DEVICE int64_t offset_of(const Layout& l, const Cell& at) {
+  return at.sample * l.sample + at.row * l.cell_row + at.col * l.cell_col;
+}
+
+// The tile's row and column noise and its sample's parameters, each by threads of their own. A sigma of 0 is not drawn:
+// only the sign of a zero could differ, and that sign is lost where black is subtracted.
+LRD_DEVICE void fill_shared(const Request& q, const Cell& first, const Stream& stream, int thread, TileShared& shared) {
+  const float* table_row = q.table + (q.table_rows == 1 ? 0 : first.sample) * kTableColumns;
+  const SampleParams p = sample_params(table_row, q.clean.dtype == Dtype::kUint16);
+  if (thread < kTileCellCols) {
+    float noise[2][1] = {};
+    if (p.sigma_col != 0.0f) {
+      column_noise<1>(stream, p.sigma_col, static_cast<uint32_t>(q.origin_col + first.col + thread), noise);
+    }
+    shared.columns[0][thread] = noise[0][0];
+    shared.columns[1][thread] = noise[1][0];
+  } else if (thread < kTileCellCols + kTileCellRows) {
+    const int row = thread - kTileCellCols;
+    float noise[2] = {};
+    if (p.sigma_row != 0.0f) {
+      row_noise(stream, p.sigma_row, static_cast<uint32_t>(q.origin_row + first.row + row), noise);
+    }
+    shared.rows[row][0] = noise[0];
+    shared.rows[row][1] = noise[1];
+  } else if (thread == kTileCellCols + kTileCellRows) {
+    shared.params = p;
+  }
+}
+
+// The waiting cell i of a thread, in place.
+LRD_DEVICE void synthesize_cell(const Request& q, const Stream& stream, const Cell& first, const Cell& at, int i,
+                                int thread, TileShared& shared) {
+  const SampleParams& p = shared.params;
+  const int row = static_cast<int>(at.row - first.row), col = static_cast<int>(at.col - first.col) + i;
+  const float rows[2] = {shared.rows[row][0], shared.rows[row][1]};
+  const float columns[2][1] = {{shared.columns[0][col]}, {shared.columns[1][col]}};
+  float value[4][1], dark[4][1] = {};
+  LRD_UNROLL
+  for (int site = 0; site < 4; ++site) {
+    value[site][0] = (shared.staged.value[i][site][thread] - p.signal_offset[site]) * p.signal_scale[site];
+  }
+  if (q.dark.data != nullptr) {
+    const Layout layout = layout_of(q.dark, q.packed);
+    load_cell(q.dark, layout, offset_of(layout, at) + i * layout.cell_col, dark);
+  }
+  synthesize<1>(model_of(q), p, stream, static_cast<uint32_t>(q.origin_row + at.row),
+                static_cast<uint32_t>(q.origin_col + at.col + i), rows, columns, dark, value);
+  LRD_UNROLL
+  for (int site = 0; site < 4; ++site) shared.staged.value[i][site][thread] = value[site][0];
+}
+
+// n <= kGroup cells from at on, in the tile that begins at first.
+LRD_DEVICE void synthesize_group(const Request& q, const Vectors& vectors, const Stream& stream, const Cell& first,
+                                 const Cell& at, int n, int thread, TileShared& shared) {
+  const Layout in = layout_of(q.clean, q.packed), out = layout_of(q.out, q.packed);
+  load_group(q.clean, in, offset_of(in, at), vectors.clean, n, shared.staged, thread);
+  LRD_KEEP_LOOP
+  for (int i = 0; i < n; ++i) {
+    LRD_READ_ANEW();  // parameters kept in registers through the loop would take a third of them
+    synthesize_cell(q, stream, first, at, i, thread, shared);
+  }
+  store_group(q.out, out, offset_of(out, at), vectors.out, n, shared.staged, thread);
+}
+
+LRD_DEVICE void synthesize_tile(const Request& q, const Vectors& vectors, const Cell& first, int thread,
+                                TileShared& shared) {
+  const Stream stream = make_stream(*q.seed, q.index[first.sample]);
+  fill_shared(q, first, stream, thread, shared);
+  LRD_BARRIER();
+  LRD_KEEP_LOOP
+  for (int group = thread; group < kGroups; group += kThreads) {
+    const Cell at = {first.sample, first.row + group / kGroupsAcross, first.col + group % kGroupsAcross * kGroup};
+    const int64_t left = q.cell_cols - at.col;
+    if (at.row >= q.cell_rows || left <= 0) continue;
+    const int n = left < kGroup ? static_cast<int>(left) : kGroup;
+    synthesize_group(q, vectors, stream, first, at, n, thread, shared);
+  }
+  LRD_BARRIER();  // the next tile overwrites what this one shares
+}
+
+// Tiles are counted in three directions, so that finding one needs no division.
+LRD_KERNEL(kThreads) physics_kernel(const Request q, const Vectors vectors) {
+  LRD_SHARED TileShared shared;
+  const int thread = static_cast<int>(threadIdx.x);
+  const int64_t row_step = int64_t{gridDim.y} * kTileCellRows, col_step = int64_t{gridDim.x} * kTileCellCols;
+  for (int64_t sample = blockIdx.z; sample < q.batch; sample += gridDim.z) {
+    for (int64_t row = int64_t{blockIdx.y} * kTileCellRows; row < q.cell_rows; row += row_step) {
+      for (int64_t col = int64_t{blockIdx.x} * kTileCellCols; col < q.cell_cols; col += col_step) {
+        synthesize_tile(q, vectors, {sample, row, col}, thread, shared);
+      }
+    }
+  }
+}
+
+}  // namespace lrd::LRD_ISA
