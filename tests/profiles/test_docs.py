@@ -15,7 +15,9 @@ from lrd_ext.params import NoiseParams
 from lrd_ext.profiles import CameraProfile, list_profiles, load_profile, profile_from_dict, tukey_lambda_std
 from lrd_ext.profiles.figures import BiasRow, Branch, Doubtful, ExposureBias, GainLaw, Law, Row, Source
 from lrd_ext.profiles.self_test import undeclared
+from lrd_ext.profiles.summary import figures_at
 
+README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 DOCS = (Path(__file__).parents[2] / "docs" / "parameters.md").read_text("utf-8")
 
 
@@ -46,6 +48,33 @@ def test_every_camera_is_listed_with_its_range():
         row = re.search(rf"^\| `{name}` \|.*$", DOCS, re.MULTILINE).group()
         for branch in load_profile(name).branches:
             assert f"{branch.iso[1]:g}" in row
+
+
+@pytest.mark.filterwarnings("ignore:.*doubtful")
+def test_the_readme_has_a_working_line_for_each_camera(tmp_path, monkeypatch, example):
+    section = README.split("## Cameras")[1].split("\n## ")[0]
+    lines = re.search(r"```python\n(.*?)```", section, re.DOTALL).group(1).splitlines()
+    (tmp_path / "my_camera.json").write_text(json.dumps(example), "utf-8")
+    monkeypatch.chdir(tmp_path)
+    shown = []
+    for line in lines:
+        params = eval(line, {"load_profile": load_profile})
+        assert params.K.min() > 0
+        shown += re.findall(r'load_profile\("(\w+)"\)', line)
+    assert sorted(shown) == list_profiles()
+
+
+@pytest.mark.parametrize("name", list_profiles())
+def test_read_noise_and_gain_of_the_table_are_the_profiles(name):
+    profile = load_profile(name)
+    row = re.search(rf"^\| `{name}` \|.*$", DOCS, re.MULTILINE).group().split(" | ")
+    shown = re.findall(r"([\d.]+) at (\d+)", row[4])
+    assert len(shown) >= 2
+    for value, iso in shown:
+        assert float(value) == pytest.approx(figures_at(profile, float(iso)).read_e, abs=0.0051)
+    ends = [figures_at(profile, iso) for iso in profile.iso_range]
+    for value, found in zip(re.findall(r"[\d.]+", row[3]), ends, strict=False):
+        assert float(value) == pytest.approx(1e3 * found.K / found.iso, rel=0.006)
 
 
 def test_worked_numbers():
