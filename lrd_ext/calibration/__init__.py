@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a folder of dark and flat frames to a camera profile with intervals."""
+
+from .calibrate import Calibration, calibrate
+from .frames import Frame, Levels, Picture, find_frames
+from .profile import profile_of
+from .verdict import verdict
+
+__all__ = [
+    "Calibration",
+    "Frame",
+    "Levels",
+    "Picture",
+    "calibrate",
+    "find_frames",
+    "profile_of",
+    "verdict",
+]

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Frames sorted into groups of one kind, ISO, exposure and level; the others named, with the reason."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from .survey import Record
+
+#: A frame darker than this share of the range is a dark where no folder tells.
+DARK_BELOW = 0.01
+#: A "dark" brighter than this share of the range holds light.
+LIGHT_ABOVE = 0.05
+#: Flats within this relative difference are of one level.
+SAME_LEVEL = 0.04
+WRONG_RATE = 0.15
+
+
+@dataclasses.dataclass(frozen=True)
+class Sensor:
+    """What all frames share: levels [raw DN], phase, size and names."""
+
+    black: tuple[float, ...]
+    white: float
+    cfa: str
+    shape: tuple[int, int]
+    make: str
+    model: str
+
+    @property
+    def range_dn(self) -> float:
+        """White minus mean black."""
+        return self.white - float(np.mean(self.black))
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Frames that repeat each other: one kind, ISO, exposure and level."""
+
+    kind: str
+    iso: float
+    exposure_s: float
+    frames: tuple[Record, ...]
+
+    @property
+    def name(self) -> str:
+        """What it is, for messages."""
+        return f"ISO {self.iso:g}, {self.exposure_s:g} s, {self.level:.0f} DN"
+
+    @property
+    def level(self) -> float:
+        """Median level, raw DN."""
+        return float(np.median([r.level for r in self.frames]))
+
+
+@dataclasses.dataclass(frozen=True)
+class Sorted:
+    """Groups of frames, why frames were left out (name: reason), and flats that are alone at their level."""
+
+    sensor: Sensor
+    groups: tuple[Group, ...]
+    left_out: dict[str, str]
+    unpaired: tuple[str, ...]
+
+
+def sort_frames(records: Sequence[Record]) -> Sorted:
+    """Sort frames and leave out those that do not belong.
+
+    Raises:
+        ValueError: no frame can be read, or no dark frames and no flats can be told.
+    """
+    out = {r.name: str(r.error) for r in records if r.error}
+    good = [r for r in records if not r.error]
+    if not good:
+        first = next(iter(out.items()), ("", "no frames"))
+        raise ValueError(f"no frame can be read; the first, {first[0]}: {first[1]}")
+    good = _of_one_camera(good, out)
+    sensor = _sensor(good)
+    groups, unpaired = [], []
+    for kind, iso, exposure in sorted({_key(r, sensor) for r in good}):
+        members = [r for r in good if _key(r, sensor) == (kind, iso, exposure)]
+        if kind == "dark":
+            members = _steady_darks(members, sensor, out)
+            groups += [Group(kind, iso, exposure, tuple(members))] if members else []
+        else:
+            for level in _levels(members, sensor):
+                level = _steady_flats(level, out)
+                groups += [Group(kind, iso, exposure, tuple(level))] if len(level) > 1 else []
+                unpaired += [r for r in level if len(level) == 1]
+    alone = _wrong_exposures(unpaired, groups, sensor, out)
+    return Sorted(sensor, tuple(groups), out, tuple(r.name for r in alone))
+
+
+def _key(r: Record, sensor: Sensor) -> tuple[str, float, float]:
+    dark = r.level - np.mean(sensor.black) < DARK_BELOW * sensor.range_dn
+    return r.kind or ("dark" if dark else "flat"), r.iso, float(f"{r.exposure_s:.4g}")
+
+
+def _of_one_camera(good: list[Record], out: dict[str, str]) -> list[Record]:
+    for what in ("make", "model", "shape", "cfa", "white", "black"):
+        common = collections.Counter(getattr(r, what) for r in good).most_common(1)[0][0]
+        for r in good:
+            if getattr(r, what) != common:
+                out[r.name] = f"{what} is {getattr(r, what)}, that of the others {common}"
+        good = [r for r in good if r.name not in out]
+    return good
+
+
+def _sensor(good: list[Record]) -> Sensor:
+    first = good[0]
+    black = first.black
+    if black is None:
+        darks = sorted((r.exposure_s, r.iso, i) for i, r in enumerate(good) if r.kind == "dark")
+        if not darks:
+            raise ValueError("--black must be given where the files do not tell it and there are no darks")
+        chosen = [good[i].means for t, iso, i in darks if (t, iso) == darks[0][:2]]
+        # Shared by all sites: what sites differ by is bias, and belongs in the table.
+        black = (float(np.round(np.median(chosen))),) * 4
+    sides = tuple(black) * 4 if len(black) == 1 else tuple(black)
+    if max(sides) >= first.white:
+        raise ValueError(f"black must be below white, got {max(sides):g} and {first.white:g}")
+    return Sensor(sides, first.white, first.cfa, first.shape, first.make, first.model)
+
+
+def _spread(values: np.ndarray) -> float:
+    return 1.4826 * float(np.median(np.abs(values - np.median(values))))
+
+
+def _steady_darks(members: list[Record], sensor: Sensor, out: dict[str, str]) -> list[Record]:
+    black = float(np.mean(sensor.black))
+    for r in members:
+        if r.level - black > LIGHT_ABOVE * sensor.range_dn:
+            out[r.name] = f"a dark with light: {r.level - black:.0f} DN above black. Put the cap on"
+    members = [r for r in members if r.name not in out]
+    return _steady(members, out, "a light leak, or another exposure", lambda std, level: 0.3 * std)
+
+
+def _steady_flats(members: list[Record], out: dict[str, str]) -> list[Record]:
+    # A lamp flickers: what scales the whole frame cancels in the pair.
+    return _steady(members, out, "uneven light", lambda std, level: SAME_LEVEL * level)
+
+
+def _steady(
+    members: list[Record], out: dict[str, str], reason: str, floor: Callable[[float, float], float]
+) -> list[Record]:
+    """Leave out frames whose noise, level or evenness differs from that of their group (3 frames or more)."""
+    if len(members) < 3:
+        return members
+    std = np.array([r.std for r in members])
+    middle = float(np.median(std))
+    level = np.array([r.level for r in members])
+    blocks = np.array([r.blocks for r in members])
+    # Evenness is judged about the frame's own level; levels are judged by themselves.
+    uneven = blocks - level[:, None, None]
+    uneven = np.abs(uneven - np.median(uneven, axis=0)).max(axis=(1, 2))
+    least = floor(middle, float(np.median(level)))
+    for i, r in enumerate(members):
+        if abs(std[i] - middle) > max(8 * _spread(std), 0.12 * middle):
+            out[r.name] = f"noise of {std[i]:.3g} DN, that of its group {middle:.3g}: another ISO or camera"
+        elif abs(level[i] - np.median(level)) > max(8 * _spread(level), least):
+            out[r.name] = f"level {level[i]:.1f} DN, that of its group {np.median(level):.1f}: {reason}"
+        elif uneven[i] > max(float(np.median(uneven)) + 8 * _spread(uneven), least):
+            out[r.name] = f"brighter or darker in places by {uneven[i]:.3g} DN than its group: {reason}"
+    return [r for r in members if r.name not in out]
+
+
+def _levels(members: list[Record], sensor: Sensor) -> list[list[Record]]:
+    """Split flats of one ISO and exposure where the light was changed between them."""
+    black = float(np.mean(sensor.black))
+    ordered = sorted(members, key=lambda r: r.level)
+    levels: list[list[Record]] = []
+    for r in ordered:
+        if levels and r.level - levels[-1][-1].level <= SAME_LEVEL * max(r.level - black, 1.0):
+            levels[-1].append(r)
+        else:
+            levels.append([r])
+    return [sorted(level, key=lambda r: r.name) for level in levels]
+
+
+def _wrong_exposures(
+    unpaired: list[Record], groups: list[Group], sensor: Sensor, out: dict[str, str]
+) -> list[Record]:
+    """Name lone flats whose level is not what their exposure gives; return the other lone ones."""
+    black = float(np.mean(sensor.black))
+    alone = []
+    for r in unpaired:
+        rates = [(g.level - black) / g.exposure_s for g in groups if g.kind == "flat" and g.iso == r.iso]
+        rate = float(np.median(rates)) if len(rates) > 1 else 0.0
+        # Only where exposure tells the level: a lamp dimmed between levels breaks the proportion.
+        expected = (
+            rate * r.exposure_s if rate > 0 and _spread(np.array(rates)) < 0.1 * rate else r.level - black
+        )
+        off = abs(r.level - black - expected)
+        if off > max(WRONG_RATE * expected, 0.005 * sensor.range_dn) and r.level < 0.9 * sensor.white:
+            factor = (r.level - black) / expected
+            out[r.name] = (
+                f"{factor:.2f} times the level its exposure should give: wrong exposure or other light"
+            )
+        else:
+            alone.append(r)
+    return alone

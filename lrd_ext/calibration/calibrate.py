@@ -1,0 +1,368 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From frames to the figures of a camera: one pass over each group, then estimators on what was kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .bad_frames import Group, Sensor, Sorted, sort_frames
+from .dark_frames import DarkStatistics, Read, dark_statistics
+from .emva1288 import LinearityError, dark_nonuniformity, linearity_error, photo_nonuniformity
+from .flat_frames import FlatStatistics, flat_statistics
+from .frames import Frame
+from .gain_switch import GainLine, find_branches, fit_gain_line
+from .intervals import Estimate, from_frames, from_scatter
+from .photon_transfer import PhotonTransfer, photon_transfer
+from .row_column import BandingLine, banding, line_noise, naive_line_noise
+from .statistics_store import Arrays, StatisticsStore
+from .survey import Record, look_at
+from .tukey_lambda_fit import Agreement, TukeyLambdaFit, agreement, fit_tukey_lambda, ppcc_shape
+
+#: Groups up to this size are read from disk once and held while they are measured, bytes.
+HELD = 400_000_000
+#: Below this many darks the shape of the distribution is not to be trusted.
+FEW_DARKS = 8
+
+Progress = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class DarkGroup:
+    """Darks of one ISO and exposure time and what was kept of them."""
+
+    iso: float
+    exposure_s: float
+    statistics: DarkStatistics
+    bias: tuple[Estimate, ...]
+    drift: Estimate | None
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadNoise:
+    """Figures of one ISO from its darks, DN; ``pixel`` (4,) is sigma_gaussian by site."""
+
+    gaussian: Estimate
+    tukey_lambda: TukeyLambdaFit
+    row: Estimate
+    col: Estimate
+    naive_row: float
+    pixel: tuple[float, ...]
+    dsnu: Estimate
+    dsnu_white: Estimate
+    models: dict[str, Agreement]
+    ppcc: tuple[float, float]
+    banding_rows: tuple[BandingLine, ...]
+    banding_cols: tuple[BandingLine, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class FlatGroup:
+    """Flats of one ISO and level of light, and what was kept of them."""
+
+    iso: float
+    exposure_s: float
+    name: str
+    statistics: FlatStatistics
+
+
+@dataclasses.dataclass(frozen=True)
+class IsoResult:
+    """All that is known at one ISO; None for what could not be had, and ``missing`` says why."""
+
+    iso: float
+    dark: DarkGroup | None
+    read: ReadNoise | None
+    transfer: PhotonTransfer | None
+    flats: tuple[FlatGroup, ...]
+    prnu: Estimate | None
+    linearity: LinearityError | None
+    missing: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """A camera's calibration: the sensor, figures by ISO, black level of every group of darks, branches."""
+
+    sensor: Sensor
+    isos: tuple[IsoResult, ...]
+    darks: tuple[DarkGroup, ...]
+    branches: tuple[tuple[int, int], ...]
+    gain_lines: tuple[GainLine | None, ...]
+    frames: int
+    left_out: dict[str, str]
+    unpaired: tuple[str, ...]
+    border: np.ndarray | None
+
+    @property
+    def measured(self) -> tuple[IsoResult, ...]:
+        """ISOs with read noise: the rows of the profile; ``branches`` counts in these."""
+        return tuple(result for result in self.isos if result.read is not None)
+
+
+def _silent(event: str) -> None:
+    """Say nothing."""
+
+
+def calibrate(
+    frames: Sequence[Frame], statistics: Path | None = None, progress: Progress = _silent
+) -> Calibration:
+    """Calibrate a camera.
+
+    Args:
+        frames: darks and flats, see ``find_frames``.
+        statistics: folder in which what was measured of frames is kept, so that a later run goes on; None
+            keeps nothing.
+        progress: called with a text after every frame looked at, and again when it is measured.
+
+    Raises:
+        ValueError: no frame can be read, or nothing can be made of those that can: the text says what is
+            missing.
+    """
+    store = StatisticsStore(statistics)
+    records = []
+    for frame in frames:
+        records.append(look_at(frame, store))
+        progress("looked at")
+    ordered = sort_frames(records)
+    loads = {frame.name: frame.load for frame in frames}
+    darks, flats = [], []
+    for group in ordered.groups:
+        if len(group.frames) >= 2 and group.kind == "dark":
+            darks.append(_dark_group(group, loads, ordered.sensor, store))
+        elif len(group.frames) >= 2:
+            flats.append(_flat_group(group, loads, ordered.sensor, store, darks))
+        for _ in group.frames:
+            progress("measured")
+    return _conclude(ordered, darks, flats, records)
+
+
+def _conclude(
+    ordered: Sorted, darks: list[DarkGroup], flats: list[FlatGroup], records: Sequence[Record]
+) -> Calibration:
+    kinds = {g.iso: {h.kind for h in ordered.groups if h.iso == g.iso} for g in ordered.groups}
+    isos = tuple(_at_iso(iso, darks, flats, ordered.sensor, kinds[iso]) for iso in sorted(kinds))
+    border = _border(records, ordered.left_out)
+    rows = [r for r in isos if r.read is not None]
+    if not rows and border is None:
+        raise ValueError(_nothing(isos, ordered))
+    branches: list[tuple[int, int]] = []
+    if rows:
+        known = all(r.transfer is not None for r in rows)
+        gains = [r.transfer.K.value for r in rows if r.transfer is not None] if known else None
+        sigmas = [max(r.read.gaussian.value, 1e-3) for r in rows if r.read is not None]
+        branches = find_branches([r.iso for r in rows], sigmas, gains)
+    return Calibration(
+        sensor=ordered.sensor,
+        isos=isos,
+        darks=tuple(darks),
+        branches=tuple(branches),
+        gain_lines=tuple(_gain_line(rows[a : b + 1]) for a, b in branches),
+        frames=len(records),
+        left_out=dict(sorted(ordered.left_out.items())),
+        unpaired=ordered.unpaired,
+        border=border,
+    )
+
+
+def _nothing(isos: Sequence[IsoResult], ordered: Sorted) -> str:
+    first = next(iter(ordered.left_out.items()), None)
+    left = (
+        f"; {len(ordered.left_out)} frames were left out, the first, {first[0]}: {first[1]}" if first else ""
+    )
+    have = "; ".join(f"ISO {r.iso:g}: {', '.join(r.missing)}" for r in isos)
+    return f"no profile can be made: read noise needs at least 2 dark frames at one ISO ({have}{left})"
+
+
+def _border(records: Sequence[Record], left_out: dict[str, str]) -> np.ndarray | None:
+    """Return figures of masked borders, (n, 7): ISO, black by site, read and row noise; a row per ISO."""
+    found = [r for r in records if r.border.size and r.name not in left_out and not r.error]
+    isos = sorted({r.iso for r in found})
+    rows = [[iso, *np.median([r.border for r in found if r.iso == iso], axis=0)] for iso in isos]
+    return np.array(rows) if rows else None
+
+
+def _gain_line(rows: Sequence[IsoResult]) -> GainLine | None:
+    known = [(r.iso, r.transfer.K) for r in rows if r.transfer is not None]
+    return fit_gain_line([iso for iso, _ in known], [K for _, K in known]) if known else None
+
+
+def _reads(group: Group, loads: dict[str, Callable[[], Any]], sensor: Sensor) -> list[Read]:
+    """Return functions that give the frames of a group; a small group is held in memory, so read once."""
+    reads = [functools.partial(_mosaic, loads[r.name]) for r in group.frames]
+    if 2 * math.prod(sensor.shape) * len(reads) > HELD:
+        return list(reads)
+    held = [read() for read in reads]
+    return [functools.partial(_same, frame) for frame in held]
+
+
+def _mosaic(load: Callable[[], Any]) -> np.ndarray:
+    return load().mosaic
+
+
+def _same(frame: np.ndarray) -> np.ndarray:
+    return frame
+
+
+def _identity(group: Group, sensor: Sensor) -> str:
+    return f"{sensor.black} {sensor.white} {[r.identity for r in group.frames]}"
+
+
+def _dark_group(
+    group: Group, loads: dict[str, Callable[[], Any]], sensor: Sensor, store: StatisticsStore
+) -> DarkGroup:
+    std = float(np.median([r.std for r in group.frames]))
+
+    def measure() -> Arrays:
+        found = dark_statistics(_reads(group, loads, sensor), std)
+        return {name: np.asarray(value) for name, value in vars(found).items()}
+
+    kept = store.remember("darks", _identity(group, sensor), measure)
+    fields: dict[str, Any] = dict(kept)
+    for scalar, kind in (("bin_width", float), ("height", int), ("width", int)):
+        fields[scalar] = kind(fields[scalar])
+    statistics = DarkStatistics(**fields)
+    over = statistics.site_means - np.array(sensor.black)
+    bias = tuple(from_scatter(over[:, site]) for site in range(4))
+    return DarkGroup(group.iso, group.exposure_s, statistics, bias, _drift(over.mean(axis=1)))
+
+
+def _drift(levels: np.ndarray) -> Estimate | None:
+    """Return the change of the level over the series in the order of the names, DN; None below 4 frames."""
+    n = len(levels)
+    if n < 4:
+        return None
+    from scipy import stats
+
+    fit = stats.linregress(np.arange(n) / (n - 1), levels)
+    half = float(stats.t.ppf(0.975, n - 2)) * float(fit.stderr)
+    return Estimate(float(fit.slope), float(fit.slope) - half, float(fit.slope) + half)
+
+
+def _flat_group(
+    group: Group,
+    loads: dict[str, Callable[[], Any]],
+    sensor: Sensor,
+    store: StatisticsStore,
+    darks: Sequence[DarkGroup],
+) -> FlatGroup:
+    # Groups are sorted: darks of all ISOs come before flats.
+    own = _best_darks(group.iso, darks)
+    hot = own.statistics.hot if own else None
+
+    def measure() -> Arrays:
+        found = flat_statistics(_reads(group, loads, sensor), np.array(sensor.black), sensor.white, hot)
+        return {name: np.asarray(value) for name, value in vars(found).items()}
+
+    of_darks = "" if hot is None else hashlib.sha256(hot.tobytes()).hexdigest()
+    kept = store.remember("flats", _identity(group, sensor) + of_darks, measure)
+    statistics = FlatStatistics(kept["pairs"], kept["spatial"], kept["spatial_white"], int(kept["frames"]))
+    return FlatGroup(group.iso, group.exposure_s, group.name, statistics)
+
+
+def _best_darks(iso: float, darks: Sequence[DarkGroup]) -> DarkGroup | None:
+    """Return the darks of an ISO with the most frames, the shortest exposure among those."""
+    own = [g for g in darks if g.iso == iso]
+    return max(own, key=lambda g: (g.statistics.frames, -g.exposure_s), default=None)
+
+
+def _at_iso(
+    iso: float, darks: Sequence[DarkGroup], flats: Sequence[FlatGroup], sensor: Sensor, kinds: set[str]
+) -> IsoResult:
+    dark = _best_darks(iso, darks)
+    lit = tuple(g for g in flats if g.iso == iso)
+    missing = []
+    if dark is None:
+        missing.append("only 1 dark frame, 2 are needed" if "dark" in kinds else "no dark frames")
+    transfer: PhotonTransfer | str = "no pairs of flats, so K is unknown"
+    if lit:
+        points = [p for g in lit for p in g.statistics.points(g.name)]
+        transfer = photon_transfer(points, sensor.range_dn)
+    if isinstance(transfer, str):
+        missing.append(transfer)
+    K = transfer if isinstance(transfer, PhotonTransfer) else None
+    read = _read_noise(dark.statistics) if dark else None
+    return IsoResult(
+        iso=iso,
+        dark=dark,
+        read=read,
+        transfer=K,
+        flats=lit,
+        prnu=_prnu(lit, dark, K, read) if dark and K and read else None,
+        linearity=_linearity(lit, dark, K) if K else None,
+        missing=tuple(missing),
+    )
+
+
+def _read_noise(d: DarkStatistics) -> ReadNoise:
+    hist = d.histogram
+    fit = fit_tukey_lambda(hist)
+    kurtosis = _excess_kurtosis(hist.total, hist.centres)
+    pixel = float(d.pixel.mean())
+    free = max(d.frames - 1, 1) * (d.height - 1) * (d.width - 1)
+    # Rounding to whole DN adds 1/12 DN^2.
+    variance = max(pixel - 1 / 12, 1e-6)
+    std = math.sqrt(variance)
+    per_frame = np.sqrt(np.maximum(d.pixel.mean(axis=1) - 1 / 12, 1e-6))
+    gaussian = from_frames(std, pixel * math.sqrt(max(2 + kurtosis, 0.2) / free) / (2 * std), per_frame)
+    row, col = (line_noise(d.squares, axis, kurtosis) for axis in ("row", "col"))
+    pixels = d.height * d.width // 4
+    total = pixel + row.value**2 + col.value**2
+    return ReadNoise(
+        gaussian=gaussian,
+        tukey_lambda=fit,
+        row=row,
+        col=col,
+        naive_row=naive_line_noise(d.squares, "row"),
+        pixel=tuple(math.sqrt(max(v - 1 / 12, 0.0)) for v in d.pixel.mean(axis=0)),
+        dsnu=dark_nonuniformity(d.spatial, total, d.frames, pixels),
+        dsnu_white=dark_nonuniformity(d.spatial_white, pixel, d.frames, pixels),
+        models={
+            "gaussian": agreement(hist, std, None),
+            "tukey_lambda": agreement(hist, fit.std, fit.shape.value),
+        },
+        ppcc=ppcc_shape(hist),
+        banding_rows=banding(d.row_power, d.frames, naive_line_noise(d.squares, "row"), d.height),
+        banding_cols=banding(d.col_power, d.frames, naive_line_noise(d.squares, "col"), d.width),
+    )
+
+
+def _excess_kurtosis(counts: np.ndarray, centres: np.ndarray) -> float:
+    p = counts / counts.sum()
+    second = float(p @ centres**2)
+    return float(p @ centres**4) / second**2 - 3 if second > 0 else 0.0
+
+
+def _usable(group: FlatGroup, K: PhotonTransfer) -> bool:
+    return group.name not in K.left_out
+
+
+def _prnu(flats: Sequence[FlatGroup], dark: DarkGroup, K: PhotonTransfer, read: ReadNoise) -> Estimate | None:
+    """PRNU of pixels (slow shading taken out) at the level nearest half saturation."""
+    usable = [g for g in flats if _usable(g, K)]
+    if not usable:
+        return None
+    best = min(usable, key=lambda g: abs(float(g.statistics.mean.mean()) - 0.5 * K.saturation))
+    s, d = best.statistics, dark.statistics
+    signal = s.mean - np.array([b.value for b in dark.bias])
+    in_dark = np.maximum(d.spatial_white - d.pixel.mean(axis=0) / d.frames, 0.0)
+    return photo_nonuniformity(
+        s.spatial_white, in_dark, s.variance / s.frames, signal, d.height * d.width // 4
+    )
+
+
+def _linearity(
+    flats: Sequence[FlatGroup], dark: DarkGroup | None, K: PhotonTransfer
+) -> LinearityError | None:
+    bias = float(np.mean([b.value for b in dark.bias])) if dark else 0.0
+    clean = [g for g in flats if float(g.statistics.pairs[:, :, 4].max()) <= 1e-4]
+    return linearity_error(
+        [g.exposure_s for g in clean], [float(g.statistics.mean.mean()) - bias for g in clean], K.saturation
+    )

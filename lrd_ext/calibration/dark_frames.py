@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One pass over the darks of an ISO and exposure time: statistics of every frame, the map of their mean."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from lrd_ext.raw import SITES
+
+from .hot_pixels import find_hot_pixels
+from .row_column import MeanSquares, line_spectrum, two_way
+from .tukey_lambda_fit import ResidualHistogram
+
+#: Bins of a residual histogram per standard deviation, and how far it reaches.
+BINS_PER_STD = 24
+REACH_STD = 40
+#: Cells a side of the small map of dark shading that is kept.
+MAP_CELLS = 48
+
+Read = Callable[[], np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class DarkStatistics:
+    """What is kept of n darks of one ISO and exposure time, all in DN.
+
+    ``site_means`` (n, 4) raw DN of every frame without hot pixels; ``row``, ``col`` (n,) and ``pixel`` (n, 4)
+    mean squares, see MeanSquares; ``counts`` (n, bins) residuals in bins of ``bin_width``; ``row_power``,
+    ``col_power`` mean spectra; ``row_profile`` (H,) and ``col_profile`` (W,) of the mean of the frames;
+    ``shading`` (4, k, k) its small map by site, about the site's mean; ``spatial`` and ``spatial_white`` (4,)
+    spatial variance of the mean of the frames by site, whole and without slow shading; ``hot`` (m, 2) row and
+    column, ``hot_excess`` (m,).
+    """
+
+    site_means: np.ndarray
+    row: np.ndarray
+    col: np.ndarray
+    pixel: np.ndarray
+    counts: np.ndarray
+    bin_width: float
+    row_power: np.ndarray
+    col_power: np.ndarray
+    row_profile: np.ndarray
+    col_profile: np.ndarray
+    shading: np.ndarray
+    spatial: np.ndarray
+    spatial_white: np.ndarray
+    hot: np.ndarray
+    hot_excess: np.ndarray
+    height: int
+    width: int
+
+    @property
+    def frames(self) -> int:
+        """How many frames there were."""
+        return len(self.row)
+
+    @property
+    def histogram(self) -> ResidualHistogram:
+        """Residuals of single values."""
+        return ResidualHistogram(
+            self.counts, self.bin_width, kept_share(self.frames, self.height, self.width)
+        )
+
+    @property
+    def squares(self) -> MeanSquares:
+        """Mean squares for the row and column estimates."""
+        return MeanSquares(self.row, self.col, self.pixel.mean(axis=1), self.height, self.width)
+
+
+def kept_share(frames: int, height: int, width: int) -> float:
+    """Return the share of a value's variance left when means over frames, rows and columns are taken away."""
+    return (1 - 1 / frames) * (1 - 1 / height) * (1 - 1 / width)
+
+
+def dark_statistics(frames: Sequence[Read], std: float) -> DarkStatistics:
+    """Measure n >= 2 darks of one ISO and exposure time; each is read twice, one at a time.
+
+    Args:
+        frames: functions that give a frame, (H, W) uint16, H and W even.
+        std: rough standard deviation of the noise, DN, that sets the bins.
+
+    Raises:
+        ValueError: fewer than two frames.
+    """
+    if len(frames) < 2:
+        raise ValueError(f"dark_statistics: frames must be at least 2, got {len(frames)}")
+    mean = mean_frame(frames)
+    noise = max(std, 0.29)
+    hot, excess = find_hot_pixels(mean, noise / len(frames) ** 0.5)
+    width = noise / BINS_PER_STD
+    passed = [_one_frame(read(), mean, len(frames), width, hot) for read in frames]
+    columns = {name: np.stack([p[name] for p in passed]) for name in passed[0]}
+    cold = without_pixels(mean, hot)
+    map_means = np.array([plane.mean(dtype=np.float64) for plane in site_planes(cold)])
+    spatial = np.array([spatial_variances(plane) for plane in site_planes(cold)])
+    return DarkStatistics(
+        site_means=map_means + columns["site"],
+        row=columns["row"],
+        col=columns["col"],
+        pixel=columns["pixel"],
+        counts=columns["counts"],
+        bin_width=width,
+        row_power=columns["row_power"].mean(axis=0),
+        col_power=columns["col_power"].mean(axis=0),
+        row_profile=cold.mean(axis=1, dtype=np.float64),
+        col_profile=cold.mean(axis=0, dtype=np.float64),
+        shading=np.stack([small_map(plane) for plane in site_planes(cold)]),
+        spatial=spatial[:, 0],
+        spatial_white=spatial[:, 1],
+        hot=hot,
+        hot_excess=excess,
+        height=mean.shape[0],
+        width=mean.shape[1],
+    )
+
+
+def mean_frame(frames: Sequence[Read]) -> np.ndarray:
+    """Return the mean of frames, (H, W) float32, raw DN."""
+    total: np.ndarray | None = None
+    for read in frames:
+        frame = read()
+        total = frame.astype(np.uint32) if total is None else np.add(total, frame, out=total)
+    assert total is not None
+    return (total / np.float64(len(frames))).astype(np.float32)
+
+
+def site_planes(mosaic: np.ndarray) -> list[np.ndarray]:
+    """Return views of the four CFA sites."""
+    return [mosaic[r::2, c::2] for r, c in SITES]
+
+
+def _one_frame(
+    frame: np.ndarray, mean: np.ndarray, n: int, bin_width: float, hot: np.ndarray
+) -> dict[str, np.ndarray]:
+    residual = frame - mean
+    height, width = residual.shape
+    sites = np.array([plane.mean(dtype=np.float64) for plane in site_planes(residual)])
+    rows, columns, rest = two_way(residual)
+    temporal = n / (n - 1)
+    at_hot = rest[hot[:, 0], hot[:, 1]]
+    rest[hot[:, 0], hot[:, 1]] = 0
+    free = (1 - 1 / height) * (1 - 1 / width)
+    pixel = [
+        float(np.square(plane).sum(dtype=np.float64)) * temporal / free / max(plane.size - cut, 1)
+        for plane, cut in zip(site_planes(rest), _hot_per_site(hot), strict=True)
+    ]
+    return {
+        "site": sites,
+        "row": np.array(width * float((rows**2).sum()) / (height - 1) * temporal),
+        "col": np.array(height * float((columns**2).sum()) / (width - 1) * temporal),
+        "pixel": np.array(pixel),
+        "counts": _counts(rest, at_hot.size, bin_width * kept_share(n, height, width)),
+        "row_power": line_spectrum(rows),
+        "col_power": line_spectrum(columns),
+    }
+
+
+def _hot_per_site(hot: np.ndarray) -> np.ndarray:
+    return np.bincount(2 * (hot[:, 0] % 2) + hot[:, 1] % 2, minlength=4)
+
+
+def _counts(rest: np.ndarray, hot: int, width: float) -> np.ndarray:
+    """Count residuals; the ``hot`` pixels were set to 0 and are taken out of the middle bin again."""
+    half = BINS_PER_STD * REACH_STD
+    cells = rest * np.float32(1 / width)
+    np.rint(cells, out=cells)
+    np.clip(cells, -half, half, out=cells)
+    counts = np.bincount((cells + half).astype(np.int32).ravel(), minlength=2 * half + 1)
+    counts[half] -= hot
+    return counts
+
+
+def without_pixels(mean: np.ndarray, hot: np.ndarray) -> np.ndarray:
+    """Return a frame with the pixels (m, 2) set to the value of the same site two columns beside."""
+    cold = mean.copy()
+    beside = np.where(hot[:, 1] >= 2, hot[:, 1] - 2, np.minimum(hot[:, 1] + 2, mean.shape[1] - 1))
+    cold[hot[:, 0], hot[:, 1]] = mean[hot[:, 0], beside]
+    return cold
+
+
+def spatial_variances(plane: np.ndarray) -> tuple[float, float]:
+    """Return the variance of a plane, whole, and of what 5 x 5 box means, row and column means leave, DN^2.
+
+    Source: EMVA 1288 Rel. 3.1, section 8.1 (non-whiteness, high-pass); a box takes 1/25 of a white variance.
+    """
+    from scipy import ndimage
+
+    rest = plane - ndimage.uniform_filter(plane, 5, mode="reflect")
+    _, _, rest = two_way(rest)
+    h, w = plane.shape
+    white = float(np.square(rest).mean(dtype=np.float64)) * 25 / 24 / ((1 - 1 / h) * (1 - 1 / w))
+    return float(plane.var(dtype=np.float64, ddof=1)), white
+
+
+def small_map(plane: np.ndarray) -> np.ndarray:
+    """Return means over at most MAP_CELLS x MAP_CELLS cells of a plane, about its mean, DN."""
+    cells = [min(MAP_CELLS, size) for size in plane.shape]
+    edges = [np.linspace(0, size, n + 1).astype(int)[:-1] for size, n in zip(plane.shape, cells, strict=True)]
+    sums = np.add.reduceat(np.add.reduceat(plane.astype(np.float64), edges[0], 0), edges[1], 1)
+    sizes = [np.diff(np.append(e, size)) for e, size in zip(edges, plane.shape, strict=True)]
+    return sums / (sizes[0][:, None] * sizes[1][None, :]) - plane.mean(dtype=np.float64)

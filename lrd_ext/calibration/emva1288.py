@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Linearity error, DSNU and PRNU by the definitions of EMVA 1288 Rel. 3.1."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from .intervals import Estimate, from_error, root
+
+
+@dataclasses.dataclass(frozen=True)
+class LinearityError:
+    """Deviation of the mean signal from a straight line over exposure, per cent of the line (section 7)."""
+
+    lowest: float
+    highest: float
+    mean_absolute: float
+
+
+def dark_nonuniformity(
+    spatial: np.ndarray, temporal: float, frames: int, pixels: int, K: float | None = None
+) -> Estimate:
+    """Return DSNU: the spatial standard deviation of darks less what temporal noise is left in their mean.
+
+    Args:
+        spatial: (4,) spatial variance of the mean of the frames by site, DN^2.
+        temporal: temporal variance of one frame, DN^2.
+        frames: how many were averaged.
+        pixels: number of pixels of a site.
+        K: DN/e-; with it the result is in electrons, without it in DN.
+
+    Source: EMVA 1288 Rel. 3.1, section 8.2, eq. (45).
+    """
+    return root(_spatial(float(spatial.mean()), temporal / frames, len(spatial) * pixels, K or 1.0))
+
+
+def photo_nonuniformity(
+    spatial: np.ndarray, spatial_dark: np.ndarray, remaining: np.ndarray, signal: np.ndarray, pixels: int
+) -> Estimate:
+    """Return PRNU: the spatial standard deviation at half saturation less that in the dark, over the signal.
+
+    Args:
+        spatial: (4,) spatial variance of the mean of flats by site, DN^2.
+        spatial_dark: (4,) the same of darks without temporal noise, DN^2.
+        remaining: (4,) temporal variance left in the mean of the flats, DN^2.
+        signal: (4,) mean of the flats above the darks, DN.
+        pixels: number of pixels of a site.
+
+    Source: EMVA 1288 Rel. 3.1, section 8.2, eq. (44); applied to each CFA site, root mean square over sites.
+    """
+    own = (spatial - remaining - spatial_dark) / signal**2
+    # The mean of a pair and its difference, which gives the remaining variance, are independent.
+    squares = (spatial**2 + remaining**2) / signal**4
+    error = math.sqrt(float(squares.sum()) * 2 / pixels) / len(spatial)
+    return root(from_error(float(own.mean()), error))
+
+
+def linearity_error(
+    exposure_s: Sequence[float], signal: Sequence[float], saturation: float
+) -> LinearityError | None:
+    """Return the linearity error between 5 % and 95 % of saturation, None with fewer than 3 levels there.
+
+    The line minimises relative deviations, as the standard asks.
+
+    Source: EMVA 1288 Rel. 3.1, section 7, eq. (39) to (42).
+    """
+    x, y = np.asarray(exposure_s, float), np.asarray(signal, float)
+    inside = (y >= 0.05 * saturation) & (y <= 0.95 * saturation)
+    x, y = x[inside], y[inside]
+    if len(np.unique(x)) < 3:
+        return None
+    design = np.stack([x, np.ones_like(x)], axis=1) / y[:, None]
+    line = np.stack([x, np.ones_like(x)], axis=1) @ np.linalg.lstsq(design, np.ones_like(y), rcond=None)[0]
+    deviation = 100 * (y - line) / line
+    return LinearityError(float(deviation.min()), float(deviation.max()), float(np.abs(deviation).mean()))
+
+
+def _spatial(spatial: float, remaining: float, pixels: int, K: float) -> Estimate:
+    return from_error((spatial - remaining) / K**2, spatial * math.sqrt(2 / pixels) / K**2)

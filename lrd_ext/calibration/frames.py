@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where frames come from: a folder of raw files, or a frames.csv with mosaics as .npy, .tif or .png."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import functools
+import hashlib
+import math
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from lrd_ext import raw as raw_files
+from lrd_ext.raw import Raw
+
+KINDS = ("dark", "flat")
+COLUMNS = ("file", "kind", "iso", "exposure_s")
+MOSAICS = (".npy", ".tif", ".tiff", ".png")
+_FOLDERS = {"dark": "dark", "darks": "dark", "flat": "flat", "flats": "flat"}
+#: Files that lie beside raw files and are none.
+_NOT_RAW = (
+    ".jpg",
+    ".jpeg",
+    ".png",
+    ".txt",
+    ".csv",
+    ".json",
+    ".html",
+    ".xmp",
+    ".md",
+    ".npz",
+    ".npy",
+    ".mov",
+    ".mp4",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Levels:
+    """Levels and phase as the user gave them; None where the files are to say."""
+
+    black: tuple[float, ...] | None = None
+    white: float | None = None
+    cfa: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Picture:
+    """One frame: (H, W) uint16 with even sides, raw DN, and what is known of it.
+
+    ``black`` by site of ``cfa`` (4,), None where nobody told; ``border`` is the masked strip of an ordinary
+    raw.
+    """
+
+    mosaic: np.ndarray
+    iso: float
+    exposure_s: float
+    black: tuple[float, ...] | None
+    white: float
+    cfa: str
+    make: str = "unknown"
+    model: str = "unknown"
+    border: np.ndarray | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Frame:
+    """A frame to be read: its name, what identifies its content, its kind if told, and how to read it."""
+
+    name: str
+    identity: str
+    load: Callable[[], Picture]
+    kind: str | None = None
+
+
+def find_frames(folder: str | os.PathLike[str], levels: Levels) -> list[Frame]:
+    """List the frames of a folder, in the order of their names.
+
+    Args:
+        folder: holds frames.csv, or raw files (in any depth; those under dark/ or flat/ are taken as such).
+        levels: what the user gave in place of the files' own.
+
+    Raises:
+        ValueError: the folder is missing or holds no frames, or frames.csv is not as it must be; the text
+            says how.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise ValueError(f"{folder}: no such folder; lrd calibrate needs one with raw files or a frames.csv")
+    if (root / "frames.csv").is_file():
+        return list(_from_csv(root, levels))
+    found = sorted(p for p in root.rglob("*") if p.is_file() and not _hidden(p.relative_to(root)))
+    raws = [p for p in found if p.suffix.lower() not in _NOT_RAW]
+    if not raws:
+        jpegs = sum(p.suffix.lower() in (".jpg", ".jpeg") for p in found)
+        what = f"{jpegs} JPEG pictures, which hold no raw data, but" if jpegs else "no frames.csv and"
+        raise ValueError(f"{folder}: holds {what} no raw file. Shoot raw, or list mosaics in frames.csv")
+    return [_raw_frame(root, p, levels) for p in raws]
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") or part.endswith(".statistics") for part in path.parts)
+
+
+def _identity(path: Path, *more: object) -> str:
+    state = path.stat() if path.exists() else None
+    facts = (path.name, state and (state.st_size, state.st_mtime_ns), *more)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
+
+
+def _raw_frame(root: Path, path: Path, levels: Levels) -> Frame:
+    folders = [_FOLDERS.get(part.lower()) for part in path.relative_to(root).parts[:-1]]
+    kind = next((k for k in reversed(folders) if k), None)
+    name = path.relative_to(root).as_posix()
+    return Frame(name, _identity(path, levels, kind), functools.partial(_load_raw, path, levels), kind)
+
+
+def _load_raw(path: Path, levels: Levels) -> Picture:
+    raw = raw_files.read(path)
+    if raw.iso is None or raw.exposure_s is None:
+        raise ValueError(f"{path.name}: tells no ISO or exposure time; list it in frames.csv with both")
+    if levels.cfa is not None and levels.cfa != raw.cfa:
+        raise ValueError(f"{path.name}: its phase is {raw.cfa}, --cfa says {levels.cfa}")
+    black = levels.black or (tuple(float(b) for b in raw.black) if raw.black_known else None)
+    return Picture(
+        mosaic=even(_active(raw)),
+        iso=raw.iso,
+        exposure_s=raw.exposure_s,
+        black=black,
+        white=levels.white or raw.white,
+        cfa=raw.cfa,
+        make=raw.make or "unknown",
+        model=raw.model or "unknown",
+        border=_border(raw),
+    )
+
+
+def _active(raw: Raw) -> np.ndarray:
+    # From an even row and column on, so that the phase is that of the whole mosaic.
+    top, left, bottom, right = raw.active_area
+    return raw.mosaic[top + top % 2 : bottom, left + left % 2 : right]
+
+
+def _border(raw: Raw, margin: int = 4, narrowest: int = 16) -> np.ndarray | None:
+    """Return the masked strip left of the active area, or above it, less a margin; None without one."""
+    top, left, bottom, _ = raw.active_area
+    strips = [
+        raw.mosaic[top + top % 2 : bottom, : left - margin],
+        raw.mosaic[: top - margin, left + left % 2 :],
+    ]
+    strips = [even(s) for s, side in zip(strips, (left, top), strict=True) if side - margin >= narrowest]
+    return np.ascontiguousarray(strips[0]) if strips else None
+
+
+def even(mosaic: np.ndarray) -> np.ndarray:
+    """Return the mosaic without its last row or column where their number is odd."""
+    return mosaic[: mosaic.shape[0] // 2 * 2, : mosaic.shape[1] // 2 * 2]
+
+
+def _from_csv(root: Path, levels: Levels) -> Iterator[Frame]:
+    table = root / "frames.csv"
+    with open(table, newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file, skipinitialspace=True))
+    if not rows:
+        raise ValueError(f"{table}: lists no frames; its columns are {','.join(COLUMNS)}")
+    missing = [c for c in COLUMNS if c not in rows[0]]
+    if missing:
+        raise ValueError(f"{table}: column {missing[0]} is missing; its columns are {','.join(COLUMNS)}")
+    seen: set[str] = set()
+    for line, row in enumerate(rows, 2):
+        name, kind = (row["file"] or "").strip(), (row["kind"] or "").strip().lower()
+        if not name or name in seen:
+            raise ValueError(f"{table}: line {line}: file must be named, and once only, got {name!r}")
+        seen.add(name)
+        if kind not in KINDS:
+            raise ValueError(f"{table}: line {line}: kind must be dark or flat, got {kind!r}")
+        iso, exposure = (_positive(row[c], f"{table}: line {line}: {c}") for c in ("iso", "exposure_s"))
+        path = root / name
+        load = functools.partial(_load_listed, path, levels, iso, exposure)
+        yield Frame(name, _identity(path, levels, kind, iso, exposure), load, kind)
+
+
+def _positive(text: str | None, what: str) -> float:
+    try:
+        value = float(text or "")
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise ValueError(f"{what} must be a number above 0, got {text!r}")
+    return value
+
+
+def _load_listed(path: Path, levels: Levels, iso: float, exposure: float) -> Picture:
+    if not path.is_file():
+        raise ValueError(f"{path.name}: no such file")
+    if path.suffix.lower() not in MOSAICS:
+        if path.suffix.lower() in (".jpg", ".jpeg"):
+            raise ValueError(f"{path.name}: a JPEG picture holds no raw data")
+        return dataclasses.replace(_load_raw_listed(path, levels), iso=iso, exposure_s=exposure)
+    mosaic = _load_mosaic(path)
+    if levels.white is None:
+        raise ValueError(
+            "--white must be given for .npy, .tif and .png mosaics, which do not tell their white level"
+        )
+    return Picture(even(mosaic), iso, exposure, levels.black, levels.white, levels.cfa or raw_files.MONO)
+
+
+def _load_raw_listed(path: Path, levels: Levels) -> Picture:
+    raw = raw_files.read(path)
+    black = levels.black or (tuple(float(b) for b in raw.black) if raw.black_known else None)
+    make, model = raw.make or "unknown", raw.model or "unknown"
+    return Picture(
+        even(_active(raw)), 1.0, 1.0, black, levels.white or raw.white, raw.cfa, make, model, _border(raw)
+    )
+
+
+def _load_mosaic(path: Path) -> np.ndarray:
+    try:
+        mosaic = _READERS[path.suffix.lower()](path)
+    except (OSError, ValueError, EOFError, SyntaxError, IndexError, KeyError) as error:
+        raise ValueError(f"{path.name}: truncated or broken ({error})") from error
+    if mosaic.ndim != 2 or not mosaic.size:
+        raise ValueError(f"{path.name}: must be one mosaic (H, W), got shape {mosaic.shape}")
+    if mosaic.dtype in (np.uint8, np.int8, np.bool_):
+        raise ValueError(f"{path.name}: has 8 bits a value: a picture, not raw data")
+    if mosaic.dtype.kind not in "iu" or mosaic.min() < 0 or mosaic.max() > 65535:
+        raise ValueError(f"{path.name}: must hold whole raw DN in 0..65535, got {mosaic.dtype}")
+    return mosaic.astype(np.uint16, copy=False)
+
+
+def _read_npy(path: Path) -> np.ndarray:
+    loaded = np.load(path, allow_pickle=False)
+    if not isinstance(loaded, np.ndarray):
+        raise ValueError("no array")
+    return loaded
+
+
+def _read_tiff(path: Path) -> np.ndarray:
+    import tifffile
+
+    try:
+        return tifffile.imread(path)
+    except tifffile.TiffFileError as error:
+        raise ValueError(str(error)) from error
+
+
+def _read_png(path: Path) -> np.ndarray:
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        return np.asarray(picture)
+
+
+_READERS = {".npy": _read_npy, ".tif": _read_tiff, ".tiff": _read_tiff, ".png": _read_png}

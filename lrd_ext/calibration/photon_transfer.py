@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Photon transfer: temporal variance over mean from pairs of flats, a robust line, K from its slope."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+from .intervals import Estimate, from_error, misfit_factor
+
+#: Levels above this share of saturation stay out of the line.
+HIGHEST = 0.8
+#: A flat with more of its pixels than this at white has lost part of its noise.
+CLIPPED = 1e-4
+#: Huber's limit, in standard errors of a point.
+HUBER = 2.5
+FEWEST_LEVELS = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class PairPoint:
+    """One pair of flats at one site.
+
+    ``mean`` above black [DN], ``variance`` of one frame's temporal noise without row and column noise [DN^2],
+    ``kurtosis`` (excess) of the difference, ``count`` of pixels, ``clipped`` the fraction at white.
+    """
+
+    site: int
+    level: str
+    mean: float
+    variance: float
+    kurtosis: float
+    count: int
+    clipped: float
+
+
+@dataclasses.dataclass(frozen=True)
+class SiteLine:
+    """variance = K*mean + offset at one site; ``used`` tells which of its points made the line."""
+
+    site: int
+    K: Estimate
+    offset: float
+    points: tuple[PairPoint, ...]
+    used: tuple[bool, ...]
+    errors: tuple[float, ...]
+    chi2: float
+    dof: int
+
+
+@dataclasses.dataclass(frozen=True)
+class PhotonTransfer:
+    """Gain at one ISO: K of all sites [DN/e-], each site's line, the chance that sites differ this much."""
+
+    K: Estimate
+    lines: tuple[SiteLine, ...]
+    p_sites: float
+    saturation: float
+    left_out: tuple[str, ...]
+
+    @property
+    def chi2_per_dof(self) -> float:
+        """Misfit of all lines: 1 where points lie as near as their errors say."""
+        return sum(line.chi2 for line in self.lines) / max(sum(line.dof for line in self.lines), 1)
+
+
+def pair_point(
+    first: np.ndarray, second: np.ndarray, site: int, level: str, black: float, white: float
+) -> PairPoint:
+    """Measure one pair of flats at one site.
+
+    The second is scaled to the brightness of the first before they are subtracted, so that PRNU and shading
+    cancel even where the lamp flickered. Row and column means of the difference are taken away.
+
+    Args:
+        first: (h, w) uint16, one CFA site of a flat, raw DN.
+        second: the same of the other flat.
+        site: number of the site, 0 to 3.
+        level: name of the level of light.
+        black: black level of the site, raw DN.
+        white: white level, raw DN.
+
+    Source: Janesick, Photon Transfer, 2007, ch. 5; EMVA 1288 Rel. 3.1, section 6.6.
+    """
+    a, b = first.astype(np.float32), second.astype(np.float32)
+    lights = [float(frame.mean(dtype=np.float64)) - black for frame in (a, b)]
+    gain = lights[0] / lights[1] if min(lights) > 0 and 0.5 < lights[0] / lights[1] < 2 else 1.0
+    d = a - np.float32(gain) * b
+    d -= d.mean(axis=1, dtype=np.float64).astype(np.float32)[:, None]
+    d -= d.mean(axis=0, dtype=np.float64).astype(np.float32)[None, :]
+    h, w = d.shape
+    squares = d * d
+    free = max((h - 1) * (w - 1), 1)
+    variance = float(squares.sum(dtype=np.float64)) / free
+    fourth = float(np.square(squares, out=squares).mean(dtype=np.float64))
+    clipped = max(float((frame >= white).mean()) for frame in (first, second))
+    kurtosis = fourth / (variance * free / d.size) ** 2 - 3 if variance > 0 else 0.0
+    return PairPoint(site, level, sum(lights) / 2, variance / (1 + gain**2), kurtosis, d.size, clipped)
+
+
+def saturation_level(points: Sequence[PairPoint], range_dn: float) -> float:
+    """Return the mean above black at which the sensor saturates, DN.
+
+    Where the variance falls after its highest point, that point is saturation; else it is the converter's
+    white.
+
+    Source: EMVA 1288 Rel. 3.1, section 6.6.
+    """
+    clean = sorted((p.mean, p.variance) for p in points)
+    top = max(range(len(clean)), key=lambda i: clean[i][1], default=0)
+    if clean and any(v < 0.9 * clean[top][1] for _, v in clean[top + 1 :]):
+        return min(clean[top][0], range_dn)
+    return range_dn
+
+
+def photon_transfer(points: Sequence[PairPoint], range_dn: float) -> PhotonTransfer | str:
+    """Fit one line per site and join the slopes.
+
+    Args:
+        points: pairs of flats at one ISO, all sites.
+        range_dn: white minus black, DN.
+
+    Returns: the gain, or a text that says why there is none.
+    """
+    saturation = saturation_level(points, range_dn)
+    usable = [
+        p for p in points if p.clipped <= CLIPPED and 0 < p.mean <= HIGHEST * saturation and p.variance > 0
+    ]
+    out = tuple(sorted({p.level for p in points} - {p.level for p in usable}))
+    levels = {p.level for p in usable}
+    why = f" ({len(out)} left out: clipped or above {HIGHEST:.0%} of saturation)" if out else ""
+    if len(levels) < FEWEST_LEVELS:
+        return f"K needs pairs of flats at {FEWEST_LEVELS} or more levels of light, got {len(levels)}{why}"
+    reach = [
+        (min(means), max(means))
+        for means in ([p.mean for p in usable if p.site == s] for s in range(4))
+        if means
+    ]
+    if any(high < 1.5 * low for low, high in reach):
+        return (
+            f"K needs flats of different brightness: the brightest are less than 1.5 times the darkest{why}"
+        )
+    lines = tuple(_site_line([p for p in usable if p.site == s]) for s in sorted({p.site for p in usable}))
+    K, p_sites = _join(lines)
+    if K.value <= 0:
+        return "variance does not grow with the light: these are no flats of a linear sensor"
+    return PhotonTransfer(K, lines, p_sites, saturation, out)
+
+
+def _site_line(points: list[PairPoint]) -> SiteLine:
+    mean = np.array([p.mean for p in points])
+    variance = np.array([p.variance for p in points])
+    # var(s^2) = s^4 (2 + kurtosis)/n; s^2 from the line, since its own would favour what came out low by
+    # chance.
+    relative = np.sqrt(np.array([max(2 + p.kurtosis, 1.0) / p.count for p in points]))
+    design = np.stack([mean, np.ones_like(mean)], axis=1)
+    fitted, huber = variance.copy(), np.ones_like(mean)
+    for _ in range(12):
+        error = relative * fitted
+        weight = np.sqrt(huber) / error
+        found = np.linalg.lstsq(design * weight[:, None], variance * weight, rcond=None)[0]
+        fitted = np.maximum(design @ found, 0.05 * variance)
+        miss = np.abs(variance - fitted) / error
+        huber = np.minimum(1.0, HUBER / np.maximum(miss, 1e-9))
+    used = miss < 2 * HUBER
+    chi2, dof = float((miss[used] ** 2).sum()), int(used.sum()) - 2
+    rows = (design / error[:, None])[used]
+    covariance = np.linalg.inv(rows.T @ rows) if dof >= 0 else np.full((2, 2), np.inf)
+    slope_error = math.sqrt(covariance[0, 0]) * misfit_factor(chi2, dof)
+    return SiteLine(
+        points[0].site,
+        from_error(float(found[0]), slope_error),
+        float(found[1]),
+        tuple(points),
+        tuple(bool(u) for u in used),
+        tuple(float(e) for e in error),
+        chi2,
+        dof,
+    )
+
+
+def _join(lines: Sequence[SiteLine]) -> tuple[Estimate, float]:
+    slopes = np.array([line.K.value for line in lines])
+    weight = np.array([line.K.error for line in lines]) ** -2.0
+    K = float((weight * slopes).sum() / weight.sum())
+    chi2, dof = float((weight * (slopes - K) ** 2).sum()), len(lines) - 1
+    p = float(stats.chi2.sf(chi2, dof)) if dof else 1.0
+    return from_error(K, weight.sum() ** -0.5 * misfit_factor(chi2, dof), float(slopes.std())), p

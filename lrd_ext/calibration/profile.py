@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The calibrated figures as a camera profile."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lrd_ext.profiles import CameraProfile, profile_from_dict, tukey_lambda_std
+from lrd_ext.profiles.figures import header
+from lrd_ext.version import __version__
+
+from .calibrate import FEW_DARKS, Calibration, IsoResult
+from .intervals import Estimate
+from .tukey_lambda_fit import PPCC_BRACKET
+from .verdict import better_model, verdict
+
+#: Digits kept in the file: far beyond what any calibration can tell.
+DIGITS = 9
+_LAWS = ("sigma_gaussian", "sigma_tukey_lambda", "sigma_row", "sigma_col")
+_SOFT = 1e-9
+
+
+def profile_of(found: Calibration, name: str) -> CameraProfile:
+    """Make the profile: rows with intervals, bias by ISO and by ISO and exposure, laws by branch.
+
+    Args:
+        found: the calibration.
+        name: name of the profile.
+
+    Raises:
+        ProfileError: the figures contradict the schema; the text names the field.
+    """
+    return profile_from_dict(_rounded(profile_dict(found, name)))
+
+
+def profile_dict(found: Calibration, name: str) -> dict[str, Any]:
+    """Return the JSON values of the profile."""
+    sensor = found.sensor
+    # Without K at every ISO the line of the others fills in; without any, it is a profile of darks alone.
+    fill = _gain_fill(found)
+    data = header() | {
+        "name": name,
+        "make": sensor.make,
+        "model": sensor.model,
+        "licence": "unlicensed: figures measured by the owner of the frames",
+        "sources": [{"title": f"lrd calibrate (lrd_ext {__version__}), {found.frames} frames"}],
+        "bits": max(math.ceil(math.log2(sensor.white + 1)), 1),
+        "black": list(sensor.black),
+        "white": sensor.white,
+        "cfa": sensor.cfa,
+    }
+    if not found.measured:
+        return data | _from_border(found)
+    rows = [_row(r, fill) for r in found.measured]
+    return data | {
+        "read": better_model(found),
+        "rows": rows,
+        "branches": [_branch(found, rows, i) for i in range(len(found.branches))],
+        "bias": [{"iso": r.iso, "dn": [b.value for b in r.dark.bias]} for r in found.measured if r.dark],
+        "black_level_error": [
+            {"iso": g.iso, "exposure_s": g.exposure_s, "dn": [b.value for b in g.bias]}
+            for g in sorted(found.darks, key=lambda g: (g.iso, g.exposure_s))
+        ],
+        "calibration": _account(found),
+        "notes": list(verdict(found)),
+        "doubtful": _doubtful(found, fill),
+    }
+
+
+def _gain_fill(found: Calibration) -> dict[float, float]:
+    """Return K of the ISOs that have none of their own, from the line through the others."""
+    known = [(r.iso, r.transfer.K.value) for r in found.isos if r.transfer]
+    if not known:
+        return {}
+    per_iso = math.exp(float(np.mean([math.log(K / iso) for iso, K in known])))
+    return {r.iso: per_iso * r.iso for r in found.measured if r.transfer is None}
+
+
+def _row(r: IsoResult, fill: dict[float, float]) -> dict[str, Any]:
+    assert r.read is not None
+    read, fit = r.read, r.read.tukey_lambda
+    figures: dict[str, Estimate] = {
+        "sigma_gaussian": read.gaussian,
+        "sigma_tukey_lambda": fit.scale,
+        "sigma_row": read.row,
+        "sigma_col": read.col,
+        "tukey_lambda": fit.shape,
+    }
+    row: dict[str, Any] = {"iso": r.iso} | {n: e.value for n, e in figures.items()}
+    goodness = {
+        "ppcc_shape": read.ppcc[0],
+        "ppcc_r2": read.ppcc[1],
+        **{
+            f"{what}_{model}": getattr(a, what)
+            for model, a in read.models.items()
+            for what in ("r2", "kld", "ks")
+        },
+    }
+    if r.transfer is not None:
+        figures["K"] = r.transfer.K
+        row["K"] = r.transfer.K.value
+        goodness |= {"chi2_per_dof_K": r.transfer.chi2_per_dof, "p_sites_K": r.transfer.p_sites}
+    elif r.iso in fill:
+        row["K"] = fill[r.iso]
+    row["spread"] = {n: e.spread for n, e in figures.items() if e.spread > 0 and n != "K"}
+    row["interval95"] = {n: [_low(n, e.low), e.high] for n, e in figures.items()}
+    row["goodness"] = goodness
+    return row
+
+
+def _low(name: str, low: float) -> float:
+    return low if name == "tukey_lambda" else max(low, 0.0)
+
+
+def _branch(found: Calibration, rows: Sequence[dict[str, Any]], index: int) -> dict[str, Any]:
+    first, last = found.branches[index]
+    own = rows[first : last + 1]
+    names = (
+        ("all ISOs",) if len(found.branches) == 1 else ("low gain", "high gain", "third gain", "fourth gain")
+    )
+    branch: dict[str, Any] = {
+        "name": names[index] if index < len(names) else f"gain {index + 1}",
+        "iso": [own[0]["iso"], own[-1]["iso"]],
+        "tukey_lambda": [row["tukey_lambda"] for row in own],
+    }
+    line = found.gain_lines[index]
+    if "K" not in own[0]:
+        return branch
+    if line is not None:
+        branch["K"] = {"per_iso": line.per_iso, "offset": line.offset, "jitter": min(line.misfit, 0.5)}
+    laws = {n: law for n in _LAWS if (law := _law(own, n)) is not None}
+    return branch | ({"laws": laws} if laws else {})
+
+
+def _law(rows: Sequence[dict[str, Any]], name: str) -> dict[str, float] | None:
+    """Fit ln(sigma) = slope*ln(K) + intercept; spread is that of rows about it and of frames in a row."""
+    good = [row for row in rows if row[name] > 0]
+    if len(good) < 2 or len(good) < len(rows):
+        return None
+    x, y = np.log([row["K"] for row in good]), np.log([row[name] for row in good])
+    if np.ptp(x) < _SOFT:
+        return None
+    slope, intercept = np.polyfit(x, y, 1)
+    about = float(((y - slope * x - intercept) ** 2).sum()) / max(len(good) - 2, 1)
+    frames = float(np.mean([(row["spread"].get(name, 0.0) / row[name]) ** 2 for row in good]))
+    return {"slope": float(slope), "intercept": float(intercept), "spread": math.sqrt(about + frames)}
+
+
+def _from_border(found: Calibration) -> dict[str, Any]:
+    """Return rows of a first estimate from masked borders: Gaussian read noise and row noise, no K."""
+    assert found.border is not None
+    black = np.array(found.sensor.black)
+    isos = [float(row[0]) for row in found.border]
+    return {
+        "read": "gaussian",
+        "rows": [{"iso": r[0], "sigma_gaussian": r[5], "sigma_row": r[6]} for r in found.border.tolist()],
+        "branches": [{"name": "all ISOs", "iso": [isos[0], isos[-1]]}],
+        "bias": [{"iso": r[0], "dn": list(np.array(r[1:5]) - black)} for r in found.border.tolist()],
+        "calibration": {"command": "lrd calibrate", "frames": found.frames, "left_out": dict(found.left_out)},
+        "notes": ["first estimate from masked borders, no darks", *verdict(found)],
+        "doubtful": [
+            {"field": f, "reason": "measured in the masked border of ordinary pictures, within single frames"}
+            for f in ("sigma_gaussian", "sigma_row")
+        ],
+    }
+
+
+def _account(found: Calibration) -> dict[str, Any]:
+    """Return how the profile was made and what the schema has no field for."""
+    return {
+        "command": "lrd calibrate",
+        "version": __version__,
+        "frames": found.frames,
+        "left_out": dict(found.left_out),
+        "unpaired": list(found.unpaired),
+        "ppcc_bracket": list(PPCC_BRACKET),
+        "gain_switch": [
+            [found.measured[a[1]].iso, found.measured[b[0]].iso]
+            for a, b in zip(found.branches, found.branches[1:], strict=False)
+        ],
+        "by_iso": [_account_of(r) for r in found.isos],
+        "bias_interval95": [
+            {
+                "iso": g.iso,
+                "exposure_s": g.exposure_s,
+                "low": [b.low for b in g.bias],
+                "high": [b.high for b in g.bias],
+            }
+            for g in found.darks
+        ],
+    }
+
+
+def _account_of(r: IsoResult) -> dict[str, Any]:
+    account: dict[str, Any] = {"iso": r.iso, "missing": list(r.missing)}
+    if r.dark is not None and r.read is not None:
+        d, read = r.dark.statistics, r.read
+        account |= {
+            "darks": d.frames,
+            "exposure_s": r.dark.exposure_s,
+            "sigma_read_by_site_dn": list(read.pixel),
+            "dsnu_dn": read.dsnu.to_dict(),
+            "dsnu_pixels_dn": read.dsnu_white.to_dict(),
+            "sigma_row_naive_dn": read.naive_row,
+            "hot_pixels": len(d.hot),
+            "hot_pixels_first": d.hot[:200].tolist(),
+            "banding_rows": [[line.cycles, line.amplitude] for line in read.banding_rows],
+            "banding_columns": [[line.cycles, line.amplitude] for line in read.banding_cols],
+            "drift_dn": r.dark.drift.to_dict() if r.dark.drift else None,
+        }
+    if r.transfer is not None:
+        account |= {
+            "K_by_site": {str(line.site): line.K.to_dict() for line in r.transfer.lines},
+            "saturation_dn": r.transfer.saturation,
+            "levels_left_out": list(r.transfer.left_out),
+            "prnu": r.prnu.to_dict() if r.prnu else None,
+            "linearity_error_percent": vars(r.linearity) if r.linearity else None,
+        }
+    return account
+
+
+def _doubtful(found: Calibration, fill: dict[float, float]) -> list[dict[str, Any]]:
+    doubtful: list[dict[str, Any]] = []
+    for r in found.measured:
+        if r.dark is None or r.read is None:
+            continue
+        at, n, read = [r.iso, r.iso], r.dark.statistics.frames, r.read
+        if r.iso in fill:
+            reason = "no flats at this ISO: K from the line through the others"
+            doubtful.append({"field": "K", "iso": at, "reason": reason})
+        if n < FEW_DARKS:
+            reason = f"only {n} darks; {FEW_DARKS} or more tell the shape"
+            doubtful.append({"field": "tukey_lambda", "iso": at, "reason": reason})
+        made = read.tukey_lambda.scale.value * tukey_lambda_std(read.tukey_lambda.shape.value)
+        if abs(math.log(made / read.gaussian.value)) > 0.015:
+            reason = f"Tukey-lambda std {made:.4g} DN, measured {read.gaussian.value:.4g}: other tails"
+            doubtful.append({"field": "sigma_tukey_lambda", "iso": at, "reason": reason})
+        if read.gaussian.value < 0.35:
+            reason = "less than 0.35 DN: lost in the rounding to whole DN"
+            doubtful.append({"field": "sigma_gaussian", "iso": at, "reason": reason})
+    return doubtful
+
+
+def _rounded(value: Any) -> Any:
+    """Round every float to DIGITS digits, so that the file is short and the same on every machine."""
+    if isinstance(value, (np.floating, float)):
+        return float(f"{float(value):.{DIGITS}g}")
+    if isinstance(value, np.integer):
+        return int(value)
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(item) for item in value]
+    return value

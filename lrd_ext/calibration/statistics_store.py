@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Statistics kept on disk, one whole file each, so that a killed run goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+#: Raised when the meaning of what is kept changes: older files are then measured anew.
+VERSION = 1
+
+Arrays = Mapping[str, np.ndarray]
+
+
+class StatisticsStore:
+    """Named sets of arrays in a folder; without a folder nothing is kept."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        if folder is not None:
+            folder.mkdir(exist_ok=True)
+            for leftover in folder.glob(".*.part"):  # of a run that was killed while writing
+                leftover.unlink(missing_ok=True)
+
+    def remember(self, kind: str, identity: str, measure: Callable[[], Arrays]) -> Arrays:
+        """Return what is kept under an identity, or measure it and keep it."""
+        if self.folder is None:
+            return measure()
+        key = hashlib.sha256(f"{VERSION} {kind} {identity}".encode()).hexdigest()[:32]
+        path = self.folder / f"{kind}_{key}.npz"
+        kept = _load(path)
+        if kept is None:
+            _save(path, measure())
+            kept = _load(path)
+        if kept is None:
+            raise OSError(f"{path}: written, but cannot be read back")
+        return kept
+
+
+def _load(path: Path) -> dict[str, np.ndarray] | None:
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            return {name: data[name] for name in data.files}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        return None
+
+
+def _save(path: Path, arrays: Arrays) -> None:
+    from lrd_ext.raw.atomic import replacing
+
+    with replacing(path) as file:
+        np.savez_compressed(file, allow_pickle=False, **dict(arrays))

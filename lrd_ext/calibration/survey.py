@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A first look at every frame: what it is, its level, its noise, and how evenly it is lit."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import numpy as np
+
+from .dark_frames import site_planes
+from .frames import Frame, Picture
+from .row_column import two_way
+from .statistics_store import Arrays, StatisticsStore
+
+#: Blocks a side in which the level of a frame is kept.
+BLOCKS = 8
+#: Failures of one file that are no fault of this program.
+FILE_ERRORS = (ValueError, TypeError, OSError, MemoryError)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Record:
+    """What is kept of one frame; ``error`` says why it could not be read, and then nothing else counts.
+
+    ``means`` (4,) raw DN by site; ``std`` of single pixels without the fixed pattern [DN]; ``blocks`` (8, 8)
+    raw DN; ``clipped`` fraction at white; ``border`` (6,) of the masked strip: black by site, read and row
+    noise [DN].
+    """
+
+    name: str
+    identity: str
+    error: str | None = None
+    kind: str | None = None
+    iso: float = 0.0
+    exposure_s: float = 0.0
+    black: tuple[float, ...] | None = None
+    white: float = 0.0
+    cfa: str = ""
+    make: str = ""
+    model: str = ""
+    shape: tuple[int, int] = (0, 0)
+    means: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(4))
+    std: float = 0.0
+    blocks: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((BLOCKS, BLOCKS)))
+    clipped: float = 0.0
+    border: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
+
+    @property
+    def level(self) -> float:
+        """Mean of all sites, raw DN."""
+        return float(self.means.mean())
+
+
+_PLAIN = (
+    "error",
+    "kind",
+    "iso",
+    "exposure_s",
+    "black",
+    "white",
+    "cfa",
+    "make",
+    "model",
+    "shape",
+    "std",
+    "clipped",
+)
+_ARRAYS = ("means", "blocks", "border")
+
+
+def look_at(frame: Frame, store: StatisticsStore) -> Record:
+    """Return the record of a frame, from the store where it was looked at before."""
+    kept = store.remember("frame", frame.identity, lambda: _measure(frame))
+    plain = json.loads(str(kept["plain"]))
+    plain["black"] = tuple(plain["black"]) if plain["black"] else None
+    plain["shape"] = tuple(plain["shape"])
+    arrays: dict[str, Any] = {name: kept[name] for name in _ARRAYS}
+    return Record(frame.name, frame.identity, **plain, **arrays)
+
+
+def _measure(frame: Frame) -> Arrays:
+    try:
+        record = _record(frame, frame.load())
+    except FILE_ERRORS as error:
+        record = Record(frame.name, frame.identity, error=str(error), kind=frame.kind)
+    plain = json.dumps({name: getattr(record, name) for name in _PLAIN})
+    return {"plain": np.array(plain), **{name: np.asarray(getattr(record, name)) for name in _ARRAYS}}
+
+
+def _record(frame: Frame, picture: Picture) -> Record:
+    m = picture.mosaic
+    if min(m.shape) < 4 * BLOCKS:
+        raise ValueError(
+            f"{frame.name}: at least {4 * BLOCKS} x {4 * BLOCKS} pixels are needed, got {m.shape}"
+        )
+    return Record(
+        frame.name,
+        frame.identity,
+        kind=frame.kind,
+        iso=picture.iso,
+        exposure_s=picture.exposure_s,
+        black=picture.black,
+        white=picture.white,
+        cfa=picture.cfa,
+        make=picture.make,
+        model=picture.model,
+        shape=(m.shape[0], m.shape[1]),
+        means=np.array([plane.mean(dtype=np.float64) for plane in site_planes(m)]),
+        std=pixel_std(m),
+        blocks=block_means(m),
+        clipped=float((m >= picture.white).mean()),
+        border=_border_figures(picture.border),
+    )
+
+
+def pixel_std(mosaic: np.ndarray) -> float:
+    """Estimate the deviation of single pixels from differences of neighbours of one site, DN."""
+    step = max(mosaic.shape[0] // 1024, 1) * 2
+    rows = mosaic[::step].astype(np.int32)
+    d = rows[:, 2:] - rows[:, :-2]
+    limit = 6 * max(1.4826 * float(np.median(np.abs(d))), 1.0)
+    return float(np.sqrt(np.mean(np.square(np.clip(d, -limit, limit), dtype=np.float64)) / 2))
+
+
+def block_means(mosaic: np.ndarray) -> np.ndarray:
+    """Return means over 8 x 8 blocks, raw DN."""
+    h, w = (size // BLOCKS for size in mosaic.shape)
+    cut = mosaic[: h * BLOCKS, : w * BLOCKS].reshape(BLOCKS, h, BLOCKS, w)
+    return cut.mean(axis=(1, 3), dtype=np.float64)
+
+
+def _border_figures(strip: np.ndarray | None) -> np.ndarray:
+    """Measure a masked strip by itself: spatial, so fixed columns and rows count as noise of the frame."""
+    if strip is None:
+        return np.zeros(0)
+    black = np.array([plane.mean(dtype=np.float64) for plane in site_planes(strip)])
+    residual = strip.astype(np.float64)
+    for plane, level in zip(site_planes(residual), black, strict=True):
+        plane -= level
+    rows, _, rest = two_way(residual)
+    h, w = rest.shape
+    pixel = float(np.square(rest).sum()) / ((h - 1) * (w - 1))
+    row = float(rows.var(ddof=1)) - pixel / w
+    return np.array([*black, np.sqrt(max(pixel - 1 / 12, 0)), np.sqrt(max(row, 0))])

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The calibration in plain words: what can be trusted, which model to use, what to shoot again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from .calibrate import FEW_DARKS, Calibration, IsoResult
+from .intervals import SUSPICION
+
+#: K/ISO may bend by this much before it is worth a word.
+BENT = 0.02
+
+
+def better_model(found: Calibration) -> str:
+    """Return "gaussian" or "tukey_lambda": whose darks are nearer to the real ones, by KLD over all ISOs."""
+    total = {"gaussian": 0.0, "tukey_lambda": 0.0}
+    for r in found.measured:
+        if r.read is not None:
+            for model, agreement in r.read.models.items():
+                total[model] += agreement.kld
+    # The shape costs a parameter: a gain of less than 1e-4 nats an ISO is not worth it.
+    gain = (total["gaussian"] - total["tukey_lambda"]) / max(len(found.measured), 1)
+    return "tukey_lambda" if gain > 1e-4 else "gaussian"
+
+
+def verdict(found: Calibration) -> tuple[str, ...]:
+    """Say in sentences what was found, and what to shoot again if something is off."""
+    return (*_summary(found), *_sources_of_doubt(found))
+
+
+def _summary(found: Calibration) -> Iterator[str]:
+    if not found.measured:
+        yield "First estimate from masked borders: shoot darks and flats for a calibration."
+        return
+    known = [r for r in found.measured if r.transfer]
+    if known:
+        yield f"K is known at {len(known)} of {len(found.measured)} ISOs."
+    else:
+        yield "K is unknown (null): without pairs of flats the profile has no shot noise."
+    model = better_model(found)
+    g, t = (
+        np.mean([r.read.models[m].kld for r in found.measured if r.read])
+        for m in ("gaussian", "tukey_lambda")
+    )
+    name = "the Tukey-lambda distribution" if model == "tukey_lambda" else "the Gaussian"
+    yield f"Use {name} for read noise: KLD {t:.2g} nats with Tukey-lambda, {g:.2g} with the Gaussian."
+    for a, b in zip(found.branches, found.branches[1:], strict=False):
+        low, high = found.measured[a[1]].iso, found.measured[b[0]].iso
+        yield f"The gain switches between ISO {low:g} and ISO {high:g}."
+
+
+def _sources_of_doubt(found: Calibration) -> Iterator[str]:
+    if found.left_out:
+        yield f"{len(found.left_out)} of {found.frames} frames were left out: see calibration.left_out."
+    if found.unpaired:
+        yield f"{len(found.unpaired)} flats have no second one of their level: shoot flats in pairs."
+    for line, (a, b) in zip(found.gain_lines, found.branches, strict=True):
+        if line and line.misfit > BENT and line.p < SUSPICION:
+            ends = f"ISO {found.measured[a].iso:g} to {found.measured[b].iso:g}"
+            yield f"K is not proportional to ISO within {ends}: off by up to {line.misfit:.1%}."
+    for r in found.isos:
+        yield from (f"ISO {r.iso:g}: {text}" for text in _at(r))
+
+
+def _at(r: IsoResult) -> Iterator[str]:
+    yield from (f"{text}." for text in r.missing)
+    if r.dark is not None and r.read is not None:
+        n = r.dark.statistics.frames
+        if n < FEW_DARKS:
+            yield f"only {n} darks, shoot at least {FEW_DARKS}, better 16."
+        drift = r.dark.drift
+        if drift and drift.low * drift.high > 0 and abs(drift.value) > 0.25 * r.read.gaussian.value:
+            yield f"the dark level drifted by {drift.value:+.2g} DN over the series: warm it up first."
+        if r.read.gaussian.value < 0.35:
+            yield "read noise below 0.35 DN is lost in the rounding."
+        if r.read.banding_rows:
+            line = r.read.banding_rows[0]
+            yield f"banding every {1 / line.cycles:.1f} rows, {line.amplitude:.2g} DN."
+    if r.transfer is not None:
+        if r.transfer.chi2_per_dof > 3:
+            yield "variance over mean is not straight: were the flats even, defocused and steady?"
+        if r.transfer.p_sites < SUSPICION:
+            sites = [line.K.value for line in r.transfer.lines]
+            yield f"K differs between sites by {max(sites) / min(sites) - 1:.1%}, more than chance."
+        if r.transfer.K.error > 0.02 * r.transfer.K.value:
+            half = 1.96 * r.transfer.K.error / r.transfer.K.value
+            yield f"K is known to {half:.0%} only: shoot more pairs of flats."
+    if r.linearity and max(abs(r.linearity.lowest), abs(r.linearity.highest)) > 3 and math.isfinite(r.iso):
+        yield f"signal over exposure is off a straight line by {r.linearity.mean_absolute:.1f} % on average."
