@@ -8,14 +8,20 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .commands import doctor, inspect, profile, synth
+from .commands import calibrate, doctor, inspect, profile, synth
 from .commands.errors import say
 from .version import __version__
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
-_COMMANDS = {"synth": synth, "profile": profile, "inspect": inspect, "doctor": doctor}
+_COMMANDS = {
+    "synth": synth,
+    "profile": profile,
+    "calibrate": calibrate,
+    "inspect": inspect,
+    "doctor": doctor,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

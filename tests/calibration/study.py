@@ -108,9 +108,9 @@ def report(study: Study, seconds: float) -> str:
     lines = [
         "# Coverage of the 95 % intervals of `lrd calibrate`",
         "",
-        f"`make calibration-study`: {study.runs} cameras made up by `tests/calibration/synthetic_camera.py`,",
-        "each 4 ISOs with a gain switch, 16 darks and 8 pairs of flats an ISO, frames of 192 x 256, of 10, 12",
-        "and 14 bits in turn, with row and column noise, black-level error by site, PRNU 1 %, vignetting, dark",
+        f"`make calibration-study`: {study.runs} cameras of `tests/calibration/synthetic_camera.py`, each 4",
+        "ISOs with a gain switch, 16 darks and 8 pairs of flats an ISO, frames of 192 x 256, of 10, 12 and 14",
+        "bits in turn, with row and column noise, black-level error by site, PRNU 1 %, vignetting, dark",
         f"shading, 30 hot pixels; drawn by `fused_synth`. {seconds:.0f} s on one thread.",
         "",
         "| figure | estimates | coverage | lowest, highest single coverage | mean error | mean abs. error |",
@@ -122,8 +122,8 @@ def report(study: Study, seconds: float) -> str:
         factor = 100 if unit else 1
         errors = np.array(tally.errors) * factor
         lines.append(
-            f"| {kind} | {len(tally.hits)} | {np.mean(tally.hits):.1%} | {min(single):.1%}, {max(single):.1%} "
-            f"| {errors.mean():+.4f}{unit} | {np.abs(errors).mean():.4f}{unit} |"
+            f"| {kind} | {len(tally.hits)} | {np.mean(tally.hits):.1%} | {min(single):.1%}, "
+            f"{max(single):.1%} | {errors.mean():+.4f}{unit} | {np.abs(errors).mean():.4f}{unit} |"
         )
     lines += [
         "",

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plots of a calibration, drawn with matplotlib without a display."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lrd_ext.raw import site_labels
+
+from .calibrate import Calibration, IsoResult
+from .gain_switch import GainLine
+from .intervals import Estimate
+from .row_column import BandingLine
+from .tukey_lambda_fit import model_quantiles, probability_plot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = ("#c0392b", "#1e8449", "#7fb069", "#2471a3")
+
+
+def all_plots(found: Calibration) -> Iterator[tuple[str, str, Figure]]:
+    """Give name, caption and figure of every plot that can be drawn."""
+    if found.measured:
+        yield "over_iso", "Gain, read noise and row noise over ISO", draw_over_iso(found)
+    for r in found.isos:
+        if r.transfer is not None:
+            yield (
+                f"photon_transfer_iso{r.iso:g}",
+                f"Photon transfer at ISO {r.iso:g}",
+                draw_transfer(found, r),
+            )
+        if r.read is not None:
+            yield f"darks_iso{r.iso:g}", f"Dark frames at ISO {r.iso:g}", draw_darks(found, r)
+
+
+def _figure(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for ax in axes.flat:
+        ax.grid(alpha=0.25)
+        ax.tick_params(labelsize=8)
+    return figure, axes
+
+
+def draw_over_iso(found: Calibration) -> Figure:
+    """Draw K, K/ISO, read noise and row noise over ISO; a line breaks where the gain switches."""
+    figure, axes = _figure(1, 3, (13.0, 4.0))
+    gain, read, electrons = axes[0]
+    for branch, ((a, b), line) in enumerate(zip(found.branches, found.gain_lines, strict=True)):
+        _draw_branch(found.measured[a : b + 1], line, gain, read, electrons, branch)
+    for low, high in zip(found.branches, found.branches[1:], strict=False):
+        switch = math.sqrt(found.measured[low[1]].iso * found.measured[high[0]].iso)
+        for ax in axes[0]:
+            ax.axvline(switch, color="#888", ls=":", lw=1)
+    for ax, title, unit in (
+        (gain, "Gain over ISO: K and its line", "K [DN/e-]"),
+        (read, "Read (circles), row (squares), column (triangles)", "noise [DN]"),
+        (electrons, "Read noise in electrons", "read noise [e-]"),
+    ):
+        ax.set(xscale="log", yscale="log", xlabel="ISO", ylabel=unit)
+        ax.set_title(title, fontsize=9)
+    if not any(r.transfer for r in found.measured):
+        gain.text(0.5, 0.5, "K unknown: no pairs of flats", ha="center", transform=gain.transAxes)
+    return figure
+
+
+def _draw_branch(
+    rows: tuple[IsoResult, ...], line: GainLine | None, gain: Axes, read: Axes, electrons: Axes, branch: int
+) -> None:
+    colour = COLOURS[3 * (branch % 2)]
+    iso = np.array([r.iso for r in rows])
+    known = [(r.iso, r.transfer.K, r.read.gaussian) for r in rows if r.transfer and r.read]
+    for x, K, sigma in known:
+        _point(gain, x, K, colour, "o")
+        e = Estimate(sigma.value / K.value, sigma.low / K.value, sigma.high / K.value)
+        _point(electrons, x, e, colour, "o")
+    if line is not None:
+        gain.plot(iso, line.per_iso * iso + line.offset, color=colour, lw=1)
+    for r in rows:
+        if r.read is not None:
+            for e, marker in ((r.read.gaussian, "o"), (r.read.row, "s"), (r.read.col, "^")):
+                _point(read, r.iso, e, colour, marker)
+    for name, ls in (("gaussian", "-"), ("row", "--"), ("col", ":")):
+        read.plot(iso, [getattr(r.read, name).value for r in rows], color=colour, lw=1, ls=ls)
+
+
+def _point(ax: Axes, x: float, e: Estimate, colour: str, marker: str) -> None:
+    if e.value > 0:
+        low = min(max(e.value - e.low, 0.0), 0.999 * e.value)
+        ax.errorbar(x, e.value, [[low], [e.high - e.value]], fmt=marker, ms=4, color=colour, capsize=2)
+
+
+def draw_transfer(found: Calibration, r: IsoResult) -> Figure:
+    """Draw variance over mean by site with its line, and residuals in standard errors."""
+    figure, axes = _figure(1, 2, (11.0, 4.0))
+    curve, residual = axes[0]
+    labels = site_labels(found.sensor.cfa)
+    assert r.transfer is not None
+    for line in r.transfer.lines:
+        mean = np.array([p.mean for p in line.points])
+        variance = np.array([p.variance for p in line.points])
+        used, colour = np.array(line.used), COLOURS[line.site]
+        curve.plot(
+            mean[used],
+            variance[used],
+            "o",
+            ms=4,
+            color=colour,
+            label=f"{labels[line.site]} K {line.K.value:.5g}",
+        )
+        curve.plot(mean[~used], variance[~used], "x", ms=5, color=colour)
+        ends = np.array([0, mean.max()])
+        curve.plot(ends, line.K.value * ends + line.offset, color=colour, lw=0.8)
+        misses = (variance - line.K.value * mean - line.offset) / np.array(line.errors)
+        residual.plot(mean, misses, "o", ms=4, color=colour)
+    left = [p for g in r.flats if g.name in r.transfer.left_out for p in g.statistics.points(g.name)]
+    curve.plot(
+        [p.mean for p in left],
+        [p.variance for p in left],
+        "x",
+        ms=5,
+        color="#999",
+        label="left out" if left else None,
+    )
+    curve.set(xlabel="mean above black [DN]", ylabel="temporal variance [DN²]")
+    curve.set_title(f"ISO {r.iso:g}: K = {r.transfer.K.value:.5g} DN/e-", fontsize=9)
+    curve.legend(fontsize=8)
+    residual.axhspan(-1.96, 1.96, color="#ccc", alpha=0.4)
+    residual.set(xlabel="mean above black [DN]", ylabel="residual [standard errors]")
+    residual.set_title(f"Residuals: chi² per degree of freedom {r.transfer.chi2_per_dof:.2f}", fontsize=9)
+    return figure
+
+
+def draw_darks(found: Calibration, r: IsoResult) -> Figure:
+    """Draw QQ of both models, spectrum, row and column profiles, and dark shading."""
+    figure, axes = _figure(2, 3, (13.0, 7.5))
+    assert r.dark is not None
+    assert r.read is not None
+    d = r.dark.statistics
+    _draw_qq(axes[0, 0], r)
+    _draw_spectrum(axes[0, 1], d.row_power, d.height, r.read.banding_rows, "rows", COLOURS[0])
+    _draw_spectrum(axes[0, 1], d.col_power, d.width, r.read.banding_cols, "columns", COLOURS[3])
+    for ax, profile, what in ((axes[1, 0], d.row_profile, "row"), (axes[1, 1], d.col_profile, "column")):
+        for parity, shade in ((0, "#2471a3"), (1, "#c0392b")):
+            own = profile[parity::2]
+            ax.plot(np.arange(parity, len(profile), 2), own - profile.mean(), lw=0.6, color=shade)
+        ax.set(xlabel=f"{what} (even blue, odd red)", ylabel="mean dark [DN]")
+        ax.set_title(f"Mean of {d.frames} darks by {what}", fontsize=9)
+    _draw_shading(figure, axes[0, 2], d.shading)
+    _draw_hot(axes[1, 2], d.hot, d.hot_excess, (d.height, d.width))
+    figure.suptitle(f"ISO {r.iso:g}, {r.dark.exposure_s:g} s", fontsize=10)
+    return figure
+
+
+def _draw_qq(ax: Axes, r: IsoResult) -> None:
+    assert r.dark is not None
+    assert r.read is not None
+    hist = r.dark.statistics.histogram
+    p, sample = probability_plot(hist)
+    fit = r.read.tukey_lambda
+    models = (
+        ("Gaussian", r.read.gaussian.value, None, "gaussian", COLOURS[0]),
+        (f"Tukey-lambda {fit.shape.value:+.3f}", fit.std, fit.shape.value, "tukey_lambda", COLOURS[3]),
+    )
+    for name, std, shape, key, colour in models:
+        theory = model_quantiles(hist, p, std, shape)
+        kld = r.read.models[key].kld
+        ax.plot(theory, sample, ".", ms=3, color=colour, label=f"{name}, KLD {kld:.2g}")
+    ends = np.array([sample.min(), sample.max()])
+    ax.plot(ends, ends, color="#555", lw=0.8)
+    ax.set(xlabel="quantile of the model [DN]", ylabel="quantile of the darks [DN]")
+    ax.set_title("QQ of both models", fontsize=9)
+    ax.legend(fontsize=8)
+
+
+def _draw_spectrum(
+    ax: Axes, power: np.ndarray, lines: int, found: tuple[BandingLine, ...], what: str, colour: str
+) -> None:
+    ax.semilogy(np.arange(1, len(power) + 1) / lines, power, lw=0.6, color=colour, label=what)
+    for line in found[:5]:
+        ax.axvline(line.cycles, color=colour, ls=":", lw=0.8)
+    ax.set(xlabel="cycles per line", ylabel="power (white = 1)")
+    ax.set_title("Spectrum of row and column means", fontsize=9)
+    ax.legend(fontsize=8)
+
+
+def _draw_shading(figure: Figure, ax: Axes, shading: np.ndarray) -> None:
+    mean = shading.mean(axis=0)
+    limit = max(float(np.percentile(np.abs(mean), 99.5)), 1e-3)
+    shown = ax.imshow(mean, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
+    ax.grid(visible=False)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.set_title("Dark shading [DN], mean of the sites", fontsize=9)
+    figure.colorbar(shown, ax=ax, shrink=0.8)
+
+
+def _draw_hot(ax: Axes, hot: np.ndarray, excess: np.ndarray, shape: tuple[int, int]) -> None:
+    ax.set_title(f"{len(hot)} hot pixels ({1e6 * len(hot) / math.prod(shape):.0f} per million)", fontsize=9)
+    if len(hot):
+        most = np.argsort(-np.abs(excess))[:5000]
+        ax.scatter(hot[most, 1], hot[most, 0], s=3, c="#c0392b")
+    ax.set(xlim=(0, shape[1]), ylim=(shape[0], 0), xlabel="column", ylabel="row")
