@@ -5,7 +5,10 @@ BIN := $(VENV)/bin
 CPP := $(wildcard csrc/*.cpp csrc/*.h csrc/*/*.cpp csrc/*/*.h csrc/*/*.cu csrc/*/*.cuh tests/cuda/*.cpp tests/cuda/*.h)
 NATIVE_SOURCES := setup.py pyproject.toml csrc/cuda/toolkit.py $(filter csrc/%,$(CPP))
 
-.PHONY: demo test lint types format bench verify clean
+# GPUs the kernels are compiled for by cuda-check: compute capabilities without the dot, or all.
+ARCHS ?= 75 90 120
+
+.PHONY: demo test lint types format bench verify cuda-check clean
 
 # Pinned packages first (constraints.txt), then the package against them, so that nothing resolves anew.
 $(VENV)/.packages: constraints.txt pyproject.toml
@@ -50,6 +53,13 @@ types: $(VENV)/.installed
 format: $(VENV)/.installed
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(CPP)
+
+# The kernels without a GPU: compiled for ARCHS where there is an nvcc, and run on the host under sanitizers.
+cuda-check: $(VENV)/.installed
+	! command -v nvcc > /dev/null || $(BIN)/python -m pip install --quiet --constraint constraints.txt \
+		nvidia-cuda-nvdisasm || echo "cuda-check: no nvdisasm to be had"
+	$(BIN)/python csrc/cuda/check.py $(ARCHS)
+	$(BIN)/python -m pytest tests/cuda
 
 bench: $(VENV)/.installed
 	$(BIN)/pytest benchmarks --benchmark-only

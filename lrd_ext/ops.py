@@ -46,7 +46,7 @@ def why_not_cuda(device: int) -> str:
         return WHY_NOT_NATIVE
     if not NATIVE.cuda_targets:
         return f"the compiled module has no CUDA kernels, because {WHY_NOT_CUDA[NATIVE.cuda_why_not]}"
-    if torch.compiler.is_compiling():  # a question to the device would break the graph; the op itself complains
+    if torch.compiler.is_compiling():  # asking the device would break the graph; the op complains
         return ""
     capability = torch.cuda.get_device_capability(device)
     if targets_serve(NATIVE.cuda_targets, *capability):

@@ -41,7 +41,7 @@ struct VectorOf<8> {
 template <typename T, int kCount>
 LRD_DEVICE void read_run(const T* source, T (&run)[kCount]) {
   using Vector = typename VectorOf<sizeof run>::Type;
-  constexpr int kVectors = sizeof run / sizeof(Vector);
+  constexpr int kVectors = kCount * sizeof(T) / sizeof(Vector);
   Vector vector[kVectors];
   LRD_UNROLL
   for (int i = 0; i < kVectors; ++i) vector[i] = reinterpret_cast<const Vector*>(source)[i];
@@ -51,7 +51,7 @@ LRD_DEVICE void read_run(const T* source, T (&run)[kCount]) {
 template <typename T, int kCount>
 LRD_DEVICE void write_run(T* target, const T (&run)[kCount]) {
   using Vector = typename VectorOf<sizeof run>::Type;
-  constexpr int kVectors = sizeof run / sizeof(Vector);
+  constexpr int kVectors = kCount * sizeof(T) / sizeof(Vector);
   Vector vector[kVectors];
   memcpy(vector, run, sizeof run);
   LRD_UNROLL
