@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""fused_synth on the GPU against the CPU, bit for bit, over shapes, layouts, dtypes and modes.
+
+``parity.py RESULT.json``; ``--short`` runs a few small cases, for compute-sanitizer. NaN equals NaN: its sign
+and payload are the processor's own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+import traceback
+
+import torch
+
+from lrd_ext import NoiseParams, fused_synth
+
+CAMERA = {
+    "ratio": 100.0,
+    "white": 16383.0,
+    "black": [512.0, 511.0, 513.0, 512.5],
+    "sigma_read": 6.0,
+    "tukey_lambda": -0.14,
+    "bias": [0.1, -0.2, 0.3, 0.05],
+}
+LINES = {"sigma_row": 1.3, "sigma_col": 0.7}
+SHAPES = [(2, 2), (6, 130), (3, 66, 126), (2, 1, 34, 258), (1, 4, 32, 64), (3, 4, 17, 65), (2, 4, 33, 68)]
+DTYPES = [torch.float32, torch.float16, torch.bfloat16, torch.uint16]
+FLOATS = DTYPES[:3]
+BITS = {torch.float32: torch.int32, torch.float16: torch.int16, torch.bfloat16: torch.int16}
+
+
+def scene(shape, dtype, seed=0):
+    """Signal over decades with zeros, highlights, negatives and a few NaN."""
+    draw = torch.Generator().manual_seed(seed)
+    clean = torch.rand(shape, generator=draw) ** 3
+    pick = torch.rand(shape, generator=draw)
+    clean[pick < 0.02] = 0.0
+    clean[pick > 0.98] = 1.7
+    clean[(pick > 0.5) & (pick < 0.51)] = -0.01
+    if dtype == torch.uint16:
+        return (clean * 15000 + 600).clamp(0, 65535).to(torch.int32).to(torch.uint16)
+    clean[(pick > 0.6) & (pick < 0.605)] = float("nan")
+    return clean.to(dtype)
+
+
+def differing(got, expected):
+    """Count elements whose bits differ, a NaN against a NaN apart."""
+    got, expected = got.cpu(), expected.cpu()
+    if expected.dtype == torch.uint16:
+        return int((got.to(torch.int32) != expected.to(torch.int32)).sum())
+    same = got.view(BITS[got.dtype]) == expected.view(BITS[got.dtype])
+    return int((~(same | (got.isnan() & expected.isnan()))).sum())
+
+
+def both(clean, params, **options):
+    """Draw on both devices; return (elements that differ, elements)."""
+    expected = fused_synth(clean, params, backend="cpu", **options)
+    moved = {k: v.cuda() if isinstance(v, torch.Tensor) else v for k, v in options.items()}
+    got = fused_synth(clean.cuda(), params.to("cuda"), backend="cuda", **moved)
+    return differing(got, expected), expected.numel()
+
+
+def modes(shape):
+    """Every mode and output dtype on one frame."""
+    outputs = [("dn", torch.float32), *itertools.product(("normalized", "dn_float"), FLOATS)]
+    for read, shot, quantize, clip, (output, dtype) in itertools.product(
+        ("none", "gaussian", "tukey_lambda"), (True, False), ("round", "uniform", "none"),
+        ("adc", "black", "none"), outputs,
+    ):  # fmt: skip
+        params = NoiseParams(K=2.3, **CAMERA, **LINES, read=read, shot=shot)
+        options = {"quantize": quantize, "clip": clip, "output": output, "dtype": dtype}
+        yield f"{read} {shot} {options}", (scene(shape, torch.float32), params), {"seed": 5} | options
+
+
+def shapes():
+    """Shapes that fill no tile, all input dtypes, dark frames, a crop, parameters per sample."""
+    for n, (shape, dtype) in enumerate(itertools.product(SHAPES, DTYPES)):
+        params = NoiseParams(K=2.3, **CAMERA, **LINES, read="tukey_lambda")
+        options = {"seed": -1, "index": 2**40 + 3, "origin": (6, -10)}
+        yield f"{shape} {dtype}", (scene(shape, dtype, n), params), options
+        dark = 40 * torch.randn(shape, generator=torch.Generator().manual_seed(n))
+        yield f"{shape} {dtype} dark", (scene(shape, dtype, n), params), options | {"dark": dark}
+    wide = scene((3, 70, 150), torch.float32)
+    yield "crop", (wide[:, 2:66, 6:140], NoiseParams(K=2.3, **CAMERA)), {"seed": 1, "output": "dn"}
+    camera = CAMERA | {"tukey_lambda": [0.0, 0.12, -0.3]}
+    per_sample = NoiseParams(K=[0.02, 7.0, 120.0], **camera, **LINES, read="tukey_lambda")
+    index = torch.tensor([0, 2**32, 2**56 - 1])
+    yield "per sample", (wide, per_sample), {"seed": 1, "index": index, "output": "dn"}
+
+
+def large():
+    """Many words through every method of the Poisson quantile."""
+    for K, ratio in itertools.product((0.001, 0.02, 0.3, 1.0, 7.7, 120.0), (1.0, 30.0, 250.0)):
+        params = NoiseParams(K=K, **(CAMERA | {"ratio": ratio}), read="gaussian")
+        yield f"K {K} ratio {ratio}", (scene((1, 2048, 2048), torch.float32), params), {"seed": 3}
+
+
+def use_in_torch():
+    """CUDA graphs, torch.compile, another stream, and no waiting: each against the plain call."""
+    params = NoiseParams(K=2.3, **CAMERA, **LINES, read="gaussian").to("cuda")
+    clean = scene((2, 4, 40, 70), torch.float32).cuda()
+    seed, index, out = (
+        torch.tensor(7, device="cuda"),
+        torch.tensor([3, 4], device="cuda"),
+        torch.empty_like(clean),
+    )
+
+    def step(seed, index):
+        return fused_synth(clean, params, seed=seed, index=index)
+
+    fused_synth(clean, params, seed=seed, index=index, out=out)
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    expected = fused_synth(clean, params, seed=7, index=3)
+    torch.cuda.set_sync_debug_mode("default")
+    yield "no wait", differing(out, expected)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        fused_synth(clean, params, seed=seed, index=index, out=out)
+    seed.fill_(-9)
+    graph.replay()
+    yield "graph", differing(out, fused_synth(clean, params, seed=-9, index=3))
+    seed.fill_(7)
+    with torch.cuda.stream(torch.cuda.Stream()):
+        other = step(seed, index)
+    torch.cuda.synchronize()
+    yield "stream", differing(other, expected)
+    compiled = torch.compile(step, fullgraph=True)
+    yield "compile", differing(compiled(seed, index), expected)
+
+
+def main():
+    """Run the cases; return the exit status."""
+    short = "--short" in sys.argv
+    groups = (
+        {"shapes": shapes()}
+        if short
+        else {"modes": modes((2, 66, 134)), "shapes": shapes(), "large": large()}
+    )
+    result = {}
+    for group, cases in groups.items():
+        counted = {"cases": 0, "elements": 0, "differing": 0, "red": []}
+        for name, arguments, options in cases:
+            wrong, elements = both(*arguments, **options)
+            counted["cases"] += 1
+            counted["elements"] += elements
+            counted["differing"] += wrong
+            counted["red"] += [name] if wrong else []
+        result[group] = counted
+    if not short:
+        result["in torch"] = {"red": []}
+        try:
+            for name, wrong in use_in_torch():
+                result["in torch"][name] = "same bits" if wrong == 0 else f"{wrong} differ"
+                result["in torch"]["red"] += [name] if wrong else []
+        except Exception as error:  # what came before is still worth reporting
+            traceback.print_exc()
+            result["in torch"]["red"].append(f"{type(error).__name__}: {error}"[:300])
+    print(json.dumps(result, indent=1)[:3000])
+    if not short:
+        with open(sys.argv[1], "w") as file:
+            json.dump(result, file, indent=1)
+    return 1 if any(group["red"] for group in result.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

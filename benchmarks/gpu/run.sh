@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# One command for a machine with a GPU, an nvcc and a CUDA build of torch; needs no network. Builds with that torch,
+# compares GPU and CPU bit for bit, runs compute-sanitizer, measures, and writes
+# benchmarks/results/<device>-<commit>.{json,md}, under $OUT too where that is set. A tool that is missing is named and
+# left out. Ends within 9 minutes. Exit codes: 0 all that ran is right; 1 something is wrong; 3 no GPU, nothing written.
+# PYTHON chooses the interpreter; COMMIT names the commit where there is no git.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+ROOT=$PWD
+PYTHON=${PYTHON:-python3}
+case $PYTHON in */*) PYTHON=$(cd "$(dirname "$PYTHON")" && pwd)/$(basename "$PYTHON") ;; esac
+DEADLINE=$((SECONDS + ${LIMIT_S:-530}))
+WORK=$(mktemp -d)
+trap 'rm -rf "$WORK"' EXIT
+
+say() { printf '== %s (%d s left)\n' "$*" $((DEADLINE - SECONDS)); }
+
+# within SECONDS COMMAND...: no longer than that, nor than what is left of the whole.
+within() {
+  local most=$1 left=$((DEADLINE - SECONDS))
+  shift
+  [ "$left" -lt 5 ] && echo "no time left for: $*" && return 124
+  timeout --kill-after=5 $((most < left ? most : left)) "$@"
+}
+
+if ! "$PYTHON" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' 2> "$WORK/torch.txt"; then
+  tail -n 3 "$WORK/torch.txt"
+  echo "benchmarks/gpu/run.sh: no GPU that $PYTHON's torch can use. Nothing was run and nothing was written."
+  exit 3
+fi
+
+say "build with this machine's torch"
+export LRD_EXT_CUDA=1 LRD_EXT_NATIVE=1
+mkdir "$WORK/source" "$WORK/site"
+tar --exclude=.git --exclude=.venv --exclude=build --exclude='*.so' -cf - . | tar -xf - -C "$WORK/source"
+if within 240 "$PYTHON" -m pip install --quiet --no-index --no-build-isolation --no-deps --target "$WORK/site" \
+  "$WORK/source" > "$WORK/build.txt" 2>&1; then
+  export PYTHONPATH=$WORK/site
+else
+  tail -n 15 "$WORK/build.txt"
+  echo "pip did not build it; once more in place, without pyproject.toml, which an old setuptools cannot read"
+  mv "$WORK/source/pyproject.toml" "$WORK/source/pyproject.aside"
+  (cd "$WORK/source" && within 240 "$PYTHON" setup.py build_ext --inplace > "$WORK/build.txt" 2>&1) ||
+    { tail -n 30 "$WORK/build.txt" && echo "the build failed; nothing was written" && exit 1; }
+  export PYTHONPATH=$WORK/source
+fi
+cd "$WORK" # the checkout's own lrd_ext must not be the one that is imported
+HERE=$ROOT/benchmarks/gpu
+status=0
+
+say "GPU against CPU, bit for bit"
+within 150 "$PYTHON" "$HERE/parity.py" "$WORK/parity.json" || status=1
+
+# check TOOL: a run of compute-sanitizer; what it said is kept, and "not run" is told from "found errors".
+check() {
+  local tool=$1 said=$WORK/$1.txt
+  say "compute-sanitizer $tool"
+  if ! command -v compute-sanitizer > /dev/null; then
+    echo "not run: compute-sanitizer is not installed" | tee "$said"
+    return
+  fi
+  within 75 compute-sanitizer --tool "$tool" --error-exitcode 9 "$PYTHON" "$HERE/parity.py" --short > "$said" 2>&1
+  local code=$?
+  if [ $code = 0 ]; then
+    echo "clean" >> "$said"
+  elif grep -q physics_kernel "$said"; then
+    echo "found errors" >> "$said"
+    status=1
+  else # not supported here, no time left, or complaints about torch's own kernels
+    echo "not run: exit code $code" >> "$said"
+  fi
+  tail -n 4 "$said"
+}
+check memcheck
+check racecheck
+
+say "speed"
+within 200 "$PYTHON" "$HERE/speed.py" "$WORK/speed.json" || status=1
+
+say "Nsight Compute"
+if command -v ncu > /dev/null; then
+  within 60 ncu --clock-control none --kernel-name regex:physics_kernel --launch-skip 3 --launch-count 1 \
+    --section SpeedOfLight --section LaunchStats --section Occupancy \
+    "$PYTHON" "$HERE/speed.py" --one > "$WORK/ncu.txt" 2>&1 || echo "not run: exit code $?" >> "$WORK/ncu.txt"
+else
+  echo "not run: ncu is not installed" > "$WORK/ncu.txt"
+fi
+tail -n 3 "$WORK/ncu.txt"
+
+commit=${COMMIT:-$(git -C "$ROOT" rev-parse --short HEAD 2> /dev/null || echo unknown)}
+git -C "$ROOT" diff --quiet HEAD -- csrc lrd_ext setup.py 2> /dev/null || commit=$commit-changed
+say "results"
+"$PYTHON" "$HERE/results.py" "$WORK" "$commit" "$ROOT/benchmarks/results" ${OUT:+"$OUT"} || status=1
+exit $status
