@@ -59,7 +59,7 @@ class Group:
 
 @dataclasses.dataclass(frozen=True)
 class Sorted:
-    """Groups of frames, why frames were left out (name: reason), and flats that are alone at their level."""
+    """Groups of frames, why frames were left out (name: reason), and frames without another like them."""
 
     sensor: Sensor
     groups: tuple[Group, ...]
@@ -80,19 +80,20 @@ def sort_frames(records: Sequence[Record]) -> Sorted:
         raise ValueError(f"no frame can be read; the first, {first[0]}: {first[1]}")
     good = _of_one_camera(good, out)
     sensor = _sensor(good)
-    groups, unpaired = [], []
+    groups, unpaired, single = [], [], []
     for kind, iso, exposure in sorted({_key(r, sensor) for r in good}):
         members = [r for r in good if _key(r, sensor) == (kind, iso, exposure)]
         if kind == "dark":
             members = _steady_darks(members, sensor, out)
             groups += [Group(kind, iso, exposure, tuple(members))] if members else []
+            single += [r.name for r in members if len(members) == 1]
         else:
             for level in _levels(members, sensor):
                 level = _steady_flats(level, out)
                 groups += [Group(kind, iso, exposure, tuple(level))] if len(level) > 1 else []
                 unpaired += [r for r in level if len(level) == 1]
     alone = _wrong_exposures(unpaired, groups, sensor, out)
-    return Sorted(sensor, tuple(groups), out, tuple(r.name for r in alone))
+    return Sorted(sensor, tuple(groups), out, (*single, *(r.name for r in alone)))
 
 
 def _key(r: Record, sensor: Sensor) -> tuple[str, float, float]:

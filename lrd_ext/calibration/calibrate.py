@@ -20,7 +20,7 @@ from .flat_frames import FlatStatistics, flat_statistics
 from .frames import Frame
 from .gain_switch import GainLine, find_branches, fit_gain_line
 from .intervals import Estimate, from_frames, from_scatter
-from .photon_transfer import PhotonTransfer, photon_transfer
+from .photon_transfer import DARKS, PairPoint, PhotonTransfer, photon_transfer
 from .row_column import BandingLine, banding, line_noise, naive_line_noise
 from .statistics_store import Arrays, StatisticsStore
 from .survey import Record, look_at
@@ -83,6 +83,7 @@ class IsoResult:
     transfer: PhotonTransfer | None
     flats: tuple[FlatGroup, ...]
     prnu: Estimate | None
+    prnu_all: Estimate | None
     linearity: LinearityError | None
     missing: tuple[str, ...]
 
@@ -284,21 +285,36 @@ def _at_iso(
     transfer: PhotonTransfer | str = "no pairs of flats, so K is unknown"
     if lit:
         points = [p for g in lit for p in g.statistics.points(g.name)]
-        transfer = photon_transfer(points, sensor.range_dn)
+        transfer = photon_transfer(points, sensor.range_dn, _dark_points(dark))
     if isinstance(transfer, str):
         missing.append(transfer)
     K = transfer if isinstance(transfer, PhotonTransfer) else None
     read = _read_noise(dark.statistics) if dark else None
+    prnu = _prnu(lit, dark, K, read) if dark and K and read else (None, None)
     return IsoResult(
         iso=iso,
         dark=dark,
         read=read,
         transfer=K,
         flats=lit,
-        prnu=_prnu(lit, dark, K, read) if dark and K and read else None,
+        prnu=prnu[0],
+        prnu_all=prnu[1],
         linearity=_linearity(lit, dark, K) if K else None,
         missing=tuple(missing),
     )
+
+
+def _dark_points(dark: DarkGroup | None) -> list[PairPoint]:
+    """Return the darks by site as points of the photon transfer curve."""
+    if dark is None:
+        return []
+    d = dark.statistics
+    kurtosis = _excess_kurtosis(d.histogram.total, d.histogram.centres)
+    count = (d.frames - 1) * d.height * d.width // 4
+    return [
+        PairPoint(site, DARKS, dark.bias[site].value, float(d.pixel[:, site].mean()), kurtosis, count, 0.0)
+        for site in range(4)
+    ]
 
 
 def _read_noise(d: DarkStatistics) -> ReadNoise:
@@ -329,8 +345,8 @@ def _read_noise(d: DarkStatistics) -> ReadNoise:
             "tukey_lambda": agreement(hist, fit.std, fit.shape.value),
         },
         ppcc=ppcc_shape(hist),
-        banding_rows=banding(d.row_power, d.frames, naive_line_noise(d.squares, "row"), d.height),
-        banding_cols=banding(d.col_power, d.frames, naive_line_noise(d.squares, "col"), d.width),
+        banding_rows=banding(d.row_power, d.frames - 1, naive_line_noise(d.squares, "row"), d.height),
+        banding_cols=banding(d.col_power, d.frames - 1, naive_line_noise(d.squares, "col"), d.width),
     )
 
 
@@ -344,17 +360,26 @@ def _usable(group: FlatGroup, K: PhotonTransfer) -> bool:
     return group.name not in K.left_out
 
 
-def _prnu(flats: Sequence[FlatGroup], dark: DarkGroup, K: PhotonTransfer, read: ReadNoise) -> Estimate | None:
-    """PRNU of pixels (slow shading taken out) at the level nearest half saturation."""
+def _prnu(
+    flats: Sequence[FlatGroup], dark: DarkGroup, K: PhotonTransfer, read: ReadNoise
+) -> tuple[Estimate | None, Estimate | None]:
+    """Return PRNU of pixels (slow shading, rows, columns taken out) and of all, nearest half saturation."""
     usable = [g for g in flats if _usable(g, K)]
     if not usable:
-        return None
+        return None, None
     best = min(usable, key=lambda g: abs(float(g.statistics.mean.mean()) - 0.5 * K.saturation))
     s, d = best.statistics, dark.statistics
+    lines = read.row.value**2 + read.col.value**2
+    pixels = d.height * d.width // 4
     signal = s.mean - np.array([b.value for b in dark.bias])
-    in_dark = np.maximum(d.spatial_white - d.pixel.mean(axis=0) / d.frames, 0.0)
-    return photo_nonuniformity(
-        s.spatial_white, in_dark, s.variance / s.frames, signal, d.height * d.width // 4
+    # Mean of the squared signal: light that falls off to the corners weighs by its square.
+    squared = np.sqrt(signal**2 + np.maximum(s.spatial - s.spatial_white, 0.0))
+    pixel = d.pixel.mean(axis=0)
+    white_dark = np.maximum(d.spatial_white - pixel / d.frames, 0.0)
+    all_dark = np.maximum(d.spatial - (pixel + lines) / d.frames, 0.0)
+    return (
+        photo_nonuniformity(s.spatial_white, white_dark, s.variance / s.frames, squared, pixels),
+        photo_nonuniformity(s.spatial, all_dark, (s.variance + lines) / s.frames, signal, pixels),
     )
 
 

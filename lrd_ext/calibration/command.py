@@ -54,8 +54,8 @@ def run(
 ) -> int:
     """Calibrate a folder, write profile and report, print a summary.
 
-    What is measured of frames is kept in a folder beside the profile (its name with ``.statistics``): a run that
-    was killed goes on there, and ends with the same profile.
+    What is measured of frames is kept in a folder beside the profile (its name with ``.statistics``): a run
+    that was killed goes on there, and ends with the same profile.
 
     Args:
         folder: raw files, or a frames.csv.

@@ -19,6 +19,8 @@ CLIPPED = 1e-4
 #: Huber's limit, in standard errors of a point.
 HUBER = 2.5
 FEWEST_LEVELS = 3
+#: Name of the level of points that are darks.
+DARKS = "darks"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,13 +56,18 @@ class SiteLine:
 
 @dataclasses.dataclass(frozen=True)
 class PhotonTransfer:
-    """Gain at one ISO: K of all sites [DN/e-], each site's line, the chance that sites differ this much."""
+    """Gain at one ISO: K of all sites [DN/e-], each site's line, the chance that sites differ this much.
+
+    ``saturation`` in DN above black; ``left_out`` names levels; ``with_darks`` tells that darks had to stand
+    in for levels of light that are missing.
+    """
 
     K: Estimate
     lines: tuple[SiteLine, ...]
     p_sites: float
     saturation: float
     left_out: tuple[str, ...]
+    with_darks: bool = False
 
     @property
     def chi2_per_dof(self) -> float:
@@ -117,12 +124,15 @@ def saturation_level(points: Sequence[PairPoint], range_dn: float) -> float:
     return range_dn
 
 
-def photon_transfer(points: Sequence[PairPoint], range_dn: float) -> PhotonTransfer | str:
+def photon_transfer(
+    points: Sequence[PairPoint], range_dn: float, darks: Sequence[PairPoint] = ()
+) -> PhotonTransfer | str:
     """Fit one line per site and join the slopes.
 
     Args:
         points: pairs of flats at one ISO, all sites.
         range_dn: white minus black, DN.
+        darks: the darks by site as points of no light, used only where flats are of too few levels.
 
     Returns: the gain, or a text that says why there is none.
     """
@@ -131,16 +141,19 @@ def photon_transfer(points: Sequence[PairPoint], range_dn: float) -> PhotonTrans
         p for p in points if p.clipped <= CLIPPED and 0 < p.mean <= HIGHEST * saturation and p.variance > 0
     ]
     out = tuple(sorted({p.level for p in points} - {p.level for p in usable}))
+    if usable and len({p.level for p in usable}) < FEWEST_LEVELS:
+        usable += darks
     levels = {p.level for p in usable}
     why = f" ({len(out)} left out: clipped or above {HIGHEST:.0%} of saturation)" if out else ""
-    if len(levels) < FEWEST_LEVELS:
+    if len(levels) < (FEWEST_LEVELS - 1 if darks else FEWEST_LEVELS):
         return f"K needs pairs of flats at {FEWEST_LEVELS} or more levels of light, got {len(levels)}{why}"
+    with_darks = any(p.level == DARKS for p in usable)
     reach = [
         (min(means), max(means))
         for means in ([p.mean for p in usable if p.site == s] for s in range(4))
         if means
     ]
-    if any(high < 1.5 * low for low, high in reach):
+    if not with_darks and any(high < 1.5 * low for low, high in reach):
         return (
             f"K needs flats of different brightness: the brightest are less than 1.5 times the darkest{why}"
         )
@@ -148,7 +161,7 @@ def photon_transfer(points: Sequence[PairPoint], range_dn: float) -> PhotonTrans
     K, p_sites = _join(lines)
     if K.value <= 0:
         return "variance does not grow with the light: these are no flats of a linear sensor"
-    return PhotonTransfer(K, lines, p_sites, saturation, out)
+    return PhotonTransfer(K, lines, p_sites, saturation, out, with_darks)
 
 
 def _site_line(points: list[PairPoint]) -> SiteLine:

@@ -217,7 +217,8 @@ def _account_of(r: IsoResult) -> dict[str, Any]:
             "K_by_site": {str(line.site): line.K.to_dict() for line in r.transfer.lines},
             "saturation_dn": r.transfer.saturation,
             "levels_left_out": list(r.transfer.left_out),
-            "prnu": r.prnu.to_dict() if r.prnu else None,
+            "prnu_pixels": r.prnu.to_dict() if r.prnu else None,
+            "prnu": r.prnu_all.to_dict() if r.prnu_all else None,
             "linearity_error_percent": vars(r.linearity) if r.linearity else None,
         }
     return account
@@ -231,6 +232,9 @@ def _doubtful(found: Calibration, fill: dict[float, float]) -> list[dict[str, An
         at, n, read = [r.iso, r.iso], r.dark.statistics.frames, r.read
         if r.iso in fill:
             reason = "no flats at this ISO: K from the line through the others"
+            doubtful.append({"field": "K", "iso": at, "reason": reason})
+        if r.transfer is not None and r.transfer.with_darks:
+            reason = "from the darks and few levels of flats"
             doubtful.append({"field": "K", "iso": at, "reason": reason})
         if n < FEW_DARKS:
             reason = f"only {n} darks; {FEW_DARKS} or more tell the shape"

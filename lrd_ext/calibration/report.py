@@ -15,6 +15,7 @@ from lrd_ext.raw.atomic import replacing
 from lrd_ext.version import __version__
 
 from .calibrate import Calibration
+from .intervals import Estimate
 from .plots import all_plots
 from .verdict import verdict
 
@@ -127,11 +128,7 @@ def _emva(found: Calibration) -> str:
     rows = []
     for r in found.isos:
         dsnu = "-" if r.read is None else f"{r.read.dsnu.value:.4g} / {r.read.dsnu_white.value:.4g}"
-        prnu = (
-            "-"
-            if r.prnu is None
-            else f"{100 * r.prnu.value:.3g} ({100 * r.prnu.low:.3g} to {100 * r.prnu.high:.3g})"
-        )
+        prnu = " / ".join(_percent(e) for e in (r.prnu_all, r.prnu))
         bend = r.linearity
         linear = (
             "-" if bend is None else f"{bend.lowest:+.2f} / {bend.highest:+.2f} / {bend.mean_absolute:.2f}"
@@ -140,8 +137,17 @@ def _emva(found: Calibration) -> str:
         read = "-" if r.read is None else " ".join(f"{v:.4g}" for v in r.read.pixel)
         hot = "-" if r.dark is None else str(len(r.dark.statistics.hot))
         rows.append([f"{r.iso:g}", dsnu, prnu, linear, K, read, hot])
-    head = ["ISO", "DSNU all / pixels [DN]", "PRNU pixels [%]", "linearity error low / high / mean abs. [%]"]
+    head = [
+        "ISO",
+        "DSNU all / pixels [DN]",
+        "PRNU all / pixels [%]",
+        "linearity error low / high / mean abs. [%]",
+    ]
     return _rows([*head, "K by site", "read by site [DN]", "hot pixels"], rows)
+
+
+def _percent(e: Estimate | None) -> str:
+    return "-" if e is None else f"{100 * e.value:.3g} ({100 * e.low:.3g} to {100 * e.high:.3g})"
 
 
 def _bias(found: Calibration) -> str:
@@ -157,5 +163,5 @@ def _left_out(found: Calibration) -> str:
     if not found.left_out and not found.unpaired:
         return ""
     rows = [[escape(name), escape(reason)] for name, reason in found.left_out.items()]
-    rows += [[escape(name), "no second flat of its level"] for name in found.unpaired]
+    rows += [[escape(name), "no second frame like it"] for name in found.unpaired]
     return "<h2>Frames left out</h2>" + _rows(["frame", "reason"], rows)

@@ -115,7 +115,7 @@ def banding(power: np.ndarray, frames: int, sigma_lines: float, lines: int) -> t
 
     Args:
         power: (m,) mean spectrum, mean 1.
-        frames: how many spectra were averaged.
+        frames: how many independent spectra were averaged; residuals about the mean of n frames count n - 1.
         sigma_lines: standard deviation of the line means, DN.
         lines: number of rows or columns.
     """

@@ -13,6 +13,8 @@ from .intervals import SUSPICION
 
 #: K/ISO may bend by this much before it is worth a word.
 BENT = 0.02
+#: Banding below this share of the read noise is not worth a word.
+SEEN = 0.02
 
 
 def better_model(found: Calibration) -> str:
@@ -57,7 +59,7 @@ def _sources_of_doubt(found: Calibration) -> Iterator[str]:
     if found.left_out:
         yield f"{len(found.left_out)} of {found.frames} frames were left out: see calibration.left_out."
     if found.unpaired:
-        yield f"{len(found.unpaired)} flats have no second one of their level: shoot flats in pairs."
+        yield f"{len(found.unpaired)} frames have no second one like them and are not used: shoot pairs."
     for line, (a, b) in zip(found.gain_lines, found.branches, strict=True):
         if line and line.misfit > BENT and line.p < SUSPICION:
             ends = f"ISO {found.measured[a].iso:g} to {found.measured[b].iso:g}"
@@ -77,10 +79,12 @@ def _at(r: IsoResult) -> Iterator[str]:
             yield f"the dark level drifted by {drift.value:+.2g} DN over the series: warm it up first."
         if r.read.gaussian.value < 0.35:
             yield "read noise below 0.35 DN is lost in the rounding."
-        if r.read.banding_rows:
-            line = r.read.banding_rows[0]
+        line = next(iter(r.read.banding_rows), None)
+        if line and line.amplitude > SEEN * r.read.gaussian.value:
             yield f"banding every {1 / line.cycles:.1f} rows, {line.amplitude:.2g} DN."
     if r.transfer is not None:
+        if r.transfer.with_darks:
+            yield "K rests on the darks and few levels of flats: shoot pairs at 8 levels."
         if r.transfer.chi2_per_dof > 3:
             yield "variance over mean is not straight: were the flats even, defocused and steady?"
         if r.transfer.p_sites < SUSPICION:

@@ -108,9 +108,9 @@ def report(study: Study, seconds: float) -> str:
     lines = [
         "# Coverage of the 95 % intervals of `lrd calibrate`",
         "",
-        f"`make calibration-study`: {study.runs} cameras of `tests/calibration/synthetic_camera.py`, each 4",
-        "ISOs with a gain switch, 16 darks and 8 pairs of flats an ISO, frames of 192 x 256, of 10, 12 and 14",
-        "bits in turn, with row and column noise, black-level error by site, PRNU 1 %, vignetting, dark",
+        f"`make calibration-study`: {study.runs} cameras of `tests/calibration/synthetic_camera.py`, each",
+        "of 4 ISOs with a gain switch, 16 darks, 8 pairs of flats an ISO, frames of 192 x 256 and 10, 12 or",
+        "14 bits in turn, with row and column noise, black-level error by site, PRNU 1 %, vignetting, dark",
         f"shading, 30 hot pixels; drawn by `fused_synth`. {seconds:.0f} s on one thread.",
         "",
         "| figure | estimates | coverage | lowest, highest single coverage | mean error | mean abs. error |",
@@ -131,7 +131,7 @@ def report(study: Study, seconds: float) -> str:
         f"- Hot pixels: {study.false_hot} false in {study.pixels / 1e6:.1f} million pixels, "
         f"{study.missed_hot} of {30 * 4 * study.runs} missed.",
         f"- Frames wrongly left out: {study.left_out} of {study.runs * 4 * 32}.",
-        "- Bias errors in DN, shape without unit, all others relative to the truth. PRNU of 12 and 14 bits only.",
+        "- Bias errors in DN, shape without unit, the others relative to the truth. PRNU: 12 and 14 bits.",
         "",
     ]
     return "\n".join(lines)
