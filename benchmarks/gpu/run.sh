@@ -88,8 +88,10 @@ else
 fi
 tail -n 3 "$WORK/ncu.txt"
 
-commit=${COMMIT:-$(git -C "$ROOT" rev-parse --short HEAD 2> /dev/null || echo unknown)}
-git -C "$ROOT" diff --quiet HEAD -- csrc lrd_ext setup.py 2> /dev/null || commit=$commit-changed
+if commit=${COMMIT:-$(git -C "$ROOT" rev-parse --short HEAD 2> /dev/null)} && [ -z "${COMMIT:-}" ]; then
+  git -C "$ROOT" diff --quiet HEAD -- csrc lrd_ext setup.py || commit=$commit-changed
+fi
+commit=${commit:-unknown}
 say "results"
 "$PYTHON" "$HERE/results.py" "$WORK" "$commit" "$ROOT/benchmarks/results" ${OUT:+"$OUT"} || status=1
 exit $status

@@ -18,7 +18,7 @@ namespace {
 class CurrentDevice {
  public:
   explicit CurrentDevice(int device) {
-    if (cudaGetDevice(&callers_) != cudaSuccess || callers_ == device) callers_ = device;
+    if (cudaGetDevice(&callers_) != cudaSuccess) callers_ = device;
     error_ = cudaSetDevice(device);
   }
   ~CurrentDevice() { cudaSetDevice(callers_); }
