@@ -6,9 +6,11 @@
 #include <torch/csrc/stable/tensor.h>
 #include <torch/headeronly/util/Exception.h>
 
+#include <cmath>
 #include <optional>
 
 #include "cpu/isa.h"
+#include "noise/conv_tile.h"
 #include "noise/params.h"
 
 #if defined(LRD_WITH_CUDA)
@@ -105,11 +107,47 @@ lrd::Request checked_request(const Tensor& clean, const Tensor& table, const Ten
   return q;
 }
 
+// The learned generator: its packed weights and sigma_init beside a request. Values are read, so CPU tensors only.
+void add_generator(const Tensor& clean, const Tensor& weights, const std::optional<Tensor>& sigma_init,
+                   const int64_t (&widths)[lrd::portable::kMaxHiddenLayers], lrd::Request& q) {
+  bool ended = false, valid = widths[0] != 0;
+  for (int i = 0; i < lrd::portable::kMaxHiddenLayers; ++i) {
+    valid = valid && (widths[i] == 0 || (!ended && (widths[i] == 16 || widths[i] == 32)));
+    ended = ended || widths[i] == 0;
+    q.widths[i] = static_cast<int>(widths[i]);
+  }
+  STD_TORCH_CHECK(valid, "lrd_ext.fused_synth: widths must be 1 to 3 of 16 or 32, then 0, got ", widths[0], ", ",
+                  widths[1], ", ", widths[2]);
+  const int64_t size = lrd::portable::packed_size(q.widths);
+  STD_TORCH_CHECK(weights.dim() == 1 && weights.size(0) == size && weights.scalar_type() == ScalarType::Float &&
+                      weights.is_contiguous() && same_device(weights, clean),
+                  "lrd_ext.fused_synth: weights must be ", size, " contiguous float32 on clean's device");
+  STD_TORCH_CHECK(sigma_init.has_value() && sigma_init->dim() == 1 && sigma_init->is_contiguous() &&
+                      (sigma_init->size(0) == 1 || sigma_init->size(0) == q.batch) &&
+                      sigma_init->scalar_type() == ScalarType::Float && same_device(*sigma_init, clean),
+                  "lrd_ext.fused_synth: sigma_init must be 1 or ", q.batch, " contiguous float32 on clean's device");
+  q.weights = static_cast<const float*>(weights.const_data_ptr());
+  q.sigma_init = static_cast<const float*>(sigma_init->const_data_ptr());
+  q.sigma_rows = sigma_init->size(0);
+  for (int64_t i = 0; i < size; ++i) {
+    STD_TORCH_CHECK(std::isfinite(q.weights[i]), "lrd_ext.fused_synth: weights must be finite, got ", q.weights[i]);
+  }
+  for (int64_t i = 0; i < q.sigma_rows; ++i) {
+    STD_TORCH_CHECK(q.sigma_init[i] >= 1e-6f && q.sigma_init[i] <= 1e6f,
+                    "lrd_ext.fused_synth: sigma_init must be in [1e-06, 1e+06] DN (NaN: the ISO is unknown or outside "
+                    "the trained range), got ",
+                    q.sigma_init[i]);
+  }
+}
+
 void fused_synth_cpu(const Tensor& clean, const Tensor& table, const Tensor& seed, const Tensor& index,
                      std::optional<Tensor> dark, int64_t origin_row, int64_t origin_col, bool packed, int64_t read,
-                     bool shot, int64_t output, int64_t quantize, int64_t clip, Tensor out) {
-  const lrd::Request q = checked_request(clean, table, seed, index, dark, origin_row, origin_col, packed, read, shot,
-                                         output, quantize, clip, out);
+                     bool shot, int64_t output, int64_t quantize, int64_t clip, Tensor out,
+                     std::optional<Tensor> weights, std::optional<Tensor> sigma_init, int64_t width_1, int64_t width_2,
+                     int64_t width_3) {
+  lrd::Request q = checked_request(clean, table, seed, index, dark, origin_row, origin_col, packed, read, shot, output,
+                                   quantize, clip, out);
+  if (weights.has_value()) add_generator(clean, *weights, sigma_init, {width_1, width_2, width_3}, q);
   if (clean.numel() == 0) return;
   const lrd::Build& build = lrd::chosen_build();
   torch::stable::parallel_for(0, lrd::tile_count(q), 1,
@@ -134,7 +172,11 @@ void* current_cuda_stream(int32_t device) {
 
 void fused_synth_cuda(const Tensor& clean, const Tensor& table, const Tensor& seed, const Tensor& index,
                       std::optional<Tensor> dark, int64_t origin_row, int64_t origin_col, bool packed, int64_t read,
-                      bool shot, int64_t output, int64_t quantize, int64_t clip, Tensor out) {
+                      bool shot, int64_t output, int64_t quantize, int64_t clip, Tensor out,
+                      std::optional<Tensor> weights, std::optional<Tensor>, int64_t, int64_t, int64_t) {
+  STD_TORCH_CHECK(!weights.has_value(),
+                  "lrd_ext.fused_synth: there is no CUDA kernel for a generator yet. On CUDA tensors call "
+                  "lrd_ext.reference_synth, or add LiteGenerator.forward's noise yourself as dark=");
   const lrd::Request q = checked_request(clean, table, seed, index, dark, origin_row, origin_col, packed, read, shot,
                                          output, quantize, clip, out);
   if (clean.numel() == 0) return;
@@ -151,7 +193,8 @@ void fused_synth_cuda(const Tensor& clean, const Tensor& table, const Tensor& se
 STABLE_TORCH_LIBRARY(lrd_ext, m) {
   m.def(
       "fused_synth(Tensor clean, Tensor table, Tensor seed, Tensor index, Tensor? dark, int origin_row, "
-      "int origin_col, bool packed, int read, bool shot, int output, int quantize, int clip, Tensor(a!) out) -> ()");
+      "int origin_col, bool packed, int read, bool shot, int output, int quantize, int clip, Tensor(a!) out, "
+      "Tensor? weights=None, Tensor? sigma_init=None, int width_1=0, int width_2=0, int width_3=0) -> ()");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(lrd_ext, CPU, m) { m.impl("fused_synth", TORCH_BOX(&fused_synth_cpu)); }

@@ -26,6 +26,10 @@ struct Request {
   const int64_t* index;            // (batch,)
   int read, output, quantize, clip;
   bool shot;
+  const float* weights;     // of the learned generator as packed by lrd_ext/generator/packing.py, or null
+  int widths[3];            // of its hidden layers; 0 ends the list
+  const float* sigma_init;  // (sigma_rows,), DN
+  int64_t sigma_rows;       // 1 or batch
 };
 
 // A tile is what one step of the parallel loop works on.

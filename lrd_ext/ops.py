@@ -86,6 +86,11 @@ if NATIVE is not None:
         quantize: int,
         clip: int,
         out: Tensor,
+        weights: Tensor | None = None,
+        sigma_init: Tensor | None = None,
+        width_1: int = 0,
+        width_2: int = 0,
+        width_3: int = 0,
     ) -> None:
         return None
 
@@ -119,8 +124,16 @@ def run(request: Request) -> Tensor:
         QUANTIZE.index(request.quantize),
         CLIP.index(request.clip),
         out,
+        *_generator_arguments(request),
     )
     return out.view(request.shape)
+
+
+def _generator_arguments(request: Request) -> tuple[Tensor | int, ...]:
+    if request.generator is None or request.sigma_init is None:
+        return ()
+    widths = (*request.generator.widths, 0, 0)[:3]
+    return (request.generator.packed_weights(), request.sigma_init.contiguous(), *widths)
 
 
 def _with_contiguous_rows(frames: Tensor) -> Tensor:

@@ -53,8 +53,12 @@ def fused_synth(
         origin: (row, col) of clean's first site on the sensor, even.
         layout: "auto" reads 2-D and 3-D as mosaic and 4-D by its channel count and refuses (4, h, w);
             "mosaic"; "packed".
-        generator: learned signal-independent noise; not supported by this release.
-        sigma_init: standard deviation of the generator's input, DN; goes with ``generator``.
+        generator: a :class:`lrd_ext.generator.LiteGenerator` on clean's device whose noise joins the sum after
+            column noise; None draws none. It adds to the read noise in params (:meth:`NoiseParams.shot_only`
+            leaves that out). Its weights are used without a gradient. CPU only: on CUDA tensors call
+            :func:`lrd_ext.reference_synth`.
+        sigma_init: scale of the generator's noise, DN, a number or (B,); None asks the generator for that of
+            ``params.iso``.
         dark: dark frame or dark shading, float32 DN above black, clean's layout and crop, for each sample or
             one for all.
         output: "normalized", (raw - black) / (white - black) * ratio, as denoisers eat it; "dn", uint16 raw
@@ -71,7 +75,6 @@ def fused_synth(
     Raises:
         TypeError: an argument of the wrong type or dtype.
         ValueError: a shape, size, mode or device that does not fit.
-        NotImplementedError: ``generator`` was given.
         RuntimeError: the backend asked for is not available here.
 
     Source: Zhang et al., ICCV 2023 (signal-dependent noise from physics, the rest added before clipping);

@@ -113,7 +113,7 @@ TABLE = [
     refused(ValueError, r"within 2\^32", origin=(2**32, 0)),
     refused(ValueError, r"within 2\^32", origin=(0, 2**70)),
     # generator, sigma_init
-    refused(NotImplementedError, "generator is not supported by this release", generator=object()),
+    refused(TypeError, "generator must be a lrd_ext.generator.LiteGenerator, got object", generator=object()),
     refused(ValueError, "sigma_init only goes with generator, got 1.0", sigma_init=1.0),
     # dark
     refused(TypeError, "dark must be a float32 tensor, DN above black, got float", dark=1.0),

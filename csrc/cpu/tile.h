@@ -3,6 +3,7 @@
 // and compiled for its own instruction set.
 #pragma once
 
+#include "../noise/conv_tile.h"
 #include "../noise/element.h"
 #include "../noise/site.h"
 #include "../request.h"
@@ -128,7 +129,37 @@ inline Tile tile_at(const Request& q, int64_t number) {
   return t;
 }
 
-inline void synthesize_tile(const Request& q, const Model& model, const Tile& tile) {
+// The learned generator down one tile. Left out of line, so that calls without one run the code they always ran.
+struct Generated {
+  Stack stack;
+  StackRows rows;
+  float value[4][kCells];
+  float sigma;
+  uint32_t cell_row, cell_col;  // of the halo's first cell
+};
+
+__attribute__((noinline)) void begin_stack(const Request& q, Generated& g) {
+  memset(&g.rows, 0, sizeof g.rows);
+  g.stack = unpack_stack(q.weights, q.widths);
+}
+
+// Take in row s of the tile with its halo.
+__attribute__((noinline)) void advance_stack(const Stream& stream, int s, Generated& g) {
+  draw_input_row(stream, g.cell_row + static_cast<uint32_t>(s), g.cell_col, s, g.rows);
+  advance(g.stack, g.sigma, s, g.rows, g.value);
+}
+
+__attribute__((noinline)) void begin_stack_tile(const Request& q, const Tile& tile, const Stream& stream,
+                                                Generated& g) {
+  g.sigma = q.sigma_init[q.sigma_rows == 1 ? 0 : tile.sample];
+  g.cell_row = static_cast<uint32_t>(q.origin_row + tile.row - g.stack.layers);
+  g.cell_col = static_cast<uint32_t>(q.origin_col + tile.col - g.stack.layers);
+  begin_tile(g.stack, stream, log_unit(g.sigma), g.cell_col, g.rows);
+  for (int s = 0; s < 2 * g.stack.layers; ++s) advance_stack(stream, s, g);
+}
+
+// generated: ready for a tile, or null.
+inline void synthesize_tile(const Request& q, const Model& model, const Tile& tile, Generated* generated) {
   const int64_t table_row = q.table_rows == 1 ? 0 : tile.sample;
   const SampleParams p = sample_params(q.table + table_row * kTableColumns, q.clean.dtype == Dtype::kUint16);
   const Stream stream = make_stream(*q.seed, q.index[tile.sample]);
@@ -136,6 +167,7 @@ inline void synthesize_tile(const Request& q, const Model& model, const Tile& ti
   const uint32_t cell_col = static_cast<uint32_t>(q.origin_col + tile.col);
   float columns[2][kCells], rows[2], value[4][kCells], dark_value[4][kCells] = {};
   column_noise<kCells>(stream, p.sigma_col, cell_col, columns);
+  if (generated != nullptr) begin_stack_tile(q, tile, stream, *generated);
   for (int r = 0; r < tile.rows; ++r) {
     const auto offset = [&](const Layout& l) {
       return tile.sample * l.sample + (tile.row + r) * l.cell_row + tile.col * l.cell_col;
@@ -148,7 +180,9 @@ inline void synthesize_tile(const Request& q, const Model& model, const Tile& ti
       for (int i = 0; i < kCells; ++i) value[site][i] = (value[site][i] - black) * scale;
     }
     if (q.dark.data != nullptr) load(q.dark, dark, offset(dark), tile.cols, dark_value);
-    synthesize<kCells>(model, p, stream, cell_row, cell_col, rows, columns, dark_value, value);
+    if (generated != nullptr) advance_stack(stream, r + 2 * generated->stack.layers, *generated);
+    synthesize<kCells>(model, p, stream, cell_row, cell_col, rows, columns, dark_value, value,
+                       generated != nullptr ? generated->value : nullptr);
     store(q.out, out, offset(out), tile.cols, value);
   }
 }
@@ -157,7 +191,10 @@ inline void synthesize_tiles(const Request& q, int64_t first, int64_t last) {
   const Model model = {static_cast<Read>(q.read), q.shot, static_cast<Output>(q.output),
                        static_cast<Quantize>(q.quantize), static_cast<Clip>(q.clip)};
   const uint64_t callers_mode = enter_default_float_mode();
-  for (int64_t number = first; number < last; ++number) synthesize_tile(q, model, tile_at(q, number));
+  Generated generated;  // up to 150 KB of stack, touched only where there is a generator
+  if (q.weights != nullptr) begin_stack(q, generated);
+  Generated* const g = q.weights != nullptr ? &generated : nullptr;
+  for (int64_t number = first; number < last; ++number) synthesize_tile(q, model, tile_at(q, number), g);
   leave_default_float_mode(callers_mode);
 }
 

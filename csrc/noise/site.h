@@ -127,11 +127,11 @@ LRD_HD Conversion conversion(const Model& model, const SampleParams& p, int site
 }
 
 // From clean signal (DN of the short exposure) to the requested output, in place.
-// dark: DN above black by site.
+// dark: DN above black by site. generated: the learned noise in DN by site, or null.
 template <int N>
 LRD_HD void synthesize(const Model& model, const SampleParams& p, const Stream& stream, uint32_t cell_row,
                        uint32_t cell_col, const float (&rows)[2], const float (&columns)[2][N],
-                       const float (&dark)[4][N], float (&value)[4][N]) {
+                       const float (&dark)[4][N], float (&value)[4][N], const float (*generated)[N] = nullptr) {
   if (model.shot) shot_noise<N>(p, stream, cell_row, cell_col, value);
   if (model.read != Read::kNone) read_noise<N>(model, p, stream, cell_row, cell_col, value);
   uint32_t word[4][N];
@@ -141,9 +141,18 @@ LRD_HD void synthesize(const Model& model, const SampleParams& p, const Stream& 
   for (int site = 0; site < 4; ++site) {
     const Conversion c = conversion(model, p, site);
     const float row = rows[site >> 1], bias = p.bias[site], black = p.black[site];
-    LRD_UNROLL
-    for (int i = 0; i < N; ++i) {
-      value[site][i] = black + ((((value[site][i] + row) + columns[site & 1][i]) + bias) + dark[site][i]);
+    // Two loops and not a generated noise of 0, which would turn a sum of -0 into +0.
+    if (generated == nullptr) {
+      LRD_UNROLL
+      for (int i = 0; i < N; ++i) {
+        value[site][i] = black + ((((value[site][i] + row) + columns[site & 1][i]) + bias) + dark[site][i]);
+      }
+    } else {
+      LRD_UNROLL
+      for (int i = 0; i < N; ++i) {
+        const float lines = (value[site][i] + row) + columns[site & 1][i];
+        value[site][i] = black + (((lines + generated[site][i]) + bias) + dark[site][i]);
+      }
     }
     if (uniform) {
       LRD_UNROLL

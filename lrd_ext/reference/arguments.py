@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from .generator_arguments import check_generator
+
 if TYPE_CHECKING:
     from ..params import NoiseParams
 
@@ -28,7 +30,8 @@ class Request:
     """A checked call: every tensor with its batch dimension, every default resolved.
 
     ``clean``, ``dark`` and ``out`` are (B, H, W) mosaics or, with ``packed``, (B, 4, H/2, W/2); ``dark``
-    may have a batch of 1. ``origin`` counts cells. ``dtype`` is the dtype of the result.
+    may have a batch of 1. ``origin`` counts cells. ``dtype`` is the dtype of the result. ``sigma_init`` is
+    (1,) or (B,) float32 where there is a generator.
     """
 
     clean: Tensor
@@ -44,6 +47,8 @@ class Request:
     dtype: torch.dtype
     out: Tensor | None
     shape: torch.Size
+    generator: Any = None
+    sigma_init: Tensor | None = None
 
 
 def check_arguments(
@@ -68,18 +73,10 @@ def check_arguments(
     Raises:
         TypeError: an argument of the wrong type or dtype.
         ValueError: a shape, size, mode or device that does not fit.
-        NotImplementedError: a generator was given.
     """
     _choice("output", output, OUTPUTS)
     _choice("quantize", quantize, QUANTIZE)
     _choice("clip", clip, CLIP)
-    if generator is not None:
-        raise NotImplementedError(
-            "fused_synth: generator is not supported by this release; leave it out and describe the signal-"
-            "independent noise in params (read, sigma_read, sigma_row, sigma_col)"
-        )
-    if sigma_init is not None:
-        raise ValueError(f"fused_synth: sigma_init only goes with generator, got {sigma_init!r}")
     packed = _check_clean(clean, layout)
     frames = _with_batch(clean, packed)
     batch = frames.shape[0]
@@ -100,6 +97,8 @@ def check_arguments(
         dtype=result_dtype,
         out=None if out is None else _with_batch(out, packed),
         shape=clean.shape,
+        generator=generator,
+        sigma_init=check_generator(generator, sigma_init, params, batch),
     )
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from . import bayer
 from .arguments import Request, check_arguments
+from .conv_stack import draw_n_init
 from .normal import normal_quantile
 from .philox import Component, words
 from .poisson import poisson_quantile
@@ -45,7 +46,7 @@ def reference_synth(
     Runs on any device torch does, slowly and with large temporaries. ``backend`` is accepted and ignored.
 
     Raises:
-        TypeError, ValueError, NotImplementedError: as :func:`lrd_ext.fused_synth`.
+        TypeError, ValueError: as :func:`lrd_ext.fused_synth`.
 
     Source: the split into physical shot noise and signal-independent noise is that of Zhang et al.,
     "Towards General Low-Light Raw Noise Synthesis and Modeling", ICCV 2023; the physical
@@ -89,6 +90,7 @@ def _noisy_cells(request: Request) -> Tensor:
     above_black = above_black + _read(p, draw)
     above_black = above_black + _sample(p.sigma_row) * bayer.rows_of_cells(normal_quantile(draw.row()))
     above_black = above_black + _sample(p.sigma_col) * bayer.columns_of_cells(normal_quantile(draw.column()))
+    above_black = above_black + _generated(request, cells.shape)
     above_black = above_black + _site(p.bias)
     if request.dark is not None:
         above_black = above_black + bayer.to_cells(request.dark, request.packed)
@@ -117,6 +119,16 @@ def _read(p: NoiseParams, draw: _Words) -> Tensor | float:
     if p.read == "gaussian":
         return _sample(p.sigma_read).double() * normal_quantile(word)
     return _sample(p.sigma_read).double() * tukey_lambda_quantile(word, _sample(p.tukey_lambda))
+
+
+def _generated(request: Request, shape: torch.Size) -> Tensor | float:
+    if request.generator is None:
+        return 0.0
+    window = (shape[2], shape[3], request.origin, request.generator.halo)
+    if 0 in shape:
+        return 0.0
+    with torch.no_grad():
+        return request.generator(draw_n_init(request.seed, request.index, *window), request.sigma_init)
 
 
 def _convert(

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LiteGenerator: the conv stack that runs inside the noise kernel."""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+from collections.abc import Sequence
+from typing import Any, overload
+
+import torch
+from torch import Tensor, nn
+
+from ..reference.conv_stack import convolve, draw_n_init
+from . import storage
+from .packing import pack
+from .sigma_table import SigmaTable
+
+WIDTHS = (16, 32)
+MAX_HIDDEN_LAYERS = 3
+
+
+class LiteGenerator(nn.Module):
+    """Signal-independent noise n_gen = sigma_init * (N_init + stack(N_init)), DN, on packed 2x2 cells.
+
+    The stack is 3x3 convolutions with leaky ReLU (slope 0.2) between them. Its input is N(0, 1): the four
+    sites of a cell and, repeated along their line, one value for each of its two mosaic rows and columns, so
+    that it can make row and column structure; and log(sigma_init), so that the shape can follow ISO. A fresh
+    generator's last convolution is zero: it gives Gaussian noise of sigma_init until it is trained.
+
+    Args:
+        widths: channels of each hidden layer, 1 to 3 of 16 or 32.
+        log_sigma: whether log(sigma_init) is a ninth input channel.
+        isos: ISOs it was trained at, ascending.
+        sigmas: sigma_init at each of them, DN.
+
+    Raises:
+        ValueError: widths or a table that is not supported.
+
+    Source: Zhang et al., ICCV 2023 (LRD): noise learned on dark frames, added to physical shot noise. The
+        stack, its line channels, the residual and sigma_init outside the net are our choices.
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int] = (16, 16),
+        *,
+        log_sigma: bool = True,
+        isos: Sequence[float] = (),
+        sigmas: Sequence[float] = (),
+    ) -> None:
+        super().__init__()
+        self.widths = _checked_widths(widths)
+        self.log_sigma = bool(log_sigma)
+        self.table = SigmaTable.of(isos, sigmas)
+        channels = (9 if self.log_sigma else 8, *self.widths, 4)
+        self.convs = nn.ModuleList(
+            nn.Conv2d(a, b, kernel_size=3) for a, b in zip(channels, channels[1:], strict=False)
+        )
+        last = self.convs[-1]
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+
+    @property
+    def halo(self) -> int:
+        """Cells of N_init that forward consumes on each side: one per convolution."""
+        return len(self.widths) + 1
+
+    def forward(self, n_init: Tensor, sigma_init: float | Tensor) -> Tensor:
+        """Turn N_init into noise: plain torch, differentiable.
+
+        Args:
+            n_init: (B, 8, h + 2 halo, w + 2 halo) floating point, see :meth:`n_init`.
+            sigma_init: DN, > 0, a number or (B,).
+
+        Returns: (B, 4, h, w) of n_init's dtype, DN, channels in site order.
+
+        Raises:
+            ValueError: a shape that does not fit.
+        """
+        if n_init.ndim != 4 or n_init.shape[1] != 8 or min(n_init.shape[2:]) <= 2 * self.halo:
+            raise ValueError(
+                f"LiteGenerator: n_init must be (B, 8, h, w) with h and w above {2 * self.halo} (a halo of "
+                f"{self.halo} cells), got {tuple(n_init.shape)}"
+            )
+        sigma = torch.as_tensor(sigma_init, dtype=n_init.dtype, device=n_init.device).reshape(-1)
+        if sigma.shape[0] not in (1, n_init.shape[0]):
+            raise ValueError(
+                f"LiteGenerator: sigma_init must be a number or ({n_init.shape[0]},), got {sigma.shape[0]} numbers"
+            )
+        weights, biases = self._weights()
+        return convolve(n_init, sigma, weights, biases, self.log_sigma)
+
+    def n_init(
+        self,
+        seed: int | Tensor,
+        index: int | Tensor,
+        cell_rows: int,
+        cell_cols: int,
+        *,
+        origin: tuple[int, int] = (0, 0),
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
+        """Draw the N_init that fused_synth draws, with the halo forward needs.
+
+        Args:
+            seed: taken mod 2^64.
+            index: identity of the samples, int or (B,) int64.
+            cell_rows: height of the noise, cells (half the mosaic's).
+            cell_cols: width likewise.
+            origin: (row, col) of the first cell on the sensor, in CELLS (fused_synth's counts sites).
+            dtype: of the result.
+
+        Returns: (B, 8, cell_rows + 2 halo, cell_cols + 2 halo) on the weights' device.
+        """
+        device = self.convs[0].weight.device
+        if not isinstance(seed, Tensor):
+            seed = torch.tensor((seed + 2**63) % 2**64 - 2**63)
+        index = torch.as_tensor(index, dtype=torch.int64).reshape(-1)
+        window = draw_n_init(seed.to(device), index.to(device), cell_rows, cell_cols, origin, self.halo)
+        return window.to(dtype)
+
+    @overload
+    def sigma_init(self, iso: float) -> float: ...
+    @overload
+    def sigma_init(self, iso: Tensor) -> Tensor: ...
+    def sigma_init(self, iso: float | Tensor) -> float | Tensor:
+        """Return sigma_init at an ISO, DN: log-log between the trained ISOs.
+
+        Returns: a number for a number, float32 of iso's shape for a tensor.
+
+        Raises:
+            ValueError: an ISO outside the trained range, or no table.
+        """
+        if isinstance(iso, Tensor):
+            return self.table.at(iso).to(torch.float32)
+        return float(self.table.at(torch.tensor(float(iso), dtype=torch.float64)))
+
+    def to_range(self, factor: float) -> LiteGenerator:
+        """Return a copy that gives the same noise in DN of another raw range.
+
+        Args:
+            factor: size of the present DN in the new ones. sigma_init is multiplied by it, and the first
+                bias takes up what that adds to the log(sigma_init) channel.
+        """
+        other = copy.deepcopy(self)
+        other.table = SigmaTable.of(self.table.isos, [s * factor for s in self.table.sigmas])
+        if self.log_sigma:
+            first = other.convs[0]
+            with torch.no_grad():
+                first.bias -= math.log(factor) * first.weight[:, 8].sum((1, 2))
+        return other
+
+    def packed_weights(self) -> Tensor:
+        """Return all weights as the compiled op takes them, 1-D float32 without a gradient."""
+        return pack(*self._weights(), self.log_sigma)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write weights and configuration to a safetensors file, whole or not at all.
+
+        Raises:
+            ValueError: a weight is not finite, or the path cannot be a file.
+        """
+        storage.save(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> LiteGenerator:
+        """Read a generator that :meth:`save` wrote, on the CPU.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: it is damaged or holds something else.
+        """
+        return storage.load(cls, path)
+
+    def configuration(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {
+            "widths": list(self.widths),
+            "log_sigma": self.log_sigma,
+            "isos": list(self.table.isos),
+            "sigmas": list(self.table.sigmas),
+        }
+
+    def _weights(self) -> tuple[list[Tensor], list[Tensor]]:
+        return [c.weight for c in self.convs], [c.bias for c in self.convs]
+
+
+def _checked_widths(widths: Sequence[int]) -> tuple[int, ...]:
+    valid = isinstance(widths, (tuple, list)) and 1 <= len(widths) <= MAX_HIDDEN_LAYERS
+    if not valid or any(isinstance(w, bool) or w not in WIDTHS for w in widths):
+        raise ValueError(
+            f"LiteGenerator: widths must be 1 to {MAX_HIDDEN_LAYERS} hidden layers of 16 or 32 channels, "
+            f"got {widths!r}"
+        )
+    return tuple(int(w) for w in widths)
