@@ -24,6 +24,7 @@ from .synth import fused_synth
 from .version import __version__
 
 if TYPE_CHECKING:
+    from .generator import LiteGenerator
     from .raw import Raw
 
 #: What can go wrong with one file without being a fault of this program.
@@ -48,6 +49,8 @@ class Settings:
     iso: float
     ratio: float
     seed: int
+    generator: LiteGenerator | None = None
+    generator_file: Path | None = None
 
 
 def synthesize_raw(clean: Raw, settings: Settings, *, index: int = 0) -> tuple[Raw, NoiseParams]:
@@ -65,7 +68,8 @@ def synthesize_raw(clean: Raw, settings: Settings, *, index: int = 0) -> tuple[R
         log2(ratio)) and the parameters that were drawn with, in the file's DN.
 
     Raises:
-        ValueError: the ISO or ratio is out of the profile's range, or the profile has no gain (K).
+        ValueError: the ISO or ratio is out of the profile's range, the profile has no gain (K), or there is a
+            generator and the file's CFA phase is not the profile's.
     """
     s = settings
     if s.profile.dark_only:
@@ -73,7 +77,12 @@ def synthesize_raw(clean: Raw, settings: Settings, *, index: int = 0) -> tuple[R
     params = s.profile.at(s.iso, s.ratio, black=clean.black.tolist(), white=clean.white, cfa=clean.cfa)
     height, width = clean.mosaic.shape
     even = np.pad(clean.mosaic, ((0, height % 2), (0, width % 2)), mode="edge")
-    noisy = fused_synth(torch.from_numpy(even), params, seed=s.seed, index=index, output="dn")
+    generator = None
+    if s.generator is not None:
+        params, generator = params.shot_only(), _generator_for(clean, s)
+    noisy = fused_synth(
+        torch.from_numpy(even), params, seed=s.seed, index=index, generator=generator, output="dn"
+    )
     exposure = None
     if clean.iso is not None and clean.exposure_s is not None:
         exposure = clean.exposure_s * clean.iso / (s.iso * s.ratio)
@@ -84,6 +93,18 @@ def synthesize_raw(clean: Raw, settings: Settings, *, index: int = 0) -> tuple[R
         baseline_exposure=clean.baseline_exposure + math.log2(s.ratio),
     )
     return result, params
+
+
+def _generator_for(clean: Raw, s: Settings) -> LiteGenerator | None:
+    """Bring the generator, which was trained in the profile's DN and CFA phase, to the file's DN."""
+    if s.generator is None:
+        return None
+    if clean.cfa != s.profile.cfa:
+        raise ValueError(
+            f"--generator makes noise for the CFA {s.profile.cfa} of camera {s.profile.name}, and the file is "
+            f"{clean.cfa}; crop it by a row or column, or leave --generator out"
+        )
+    return s.generator.to_range(range_factor(s.profile, clean))
 
 
 def range_factor(profile: CameraProfile, clean: Raw) -> float:
@@ -106,6 +127,10 @@ def recipe(job: Job, settings: Settings, params: NoiseParams) -> str:
         "index": job.index,
         "params": params.to_dict(),
     }
+    if settings.generator is not None and settings.generator_file is not None:
+        fields["generator"] = settings.generator_file.name
+        fields["generator_sha256"] = hashlib.sha256(settings.generator_file.read_bytes()).hexdigest()
+        fields["sigma_init"] = settings.generator.sigma_init(settings.iso)  # in the profile's DN
     return json.dumps(fields)
 
 
@@ -156,6 +181,9 @@ def _summary(job: Job, s: Settings, clean: Raw, params: NoiseParams) -> list[str
         f"  K {float(params.K):.5g} DN/e-, {params.read} read {float(params.sigma_read):.4g} DN{shape}, "
         f"row {float(params.sigma_row):.3g} DN, column {float(params.sigma_col):.3g} DN",
     ]
+    if s.generator is not None:
+        sigma = s.generator.sigma_init(s.iso) * range_factor(s.profile, clean)
+        lines.append(f"  learned noise of {s.generator_file}, sigma_init {sigma:.4g} DN")
     if not clean.black_known:
         lines.append("  the file gives no black level: 0 is taken")
     if job.preview is not None:
@@ -253,14 +281,24 @@ def synthesize_files(
     return failed
 
 
-def settings_for(camera: str, iso: float, ratio: float, seed: int) -> Settings:
-    """Load the camera and check ISO and ratio against it, before any file is opened.
+def settings_for(
+    camera: str, iso: float, ratio: float, seed: int, generator_file: str | None = None
+) -> Settings:
+    """Load camera and generator and check ISO and ratio against them, before any file is opened.
 
     Raises:
-        ValueError: the camera is unknown (near names are given), or ISO or ratio is out of range.
+        FileNotFoundError: there is no such generator file.
+        ValueError: the camera is unknown (near names are given), the generator file is none, or ISO or ratio
+            is out of range.
     """
     profile = load_profile(camera)
     if profile.dark_only:
         raise ValueError(f"--camera {camera} was made from dark frames alone and has no system gain K")
     profile.at(iso, ratio)
-    return Settings(profile, iso, ratio, seed)
+    if generator_file is None:
+        return Settings(profile, iso, ratio, seed)
+    from .generator import LiteGenerator
+
+    generator = LiteGenerator.load(generator_file)
+    generator.sigma_init(iso)
+    return Settings(profile, iso, ratio, seed, generator, Path(generator_file))

@@ -53,10 +53,10 @@ def fused_synth(
         origin: (row, col) of clean's first site on the sensor, even.
         layout: "auto" reads 2-D and 3-D as mosaic and 4-D by its channel count and refuses (4, h, w);
             "mosaic"; "packed".
-        generator: a :class:`lrd_ext.generator.LiteGenerator` on clean's device whose noise joins the sum after
-            column noise; None draws none. It adds to the read noise in params (:meth:`NoiseParams.shot_only`
-            leaves that out). Its weights are used without a gradient. CPU only: on CUDA tensors call
-            :func:`lrd_ext.reference_synth`.
+        generator: a :class:`lrd_ext.generator.LiteGenerator` on clean's device whose noise joins the sum
+            after column noise; None draws none. It adds to the read noise in params, which
+            :meth:`NoiseParams.shot_only` leaves out. Its weights are used without a gradient. CPU only: on
+            CUDA tensors call :func:`lrd_ext.reference_synth`.
         sigma_init: scale of the generator's noise, DN, a number or (B,); None asks the generator for that of
             ``params.iso``.
         dark: dark frame or dark shading, float32 DN above black, clean's layout and crop, for each sample or

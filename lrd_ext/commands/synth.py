@@ -44,6 +44,12 @@ def add_to(commands: Any) -> None:
         "--index", type=int, default=0, help="identity of the first input's noise; then +1 (default 0)"
     )
     parser.add_argument(
+        "--generator",
+        type=str,
+        metavar="FILE",
+        help="learned noise (safetensors) in place of the profile's read, row and column noise",
+    )
+    parser.add_argument(
         "--preview", type=str, metavar="PNG", help="before/after picture; a folder for many inputs"
     )
     parser.add_argument("--jobs", type=int, default=1, help="files in work at the same time (default 1)")
@@ -67,7 +73,9 @@ def run(options: Namespace) -> int:
 
     if options.jobs < 1:
         raise ValueError(f"--jobs must be at least 1, got {options.jobs}")
-    settings = lowlight.settings_for(options.camera, options.iso, options.ratio, options.seed)
+    settings = lowlight.settings_for(
+        options.camera, options.iso, options.ratio, options.seed, options.generator
+    )
     jobs = lowlight.plan(
         [Path(p) for p in options.inputs],
         Path(options.output),

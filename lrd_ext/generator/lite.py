@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import os
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any, cast, overload
 
 import torch
 from torch import Tensor, nn
@@ -55,12 +56,10 @@ class LiteGenerator(nn.Module):
         self.log_sigma = bool(log_sigma)
         self.table = SigmaTable.of(isos, sigmas)
         channels = (9 if self.log_sigma else 8, *self.widths, 4)
-        self.convs = nn.ModuleList(
-            nn.Conv2d(a, b, kernel_size=3) for a, b in zip(channels, channels[1:], strict=False)
-        )
-        last = self.convs[-1]
+        self.convs = nn.ModuleList(nn.Conv2d(a, b, kernel_size=3) for a, b in itertools.pairwise(channels))
+        last = self._layers()[-1]
         nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
+        nn.init.zeros_(cast(Tensor, last.bias))
 
     @property
     def halo(self) -> int:
@@ -81,13 +80,14 @@ class LiteGenerator(nn.Module):
         """
         if n_init.ndim != 4 or n_init.shape[1] != 8 or min(n_init.shape[2:]) <= 2 * self.halo:
             raise ValueError(
-                f"LiteGenerator: n_init must be (B, 8, h, w) with h and w above {2 * self.halo} (a halo of "
-                f"{self.halo} cells), got {tuple(n_init.shape)}"
+                f"LiteGenerator: n_init must be (B, 8, h, w) with h and w above {2 * self.halo} (a halo "
+                f"of {self.halo} cells), got {tuple(n_init.shape)}"
             )
         sigma = torch.as_tensor(sigma_init, dtype=n_init.dtype, device=n_init.device).reshape(-1)
         if sigma.shape[0] not in (1, n_init.shape[0]):
             raise ValueError(
-                f"LiteGenerator: sigma_init must be a number or ({n_init.shape[0]},), got {sigma.shape[0]} numbers"
+                f"LiteGenerator: sigma_init must be a number or ({n_init.shape[0]},), got "
+                f"{sigma.shape[0]} numbers"
             )
         weights, biases = self._weights()
         return convolve(n_init, sigma, weights, biases, self.log_sigma)
@@ -114,7 +114,7 @@ class LiteGenerator(nn.Module):
 
         Returns: (B, 8, cell_rows + 2 halo, cell_cols + 2 halo) on the weights' device.
         """
-        device = self.convs[0].weight.device
+        device = self._layers()[0].weight.device
         if not isinstance(seed, Tensor):
             seed = torch.tensor((seed + 2**63) % 2**64 - 2**63)
         index = torch.as_tensor(index, dtype=torch.int64).reshape(-1)
@@ -147,9 +147,9 @@ class LiteGenerator(nn.Module):
         other = copy.deepcopy(self)
         other.table = SigmaTable.of(self.table.isos, [s * factor for s in self.table.sigmas])
         if self.log_sigma:
-            first = other.convs[0]
+            first, biases = other._layers()[0], other._weights()[1]
             with torch.no_grad():
-                first.bias -= math.log(factor) * first.weight[:, 8].sum((1, 2))
+                biases[0] -= math.log(factor) * first.weight[:, 8].sum((1, 2))
         return other
 
     def packed_weights(self) -> Tensor:
@@ -184,7 +184,11 @@ class LiteGenerator(nn.Module):
         }
 
     def _weights(self) -> tuple[list[Tensor], list[Tensor]]:
-        return [c.weight for c in self.convs], [c.bias for c in self.convs]
+        layers = self._layers()
+        return [c.weight for c in layers], [cast(Tensor, c.bias) for c in layers]
+
+    def _layers(self) -> list[nn.Conv2d]:
+        return [cast(nn.Conv2d, c) for c in self.convs]
 
 
 def _checked_widths(widths: Sequence[int]) -> tuple[int, ...]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A generator's weights as the one tensor that the compiled op takes. Mirrors csrc/noise/conv_tile.h: Stack."""
+"""A generator's weights as the one tensor the compiled op takes. Mirrors Stack in csrc/noise/conv_tile.h."""
 
 from __future__ import annotations
 

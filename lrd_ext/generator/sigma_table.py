@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+
+from ..reference.generator_arguments import SIGMA_RANGE
 
 #: ISO is metadata kept in float32: this close to an end of the table counts as inside.
 _SLACK = 1e-6
@@ -27,10 +30,12 @@ class SigmaTable:
                 f"LiteGenerator: isos and sigmas must be equally many, got {len(self.isos)} and "
                 f"{len(self.sigmas)}"
             )
-        for name, values in (("isos", self.isos), ("sigmas", self.sigmas)):
-            if not all(math.isfinite(v) and v > 0 for v in values):
-                raise ValueError(f"LiteGenerator: {name} must be finite and above 0, got {values}")
-        if any(a >= b for a, b in zip(self.isos, self.isos[1:], strict=False)):
+        if not all(math.isfinite(v) and v > 0 for v in self.isos):
+            raise ValueError(f"LiteGenerator: isos must be finite and above 0, got {self.isos}")
+        low, high = SIGMA_RANGE
+        if not all(low <= v <= high for v in self.sigmas):
+            raise ValueError(f"LiteGenerator: sigmas must be in [{low:g}, {high:g}] DN, got {self.sigmas}")
+        if any(a >= b for a, b in itertools.pairwise(self.isos)):
             raise ValueError(f"LiteGenerator: isos must ascend, got {self.isos}")
 
     @classmethod
@@ -52,7 +57,8 @@ class SigmaTable:
         """
         if not self.isos:
             raise ValueError(
-                "LiteGenerator.sigma_init: this generator holds no table of trained ISOs; pass sigma_init= in DN"
+                "LiteGenerator.sigma_init: this generator holds no table of trained ISOs; "
+                "pass sigma_init= in DN"
             )
         low, high = self.isos[0] * (1 - _SLACK), self.isos[-1] * (1 + _SLACK)
         x = iso.detach().to(torch.float64)

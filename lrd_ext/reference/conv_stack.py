@@ -8,7 +8,7 @@ small stack, its line channels and its residual form are our choices.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -16,6 +16,9 @@ from torch.nn import functional
 
 from .normal import normal_quantile
 from .philox import Component, words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NEGATIVE_SLOPE = 0.2
 

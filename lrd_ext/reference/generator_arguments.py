@@ -44,7 +44,8 @@ def check_generator(generator: Any, sigma_init: Any, params: NoiseParams, batch:
 def _check_module(generator: Any, device: torch.device) -> None:
     if not all(hasattr(generator, name) for name in ("widths", "convs", "packed_weights", "sigma_init")):
         raise TypeError(
-            f"fused_synth: generator must be a lrd_ext.generator.LiteGenerator, got {type(generator).__name__}"
+            f"fused_synth: generator must be a lrd_ext.generator.LiteGenerator, got "
+            f"{type(generator).__name__}"
         )
     for name, weight in generator.named_parameters():
         if weight.dtype != torch.float32:
@@ -58,7 +59,9 @@ def _check_module(generator: Any, device: torch.device) -> None:
                 f"Use generator.to({str(device)!r})"
             )
         if _may_look(weight) and not bool(torch.isfinite(weight).all()):
-            raise ValueError(f"fused_synth: generator must hold finite weights, got NaN or infinity in {name}")
+            raise ValueError(
+                f"fused_synth: generator must hold finite weights, got NaN or infinity in {name}"
+            )
 
 
 def _may_look(values: Tensor) -> bool:
@@ -68,8 +71,8 @@ def _may_look(values: Tensor) -> bool:
 def _sigma_of_iso(generator: Any, params: NoiseParams) -> Tensor:
     if not torch.compiler.is_compiling() and bool(torch.isnan(params.iso).any()):
         raise ValueError(
-            "fused_synth: sigma_init must be given where params.iso is NaN (unknown), because the generator's "
-            "sigma_init follows ISO; pass sigma_init= or NoiseParams(iso=...)"
+            "fused_synth: sigma_init must be given where params.iso is NaN (unknown), because the "
+            "generator's sigma_init follows ISO; pass sigma_init= or NoiseParams(iso=...)"
         )
     return generator.sigma_init(params.iso)
 
@@ -107,8 +110,8 @@ def _sigma_tensor(sigma_init: Any, batch: int, device: torch.device) -> Tensor:
 @functools.cache
 def _warn_of_read_noise_once() -> None:
     warnings.warn(
-        "fused_synth: the generator's noise is added to the read noise in params; a generator trained on dark "
-        "frames holds the read noise already. params.shot_only() leaves the physical one out",
+        "fused_synth: the generator's noise is added to the read noise in params; a generator trained on "
+        "dark frames holds the read noise already. params.shot_only() leaves the physical one out",
         UserWarning,
         stacklevel=5,
     )

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What calls with a generator accept, and the op with one as a torch operator."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+import torch
+from generators import PARAMS, lively_generator, noise
+
+from lrd_ext import NoiseParams, fused_synth, ops
+from lrd_ext.generator import LiteGenerator
+from lrd_ext.reference import generator_arguments
+
+
+def broken_generator(value):
+    generator = lively_generator()
+    with torch.no_grad():
+        generator.convs[1].weight[3, 2, 1, 0] = value
+    return generator
+
+
+GENERATOR = lively_generator(isos=(800, 3200), sigmas=(2.0, 8.0))
+UNKNOWN_ISO = NoiseParams(K=2.0, ratio=50.0, white=16383.0, black=0.0)
+REFUSED = [
+    (
+        TypeError,
+        "must be a lrd_ext.generator.LiteGenerator, got Linear",
+        {"generator": torch.nn.Linear(2, 2)},
+    ),
+    (TypeError, "float32 weights, got torch.float64", {"generator": lively_generator().double()}),
+    (TypeError, "float32 weights, got torch.bfloat16", {"generator": lively_generator().bfloat16()}),
+    (ValueError, "on clean's device cpu, got meta", {"generator": LiteGenerator().to("meta")}),
+    (
+        ValueError,
+        "finite weights, got NaN or infinity in convs.1",
+        {"generator": broken_generator(torch.nan)},
+    ),
+    (ValueError, "finite weights", {"generator": broken_generator(-torch.inf)}),
+    (
+        ValueError,
+        "sigma_init must be given where params.iso is NaN",
+        {"params": UNKNOWN_ISO, "sigma_init": None},
+    ),
+    (ValueError, "holds no table of trained ISOs", {"generator": LiteGenerator(), "sigma_init": None}),
+    (ValueError, r"sigma_init must be in \[1e-06, 1e\+06\] DN, got 0", {"sigma_init": 0.0}),
+    (ValueError, "sigma_init must be in .* got -1", {"sigma_init": -1}),
+    (ValueError, "sigma_init must be in .* got nan", {"sigma_init": float("nan")}),
+    (ValueError, r"sigma_init must be in .* got \[2.0, 0.0\]", {"sigma_init": torch.tensor([2.0, 0.0])}),
+    (TypeError, "sigma_init must be a number", {"sigma_init": "2"}),
+    (TypeError, "sigma_init must be a number", {"sigma_init": True}),
+    (TypeError, "float tensor.*got torch.int64", {"sigma_init": torch.tensor([2])}),
+    (TypeError, "requires grad. LiteGenerator.forward", {"sigma_init": torch.ones(2, requires_grad=True)}),
+    (ValueError, r"number or \(2,\), got shape \(3,\)", {"sigma_init": torch.ones(3)}),
+    (ValueError, "on clean's device cpu, got meta", {"sigma_init": torch.ones(2, device="meta")}),
+    (
+        ValueError,
+        r"iso must be in the trained range \[800, 3200\], got 1.28e\+04|got 12800",
+        {
+            "params": NoiseParams(K=2.0, ratio=50.0, white=16383.0, black=0.0, iso=12800.0),
+            "sigma_init": None,
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("error", "message", "changes"), REFUSED, ids=lambda v: str(v)[:50])
+def test_refused(synth, error, message, changes):
+    options = {"generator": GENERATOR, "sigma_init": 2.0} | changes
+    with pytest.raises(error, match=message):
+        noise(options.pop("generator"), 2, 8, 12, synth=synth, **options)
+
+
+def test_read_noise_beside_a_generator_is_said_once():
+    both = NoiseParams(K=2.0, ratio=50.0, white=16383.0, black=0.0, read="gaussian", sigma_read=1.0)
+    generator_arguments._warn_of_read_noise_once.cache_clear()
+    with pytest.warns(UserWarning, match="added to the read noise in params"):
+        noise(GENERATOR, 8, 12, params=both)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        noise(GENERATOR, 8, 12, params=both)
+        noise(GENERATOR, 8, 12, params=both.shot_only())
+
+
+def arguments(generator=GENERATOR, sigma=(2.0, 3.0), packed=False):
+    shape = (2, 4, 6, 10) if packed else (2, 12, 20)
+    table = ops.parameter_table(PARAMS)
+    widths = (*generator.widths, 0, 0)[:3]
+    call = [torch.rand(shape), table, torch.tensor(7), torch.tensor([3, 4]), None, 0, 0, packed]
+    return [
+        *call,
+        0,
+        True,
+        0,
+        0,
+        0,
+        torch.empty(shape),
+        generator.packed_weights(),
+        torch.tensor(sigma),
+        *widths,
+    ]
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("packed", [False, True])
+def test_opcheck(packed):
+    torch.library.opcheck(torch.ops.lrd_ext.fused_synth, tuple(arguments(packed=packed)))
+
+
+@pytest.mark.native
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({14: torch.zeros(7)}, "weights must be 3700 contiguous float32"),
+        ({14: GENERATOR.packed_weights().double()}, "weights must be 3700 contiguous float32"),
+        ({14: GENERATOR.packed_weights() * torch.nan}, "weights must be finite"),
+        ({15: None}, "sigma_init must be 1 or 2 contiguous float32"),
+        ({15: torch.ones(3)}, "sigma_init must be 1 or 2 contiguous float32"),
+        ({15: torch.tensor([1.0, torch.nan])}, "sigma_init must be in"),
+        ({16: 0}, "widths must be 1 to 3 of 16 or 32"),
+        ({16: 17}, "widths must be 1 to 3 of 16 or 32"),
+        ({17: 0, 18: 16}, "widths must be 1 to 3 of 16 or 32"),
+        ({16: -16}, "widths must be 1 to 3 of 16 or 32"),
+    ],
+)
+def test_the_bare_op_stays_within_memory(changes, message):
+    call = arguments()
+    for position, value in changes.items():
+        call[position] = value
+    with pytest.raises(RuntimeError, match=message):
+        torch.ops.lrd_ext.fused_synth(*call)
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("sigma_init", [None, 2.0], ids=["by ISO", "given"])
+def test_compiled_in_one_graph_with_the_same_bits(sigma_init):
+    torch._dynamo.reset()
+
+    def step(clean, seed, index):
+        options = {"seed": seed, "index": index, "generator": GENERATOR, "sigma_init": sigma_init}
+        return fused_synth(clean * 0.5, PARAMS, **options)
+
+    given = torch.rand(2, 12, 20), torch.tensor(7), torch.tensor([3, 4])
+    compiled = torch.compile(step, fullgraph=True, backend="aot_eager")
+    assert torch.equal(compiled(*given), step(*given))
+
+
+@pytest.mark.native
+def test_empty_frames():
+    for shape in ((0, 8, 12), (2, 0, 12), (2, 8, 0)):
+        assert noise(GENERATOR, *shape).shape == shape
