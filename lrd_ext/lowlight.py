@@ -101,7 +101,7 @@ def _generator_for(clean: Raw, s: Settings) -> LiteGenerator | None:
         return None
     if clean.cfa != s.profile.cfa:
         raise ValueError(
-            f"--generator makes noise for the CFA {s.profile.cfa} of camera {s.profile.name}, and the file is "
+            f"--generator makes noise for the CFA {s.profile.cfa} of {s.profile.name}, and the file has "
             f"{clean.cfa}; crop it by a row or column, or leave --generator out"
         )
     return s.generator.to_range(range_factor(s.profile, clean))
