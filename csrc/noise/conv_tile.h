@@ -29,7 +29,7 @@ constexpr int kWide = 72, kHiddenBlock = 2, kFinalBlock = 2, kRowFloats = 80;
 #endif
 
 struct HiddenLayer {
-  const float *weights, *bias;  // (inputs, 3, 3, outputs), (outputs)
+  const float *weights, *bias;  // (outputs / 4, inputs, 3, 3, 4), (outputs)
   int inputs, outputs;
 };
 
@@ -88,9 +88,9 @@ struct Taps {
   const float* row[3];
 };
 
-// kOutputBlock output channels of kBlock registers of cells. start holds what the fmas begin with, target the result.
+// kOutputBlock output channels of kBlock registers of cells. sum holds what the fmas begin with, then the result.
 template <int kBlock>
-LRD_HD void convolve_block(const Taps& in, const float* weights, int inputs, int outputs,
+LRD_HD void convolve_block(const Taps& in, const float* weights, int inputs,
                            FloatLanes::Register (&sum)[kOutputBlock][kBlock]) {
   using L = FloatLanes;
   for (int channel = 0; channel < inputs; ++channel) {
@@ -107,7 +107,7 @@ LRD_HD void convolve_block(const Taps& in, const float* weights, int inputs, int
 #pragma GCC unroll 5
           for (int v = 0; v < kBlock; ++v) sum[o][v] = L::multiply_add(w, x[v], sum[o][v]);
         }
-        weights += outputs;
+        weights += kOutputBlock;
       }
     }
   }
@@ -133,7 +133,7 @@ LRD_HD void hidden_row(const HiddenLayer& layer, const Taps& in, const StackRows
         }
       }
       const Taps here = {{in.row[0] + col, in.row[1] + col, in.row[2] + col}};
-      convolve_block<kHiddenBlock>(here, layer.weights + o, layer.inputs, layer.outputs, sum);
+      convolve_block<kHiddenBlock>(here, layer.weights + 9 * layer.inputs * o, layer.inputs, sum);
 #pragma GCC unroll 4
       for (int i = 0; i < kOutputBlock; ++i) {
 #pragma GCC unroll 5
@@ -157,7 +157,7 @@ LRD_HD void final_row(const HiddenLayer& layer, const Taps& in, const float* res
       for (int v = 0; v < kFinalBlock; ++v) sum[i][v] = L::all(layer.bias[i]);
     }
     const Taps here = {{in.row[0] + col, in.row[1] + col, in.row[2] + col}};
-    convolve_block<kFinalBlock>(here, layer.weights, layer.inputs, layer.outputs, sum);
+    convolve_block<kFinalBlock>(here, layer.weights, layer.inputs, sum);
 #pragma GCC unroll 4
     for (int i = 0; i < kOutputBlock; ++i) {
 #pragma GCC unroll 5
