@@ -135,7 +135,7 @@ class TestTooLittle:
         assert any("K is unknown (null)" in line for line in verdict(found))
 
     def test_flats_alone_say_what_is_missing(self, frames):
-        with pytest.raises(ValueError, match="read noise needs at least 2 dark frames.*no dark frames"):
+        with pytest.raises(ValueError, match=r"read noise needs at least 2 dark frames.*no dark frames"):
             calibrate([f for f in frames if f.kind == "flat"])
 
     def test_one_dark_says_what_is_missing(self, frames):
