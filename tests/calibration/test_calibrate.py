@@ -22,7 +22,7 @@ def changed(frame: Frame, **changes: object) -> Frame:
 
 
 def broken() -> Picture:
-    raise ValueError("x.npy: truncated or broken")
+    raise ValueError("truncated or broken")
 
 
 def inside(found, camera, factor: float = 1.0) -> float:

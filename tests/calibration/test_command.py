@@ -12,6 +12,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.numpy import load_file
 
 from lrd_ext import raw
 from lrd_ext.profiles import load_profile
@@ -29,6 +30,8 @@ def test_folder_to_profile_and_report(lrd, small_folder, tmp_path):
     profile = load_profile(str(tmp_path / "cam.json"))
     assert profile.name == "cam"
     assert profile.rows[0].K is not None
+    maps = load_file(tmp_path / profile.dark_shading["file"])
+    assert maps[f"iso_{profile.rows[0].iso:g}"].shape == (4, 48, 48)
     page = (tmp_path / "r.html").read_text()
     assert page.count("data:image/png;base64,") == 3
     assert "http" not in page.replace("http-equiv", "")
@@ -177,7 +180,8 @@ def test_killed_runs_leave_nothing_broken_and_the_next_goes_on(small_folder, tmp
             json.loads(target.read_text())
     assert subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode == 0
     done = json.loads(target.read_text())
-    assert done | {"name": ""} == whole | {"name": ""}
+    own = {"name": "", "dark_shading": {}}
+    assert done | own == whole | own
     assert not [n for n in os.listdir(tmp_path) if n.endswith(".part")]
 
 
