@@ -371,7 +371,6 @@ def _prnu(
     s, d = best.statistics, dark.statistics
     lines = read.row.value**2 + read.col.value**2
     pixels = d.height * d.width // 4
-    inner = (d.height // 2 - 4) * (d.width // 2 - 4)
     signal = s.mean - np.array([b.value for b in dark.bias])
     # Mean of the squared signal: light that falls off to the corners weighs by its square.
     squared = np.sqrt(signal**2 + np.maximum(s.spatial - s.spatial_white, 0.0))
@@ -379,7 +378,7 @@ def _prnu(
     white_dark = np.maximum(d.spatial_white - pixel / d.frames, 0.0)
     all_dark = np.maximum(d.spatial - (pixel + lines) / d.frames, 0.0)
     return (
-        photo_nonuniformity(s.spatial_white, white_dark, s.variance / s.frames, squared, inner),
+        photo_nonuniformity(s.spatial_white, white_dark, s.variance / s.frames, squared, pixels),
         photo_nonuniformity(s.spatial, all_dark, (s.variance + lines) / s.frames, signal, pixels),
     )
 
