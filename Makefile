@@ -8,7 +8,7 @@ NATIVE_SOURCES := setup.py pyproject.toml csrc/cuda/toolkit.py $(filter csrc/%,$
 # GPUs the kernels are compiled for by cuda-check: compute capabilities without the dot, or all.
 ARCHS ?= 75 90 120
 
-.PHONY: demo test lint types format bench verify cuda-check clean
+.PHONY: demo test lint types format bench verify calibration-study cuda-check clean
 
 # Pinned packages first (constraints.txt), then the package against them, so that nothing resolves anew.
 $(VENV)/.packages: constraints.txt pyproject.toml
@@ -41,6 +41,10 @@ test: $(VENV)/.installed
 # The long form of the statistical battery (minutes); its table is committed.
 verify: $(VENV)/.installed
 	$(BIN)/python tests/verify --long --write tests/verify/results/native_long.md
+
+# How often the 95 % intervals of lrd calibrate hold the truth (two minutes); its table is committed.
+calibration-study: $(VENV)/.installed
+	$(BIN)/python tests/calibration/study.py --runs 200 --write docs/results/calibration_study.md
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

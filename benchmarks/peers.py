@@ -17,11 +17,11 @@ RNG = np.random.default_rng(0)
 
 
 def line_shape(shape):
-    """Shapes of (frames seen by mosaic row, one value per mosaic row)."""
+    """Shapes of (frames seen by mosaic line, one value per mosaic row, one per mosaic column)."""
     if len(shape) == 4:
         batch, _, h, w = shape
-        return (batch, 2, 2, h, w), (batch, 2, 1, h, 1)
-    return shape, (*shape[:-1], 1)
+        return (batch, 2, 2, h, w), (batch, 2, 1, h, 1), (batch, 1, 2, 1, w)
+    return shape, (*shape[:-1], 1), (*shape[:-2], 1, shape[-1])
 
 
 def numpy_synth(clean, model):
@@ -35,10 +35,12 @@ def numpy_synth(clean, model):
     else:
         noisy += RNG.normal(0.0, model.sigma_read, noisy.shape)
     if model.sigma_row:
-        lines, row = line_shape(noisy.shape)
-        noisy = (noisy.reshape(lines) + RNG.normal(0.0, model.sigma_row, row)).reshape(noisy.shape)
-    if model.quantize == "uniform":
-        noisy += RNG.uniform(-0.5, 0.5, noisy.shape)
+        lines, row, column = line_shape(noisy.shape)
+        by_line = noisy.reshape(lines)
+        by_line += RNG.normal(0.0, model.sigma_row, row)
+        by_line += RNG.normal(0.0, model.sigma_col, column)
+    if model.quantize == "round":
+        noisy = np.rint(noisy)
     noisy = np.clip(noisy, -model.black, model.span)
     return torch.from_numpy((noisy / model.span * model.ratio).astype(np.float32))
 
@@ -55,10 +57,11 @@ def torch_synth(clean, model):
     else:
         noisy = noisy + torch.randn_like(clean) * model.sigma_read
     if model.sigma_row:
-        lines, row = line_shape(clean.shape)
-        noisy = (noisy.view(lines) + torch.randn(row) * model.sigma_row).view(clean.shape)
-    if model.quantize == "uniform":
-        noisy = noisy + (torch.rand_like(clean) - 0.5)
+        lines, row, column = line_shape(clean.shape)
+        noisy = noisy.view(lines) + torch.randn(row) * model.sigma_row
+        noisy = (noisy + torch.randn(column) * model.sigma_col).view(clean.shape)
+    if model.quantize == "round":
+        noisy = noisy.round()
     return noisy.clamp(-model.black, model.span) / model.span * model.ratio
 
 
@@ -69,5 +72,5 @@ def fused_synth(clean, model):
 
 def params_of(model):
     """The model as NoiseParams."""
-    names = ("K", "ratio", "white", "black", "sigma_read", "tukey_lambda", "sigma_row")
+    names = ("K", "ratio", "white", "black", "sigma_read", "tukey_lambda", "sigma_row", "sigma_col")
     return lrd_ext.NoiseParams(**{name: getattr(model, name) for name in names}, read=model.read)

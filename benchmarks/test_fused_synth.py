@@ -65,14 +65,16 @@ def assert_right_noise(synth, model):
         spread, excess = (float(v) for v in stats.tukeylambda.stats(model.tukey_lambda, moments="vk"))
         tails = 3 + excess
     read = model.sigma_read**2 * spread
-    site = model.K * signal + read + (1 / 12 if model.quantize == "uniform" else 0.0)
+    site = model.K * signal + read + model.sigma_col**2 + (1 / 12 if model.quantize == "round" else 0.0)
     row = model.sigma_row**2
     rows, n = 1024, clean.numel()
-    assert abs(above.mean() - signal) < 6 * math.sqrt(site / n + row / rows)
+    assert abs(above.mean() - signal) < 6 * math.sqrt(site / n + row / rows + model.sigma_col**2 / 1024)
     inner = above - above.view(1, 2, 2, 512, 512).mean((2, 4), keepdim=True).expand(
         1, 2, 2, 512, 512
     ).reshape(clean.shape)
-    error = math.sqrt(((tails - 3) * read**2 + model.K**3 * signal + 2 * site**2) / n)
+    error = math.sqrt(
+        ((tails - 3) * read**2 + model.K**3 * signal + 2 * site**2) / n + 2 * model.sigma_col**4 / 1024
+    )
     assert abs(inner.var() * (1 + 1 / 1024) - site) < 6 * error
     lines = above.view(2, 2, 512, 512).mean((1, 3)).var()
     assert abs(lines - row - site / 1024) < 6 * math.sqrt(2 / rows) * (row + site / 1024)

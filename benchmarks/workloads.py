@@ -47,6 +47,7 @@ class Model:
     sigma_read: float = 6.0
     tukey_lambda: float = 0.0
     sigma_row: float = 0.0
+    sigma_col: float = 0.0
     quantize: str = "none"
 
     @property
@@ -55,7 +56,7 @@ class Model:
         return self.white - self.black
 
 
-#: Poisson + Tukey-lambda read + row + uniform quantization noise: Wei et al., CVPR 2020 ("ELD").
-ELD = Model("ELD", "tukey_lambda", tukey_lambda=-0.1, sigma_row=1.5, quantize="uniform")
+#: Poisson + Tukey-lambda read + row: Wei et al., CVPR 2020 ("ELD"); and column noise, and real rounding.
+ELD = Model("ELD", "tukey_lambda", tukey_lambda=-0.1, sigma_row=1.5, sigma_col=0.5, quantize="round")
 #: Poisson + Gaussian: Foi et al., IEEE TIP 17(10), 2008.
 POISSON_GAUSSIAN = Model("Poisson-Gaussian", "gaussian")

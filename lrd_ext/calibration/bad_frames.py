@@ -157,14 +157,16 @@ def _steady(
     blocks = np.array([r.blocks for r in members])
     # Evenness is judged about the frame's own level; levels are judged by themselves.
     uneven = blocks - level[:, None, None]
-    uneven = np.abs(uneven - np.median(uneven, axis=0)).max(axis=(1, 2))
+    uneven -= np.median(uneven, axis=0)
+    patchy = 7 * _spread(uneven)  # by all blocks of all frames: far beyond the largest of 64
+    uneven = np.abs(uneven).max(axis=(1, 2))
     least = floor(middle, float(np.median(level)))
     for i, r in enumerate(members):
         if abs(std[i] - middle) > max(8 * _spread(std), 0.12 * middle):
             out[r.name] = f"noise of {std[i]:.3g} DN, that of its group {middle:.3g}: another ISO or camera"
         elif abs(level[i] - np.median(level)) > max(8 * _spread(level), least):
             out[r.name] = f"level {level[i]:.1f} DN, that of its group {np.median(level):.1f}: {reason}"
-        elif uneven[i] > max(float(np.median(uneven)) + 8 * _spread(uneven), least):
+        elif uneven[i] > max(patchy, least):
             out[r.name] = f"brighter or darker in places by {uneven[i]:.3g} DN than its group: {reason}"
     return [r for r in members if r.name not in out]
 

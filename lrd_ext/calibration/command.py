@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -10,8 +11,11 @@ import sys
 import warnings
 from pathlib import Path
 
+import numpy as np
+
 from lrd_ext import raw as raw_files
 from lrd_ext.profiles import CameraProfile
+from lrd_ext.raw.atomic import replacing
 
 from .calibrate import Calibration, calibrate
 from .frames import Frame, Levels, find_frames
@@ -74,9 +78,11 @@ def run(
     _check_own(target, overwrite)
     frames = find_frames(folder, levels or Levels())
     found = _with_progress(frames, target.with_name(f"{target.stem}.statistics"))
+    maps = target.with_name(f"{target.stem}.dark_shading.safetensors")
+    shading = _write_shading(maps, found) if found.measured else None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        profile = profile_of(found, target.stem)
+        profile = profile_of(found, target.stem, shading)
     if page is not None:
         from .report import write_report
 
@@ -88,6 +94,26 @@ def run(
         print(f"lrd calibrate: left out: {name}: {reason}", file=sys.stderr)
     print(f"profile: {target}" + (f"\nreport: {page}" if page else ""))
     return 1 if found.left_out else 0
+
+
+def _write_shading(path: Path, found: Calibration) -> dict[str, object]:
+    """Write the maps of dark shading, (4, k, k) float32 by site and ISO, DN about the site's mean."""
+    from safetensors.numpy import save
+
+    maps = {
+        f"iso_{r.iso:g}": np.ascontiguousarray(r.dark.statistics.shading, np.float32)
+        for r in found.measured
+        if r.dark is not None
+    }
+    data = save(maps)
+    with replacing(path) as file:
+        file.write(data)
+    return {
+        "file": path.name,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "content": "iso_N: (4, k, k) means over k x k cells by site, DN about the mean of the site",
+        "sensor": list(found.sensor.shape),
+    }
 
 
 def _target(path: str | os.PathLike[str], suffix: str, option: str) -> Path:

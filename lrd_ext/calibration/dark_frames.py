@@ -185,14 +185,19 @@ def without_pixels(mean: np.ndarray, hot: np.ndarray) -> np.ndarray:
 def spatial_variances(plane: np.ndarray) -> tuple[float, float]:
     """Return the variance of a plane, whole, and of what 5 x 5 box means, row and column means leave, DN^2.
 
-    Source: EMVA 1288 Rel. 3.1, section 8.1 (non-whiteness, high-pass); a box takes 1/25 of a white variance.
+    Source: EMVA 1288 Rel. 3.1, section 8.1 (high-pass against non-white patterns).
     """
     from scipy import ndimage
 
-    rest = plane - ndimage.uniform_filter(plane, 5, mode="reflect")
-    _, _, rest = two_way(rest)
     h, w = plane.shape
-    white = float(np.square(rest).mean(dtype=np.float64)) * 25 / 24 / ((1 - 1 / h) * (1 - 1 / w))
+    # At the edges the box holds fewer pixels; each pixel keeps 1 - 1/(pixels in its box) of a white variance.
+    rows, columns = (np.minimum(np.minimum(np.arange(n), np.arange(n)[::-1]), 2) + 3 for n in (h, w))
+    share = (25 / np.outer(rows, columns)).astype(np.float32)
+    offset = np.float32(plane.mean(dtype=np.float64))
+    _, _, rest = two_way(plane - offset - share * ndimage.uniform_filter(plane - offset, 5, mode="constant"))
+    kept = 1 - float(np.mean(1 / rows)) * float(np.mean(1 / columns))
+    # Of the variance of row and column means the box leaves 4/5, of that of pixels 24/25: 5/6 the ratio.
+    white = float(np.square(rest).mean(dtype=np.float64)) / kept / (1 - 5 / 6 * (1 / h + 1 / w))
     return float(plane.var(dtype=np.float64, ddof=1)), white
 
 

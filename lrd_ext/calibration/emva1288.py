@@ -11,6 +11,9 @@ import numpy as np
 
 from .intervals import Estimate, from_error, root
 
+#: A 5 x 5 high-pass leaves neighbours correlated: a variance varies more by this (sum of rho^2).
+HIGH_PASS = 1.13
+
 
 @dataclasses.dataclass(frozen=True)
 class LinearityError:
@@ -54,7 +57,7 @@ def photo_nonuniformity(
     """
     own = (spatial - remaining - spatial_dark) / signal**2
     # The mean of a pair and its difference, which gives the remaining variance, are independent.
-    squares = (spatial**2 + remaining**2) / signal**4
+    squares = (HIGH_PASS * spatial**2 + remaining**2) / signal**4
     error = math.sqrt(float(squares.sum()) * 2 / pixels) / len(spatial)
     return root(from_error(float(own.mean()), error))
 

@@ -13,6 +13,8 @@ from scipy import stats
 #: A scatter over frames is believed over the analytic error only where chance would give it in 1 of 1000
 #: cases.
 SUSPICION = 1e-3
+#: Residuals about the mean of fewer frames tell nothing of their scatter: two mirror each other.
+FEW = 4
 NORMAL_95 = 1.959963984540054
 
 
@@ -60,7 +62,7 @@ def from_frames(value: float, error: float, per_frame: np.ndarray) -> Estimate:
         per_frame: (n,) estimates of single frames.
     """
     n = len(per_frame)
-    if n < 2:
+    if n < FEW:
         return from_error(value, error)
     spread = float(np.std(per_frame, ddof=1))
     excess = (spread**2 / n) / max(error**2, 1e-300) * (n - 1)

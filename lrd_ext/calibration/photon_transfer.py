@@ -110,18 +110,19 @@ def pair_point(
 
 
 def saturation_level(points: Sequence[PairPoint], range_dn: float) -> float:
-    """Return the mean above black at which the sensor saturates, DN.
+    """Return the mean above black at which the sensor saturates, DN: the median over sites.
 
-    Where the variance falls after its highest point, that point is saturation; else it is the converter's
-    white.
+    Where the variance falls after its highest point, that point is saturation; else the converter's white is.
 
     Source: EMVA 1288 Rel. 3.1, section 6.6.
     """
-    clean = sorted((p.mean, p.variance) for p in points)
-    top = max(range(len(clean)), key=lambda i: clean[i][1], default=0)
-    if clean and any(v < 0.9 * clean[top][1] for _, v in clean[top + 1 :]):
-        return min(clean[top][0], range_dn)
-    return range_dn
+    by_site = []
+    for site in sorted({p.site for p in points}):
+        curve = sorted((p.mean, p.variance) for p in points if p.site == site)
+        top = max(range(len(curve)), key=lambda i, c=curve: c[i][1])  # type: ignore[misc]
+        falls = any(v < 0.9 * curve[top][1] for _, v in curve[top + 1 :])
+        by_site.append(min(curve[top][0], range_dn) if falls else range_dn)
+    return float(np.median(by_site)) if by_site else range_dn
 
 
 def photon_transfer(

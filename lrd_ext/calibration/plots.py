@@ -86,6 +86,7 @@ def _draw_branch(
         _point(electrons, x, e, colour, "o")
     if line is not None:
         gain.plot(iso, line.per_iso * iso + line.offset, color=colour, lw=1)
+    electrons.plot([x for x, _, _ in known], [s.value / K.value for _, K, s in known], color=colour, lw=1)
     for r in rows:
         if r.read is not None:
             for e, marker in ((r.read.gaussian, "o"), (r.read.row, "s"), (r.read.col, "^")):

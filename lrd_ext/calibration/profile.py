@@ -24,17 +24,19 @@ _LAWS = ("sigma_gaussian", "sigma_tukey_lambda", "sigma_row", "sigma_col")
 _SOFT = 1e-9
 
 
-def profile_of(found: Calibration, name: str) -> CameraProfile:
+def profile_of(found: Calibration, name: str, shading: dict[str, Any] | None = None) -> CameraProfile:
     """Make the profile: rows with intervals, bias by ISO and by ISO and exposure, laws by branch.
 
     Args:
         found: the calibration.
         name: name of the profile.
+        shading: where maps of dark shading were written, for the profile's ``dark_shading``.
 
     Raises:
         ProfileError: the figures contradict the schema; the text names the field.
     """
-    return profile_from_dict(_rounded(profile_dict(found, name)))
+    data = profile_dict(found, name) | ({"dark_shading": shading} if shading else {})
+    return profile_from_dict(_rounded(data))
 
 
 def profile_dict(found: Calibration, name: str) -> dict[str, Any]:

@@ -15,6 +15,9 @@ import numpy as np
 
 from .intervals import Estimate, from_frames, root
 
+#: Waves of fewer periods over the frame are drift, not banding.
+SLOWEST = 4
+
 
 @dataclasses.dataclass(frozen=True)
 class MeanSquares:
@@ -129,5 +132,6 @@ def banding(power: np.ndarray, frames: int, sigma_lines: float, lines: int) -> t
     found = [
         BandingLine((i + 1) / lines, math.sqrt(share * float(power[i] - level)))
         for i in np.flatnonzero(power > limit)
+        if i + 1 >= SLOWEST
     ]
     return tuple(sorted(found, key=lambda line: -line.amplitude)[:20])

@@ -84,9 +84,16 @@ def _measure(frame: Frame) -> Arrays:
     try:
         record = _record(frame, frame.load())
     except FILE_ERRORS as error:
-        record = Record(frame.name, frame.identity, error=str(error), kind=frame.kind)
+        record = Record(frame.name, frame.identity, error=_reason(frame, error), kind=frame.kind)
     plain = json.dumps({name: getattr(record, name) for name in _PLAIN})
     return {"plain": np.array(plain), **{name: np.asarray(getattr(record, name)) for name in _ARRAYS}}
+
+
+def _reason(frame: Frame, error: Exception) -> str:
+    """Return what went wrong without the file's name, which stands before it wherever it is shown."""
+    text = str(error) or type(error).__name__
+    head, _, rest = text.partition(": ")
+    return rest if rest and head.endswith(frame.name.rpartition("/")[2]) else text
 
 
 def _record(frame: Frame, picture: Picture) -> Record:

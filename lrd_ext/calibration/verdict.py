@@ -59,7 +59,8 @@ def _sources_of_doubt(found: Calibration) -> Iterator[str]:
     if found.left_out:
         yield f"{len(found.left_out)} of {found.frames} frames were left out: see calibration.left_out."
     if found.unpaired:
-        yield f"{len(found.unpaired)} frames have no second one like them and are not used: shoot pairs."
+        alone = len(found.unpaired)
+        yield f"Not used, because without a second one like it: {alone} frame{'s' if alone > 1 else ''}."
     for line, (a, b) in zip(found.gain_lines, found.branches, strict=True):
         if line and line.misfit > BENT and line.p < SUSPICION:
             ends = f"ISO {found.measured[a].iso:g} to {found.measured[b].iso:g}"

@@ -91,7 +91,13 @@ class SyntheticCamera:
         clean = torch.from_numpy(self.light * np.float32(level)).expand(count, -1, -1).contiguous()
         which = torch.arange(start, start + count) + 1000 * index
         drawn = fused_synth(
-            clean, self.params(index), seed=self.seed, index=which, dark=torch.from_numpy(dark), output="dn"
+            clean,
+            self.params(index),
+            seed=self.seed,
+            index=which,
+            dark=torch.from_numpy(dark),
+            output="dn",
+            layout="mosaic",
         )
         return drawn.numpy()
 

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+import pytest
+from study import MEAN_ERRORS, study_of
+from synthetic_camera import FIGURES, SyntheticCamera
+
+from lrd_ext.calibration import Frame, Picture, calibrate, profile_of, verdict
+from lrd_ext.profiles import load_profile
+
+pytestmark = pytest.mark.native
+
+
+def changed(frame: Frame, **changes: object) -> Frame:
+    """The frame with fields of its picture changed."""
+    picture = dataclasses.replace(frame.load(), **changes)
+    return Frame(frame.name, frame.name + " changed", functools.partial(lambda p: p, picture), frame.kind)
+
+
+def broken() -> Picture:
+    raise ValueError("truncated or broken")
+
+
+def inside(found, camera, factor: float = 1.0) -> float:
+    """Share of the figures whose true value lies within the interval, stretched by a factor."""
+    hits = []
+    for row, truth in zip(profile_of(found, "x").rows, camera.truth.rows, strict=True):
+        for name in FIGURES:
+            low, high = row.interval95[name]
+            middle, half = (low + high) / 2, (high - low) / 2 * factor
+            hits.append(abs(truth[name] - middle) <= half)
+    return float(np.mean(hits))
+
+
+def test_twenty_runs_cover_the_truth():
+    study = study_of(20, first=300)
+    for kind in (*MEAN_ERRORS, "sigma_col", "bias", "PRNU"):
+        hits = study.kinds[kind].hits
+        # Binomial: 95 % of 80 lies above 86 % in 999 of 1000 cases; PRNU has fewer.
+        assert np.mean(hits) > (0.86 if len(hits) >= 80 else 0.8), kind
+    for kind, limit in MEAN_ERRORS.items():
+        assert np.abs(study.kinds[kind].errors).mean() <= limit, kind
+    assert study.switches_right == 20
+    assert study.missed_hot == 0
+    assert study.false_hot <= 2
+    assert study.left_out == 0
+
+
+@pytest.fixture(scope="module")
+def found(frames):
+    return calibrate(frames)
+
+
+class TestProfile:
+    def test_rows_branches_and_answers(self, found, camera, tmp_path):
+        profile = profile_of(found, "made_up")
+        profile.save(tmp_path / "made_up.json")
+        again = load_profile(str(tmp_path / "made_up.json"))
+        assert [row.iso for row in again.rows] == list(camera.truth.isos)
+        assert len(again.branches) == 2
+        params = again.at(iso=camera.truth.isos[1], ratio=100.0)
+        assert float(params.K[0]) == pytest.approx(again.rows[1].K, rel=1e-6)
+        assert again.sample(
+            4, iso=(camera.truth.isos[0], camera.truth.isos[-1]), ratio=1.0, seed=1
+        ).K.shape == (4,)
+
+    def test_bias_by_iso_and_exposure(self, found, camera):
+        profile = profile_of(found, "made_up")
+        for i, row in enumerate(profile.bias):
+            assert row.dn == pytest.approx(tuple(camera.truth.bias[i]), abs=0.3)
+        assert {(b.iso, b.exposure_s) for b in profile.black_level_error} == {
+            (iso, 0.01) for iso in camera.truth.isos
+        }
+
+    def test_report_says_which_model_to_use(self, found):
+        assert any("Use the Tukey-lambda" in line for line in verdict(found))
+        for result in found.isos:
+            models = result.read.models
+            assert models["tukey_lambda"].kld <= models["gaussian"].kld * 1.1 + 1e-5
+
+    def test_per_site_gain_agrees(self, found):
+        for result in found.isos:
+            assert len(result.transfer.lines) == 4
+            assert result.transfer.p_sites > 1e-4
+
+
+class TestBadFrames:
+    def test_three_per_cent_are_named_and_left_out(self, camera, frames):
+        bad = list(frames)
+        names = {f.name: i for i, f in enumerate(bad)}
+        isos = camera.truth.isos
+        leak, other, size, cut = (
+            f"dark_{iso:05d}_{k:02d}" for iso, k in zip(isos, (3, 7, 11, 15), strict=True)
+        )
+        wrong = f"flat_{isos[2]:05d}_4_1"
+        dark = frames[names[leak]].load().mosaic
+        light = np.linspace(0, 12, dark.shape[1]).astype(np.uint16)
+        bad[names[leak]] = changed(frames[names[leak]], mosaic=dark + light)
+        bad[names[other]] = changed(frames[names[other]], model="Another")
+        bad[names[size]] = changed(frames[names[size]], mosaic=dark[:96])
+        bad[names[cut]] = Frame(cut, "cut", broken, "dark")
+        bad[names[wrong]] = changed(frames[names[wrong]], mosaic=camera.draw(2, 0.55, 1, 900)[0])
+        found = calibrate(bad)
+        assert set(found.left_out) == {leak, other, size, cut, wrong}
+        assert "light leak" in found.left_out[leak]
+        assert "model is Another" in found.left_out[other]
+        assert "shape" in found.left_out[size]
+        assert "truncated" in found.left_out[cut]
+        assert "wrong exposure" in found.left_out[wrong]
+        assert inside(found, camera) >= 0.8
+        assert inside(found, camera, 2.0) == 1.0
+
+    def test_a_dark_of_another_iso_is_named(self, camera, frames):
+        swapped = changed(frames[2], mosaic=camera.draw(3, 0.0, 1, 50)[0])
+        found = calibrate([*frames[:2], swapped, *frames[3:32]])
+        assert "another ISO or camera" in found.left_out[frames[2].name]
+
+    def test_darks_with_light_are_refused(self, frames):
+        lit = [changed(f, mosaic=f.load().mosaic + np.uint16(3000)) for f in frames[:8]]
+        with pytest.raises(ValueError, match=r"at least 2 dark frames.*a dark with light.*Put the cap on"):
+            calibrate(lit)
+
+
+class TestTooLittle:
+    def test_darks_alone_leave_gain_open(self, frames):
+        found = calibrate([f for f in frames if f.kind == "dark"])
+        profile = profile_of(found, "x")
+        assert profile.dark_only
+        assert all(row.K is None for row in profile.rows)
+        assert len(profile.branches) == 2
+        assert any("K is unknown (null)" in line for line in verdict(found))
+
+    def test_flats_alone_say_what_is_missing(self, frames):
+        with pytest.raises(ValueError, match=r"read noise needs at least 2 dark frames.*no dark frames"):
+            calibrate([f for f in frames if f.kind == "flat"])
+
+    def test_one_dark_says_what_is_missing(self, frames):
+        with pytest.raises(ValueError, match="only 1 dark frame, 2 are needed"):
+            calibrate(frames[:1])
+
+    def test_iso_without_flats_takes_gain_from_the_line(self, camera, frames):
+        last = camera.truth.isos[-1]
+        found = calibrate([f for f in frames if f.kind == "dark" or f"_{last:05d}_" not in f.name])
+        profile = profile_of(found, "x")
+        assert pytest.approx(camera.truth.rows[-1]["K"], rel=0.02) == profile.rows[-1].K
+        assert any(d.field == "K" and d.concerns(last) for d in profile.doubtful)
+
+    def test_clipped_flats_are_left_out_and_said(self, camera, frames):
+        white = int(camera.truth.white)
+        clipped = [
+            changed(f, mosaic=np.full_like(f.load().mosaic, white)) if f.kind == "flat" else f
+            for f in frames[:32]
+        ]
+        found = calibrate(clipped)
+        assert found.isos[0].transfer is None
+        assert any("clipped" in text for text in found.isos[0].missing)
+
+
+def test_monochrome_sensor(camera):
+    frames = [changed(f, cfa="MONO") for f in SyntheticCamera(7, shape=(96, 128)).frames(darks=8)[:24]]
+    profile = profile_of(calibrate(frames), "x")
+    assert profile.cfa == "MONO"

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file
+
+from lrd_ext import raw
+from lrd_ext.profiles import load_profile
+
+pytestmark = pytest.mark.native
+
+
+def test_folder_to_profile_and_report(lrd, small_folder, tmp_path):
+    folder, levels = small_folder
+    code, out, err = lrd(
+        "calibrate", folder, "-o", tmp_path / "cam.json", "--report", tmp_path / "r.html", *levels
+    )
+    assert (code, err) == (0, "")
+    assert "profile:" in out
+    profile = load_profile(str(tmp_path / "cam.json"))
+    assert profile.name == "cam"
+    assert profile.rows[0].K is not None
+    maps = load_file(tmp_path / profile.dark_shading["file"])
+    assert maps[f"iso_{profile.rows[0].iso:g}"].shape == (4, 48, 48)
+    page = (tmp_path / "r.html").read_text()
+    assert page.count("data:image/png;base64,") == 3
+    assert "http" not in page.replace("http-equiv", "")
+    assert len(list((tmp_path / "r_plots").glob("*.png"))) == 3
+
+
+def test_second_run_gives_the_same_bytes(lrd, small_folder, tmp_path):
+    folder, levels = small_folder
+    lrd("calibrate", folder, "-o", tmp_path / "cam.json", *levels)
+    first = (tmp_path / "cam.json").read_bytes()
+    lrd("calibrate", folder, "-o", tmp_path / "cam.json", *levels)
+    assert (tmp_path / "cam.json").read_bytes() == first
+
+
+def test_bad_file_is_named_and_the_exit_code_tells(lrd, small_folder, tmp_path):
+    folder, levels = small_folder
+    victim = sorted(folder.glob("dark*.npy"))[2]
+    victim.write_bytes(victim.read_bytes()[:1000])
+    code, _, err = lrd("calibrate", folder, "-o", tmp_path / "cam.json", *levels)
+    assert code == 1
+    assert f"left out: {victim.name}" in err
+    assert "truncated" in err
+
+
+def test_raw_files_are_sorted_by_exif_and_level(lrd, tmp_path, camera):
+    iso = camera.truth.isos[1]
+    (tmp_path / "raws").mkdir()
+    for k, mosaic in enumerate(camera.draw(1, 0.0, 4, 0)):
+        _write_dng(tmp_path / f"raws/d{k}.dng", mosaic, camera, iso, 0.001)
+    for j, level in enumerate((0.1, 0.3, 0.5, 0.7)):
+        for k, mosaic in enumerate(camera.draw(1, level, 2, 100 + 10 * j)):
+            _write_dng(tmp_path / f"raws/f{j}{k}.dng", mosaic, camera, iso, 0.1 * level)
+    (tmp_path / "raws" / "f00.JPG").write_bytes(b"\xff\xd8\xff")
+    code, _, err = lrd("calibrate", tmp_path / "raws", "-o", tmp_path / "cam.json")
+    assert (code, err) == (0, "")
+    profile = load_profile(str(tmp_path / "cam.json"))
+    assert profile.rows[0].iso == iso
+    assert pytest.approx(camera.truth.rows[1]["K"], rel=0.03) == profile.rows[0].K
+    assert (profile.make, profile.model) == ("Maker", "Model")
+
+
+def _write_dng(path, mosaic, camera, iso, exposure):
+    t = camera.truth
+    levels = {"cfa": "RGGB", "black": np.full(4, t.black), "white": t.white}
+    raw.write_dng(
+        path, raw.Raw(mosaic=mosaic, iso=iso, exposure_s=exposure, make="Maker", model="Model", **levels)
+    )
+
+
+def test_masked_border_of_an_ordinary_raw_is_a_first_estimate(lrd, tmp_path):
+    from pathlib import Path
+
+    chart = Path(__file__).parents[1] / "data" / "canon550d_ml_colorchart.dng"
+    (tmp_path / "raws").mkdir()
+    picture = raw.read(chart)
+    raw.write_dng(tmp_path / "raws" / "chart.dng", picture.replace(iso=picture.iso or 100.0, exposure_s=0.01))
+    code, out, _ = lrd(
+        "calibrate", tmp_path / "raws", "-o", tmp_path / "cam.json", "--report", tmp_path / "r.html"
+    )
+    assert code == 0
+    assert "masked border" in out
+    profile = load_profile(str(tmp_path / "cam.json"))
+    assert profile.dark_only
+    assert profile.rows[0].sigma_gaussian == pytest.approx(16.5, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"text": "file,kind,iso\n"}, "column exposure_s is missing|lists no frames"),
+        ({"text": "file,kind,iso,exposure_s\na.npy,bias,100,1\n"}, "kind must be dark or flat, got 'bias'"),
+        ({"text": "file,kind,iso,exposure_s\na.npy,dark,0,1\n"}, "iso must be a number above 0, got '0'"),
+        ({"text": "file,kind,iso,exposure_s\na.jpg,dark,100,1\n"}, "no such file"),
+    ],
+)
+def test_wrong_tables_are_refused(lrd, tmp_path, change, message):
+    (tmp_path / "frames.csv").write_text(change["text"])
+    code, _, err = lrd("calibrate", tmp_path, "-o", tmp_path / "cam.json", "--white", 4095)
+    assert code == 2
+    assert any(part in err for part in message.split("|"))
+    assert not (tmp_path / "cam.json").exists()
+
+
+def test_eight_bit_pictures_are_refused(lrd, tmp_path):
+    Image.fromarray(np.zeros((64, 64), np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "frames.csv").write_text("file,kind,iso,exposure_s\na.png,dark,100,1\n")
+    code, _, err = lrd("calibrate", tmp_path, "-o", tmp_path / "cam.json", "--white", 255)
+    assert code == 2
+    assert "8 bits a value: a picture, not raw data" in err
+
+
+def test_folder_of_jpegs_is_refused(lrd, tmp_path):
+    (tmp_path / "a.JPG").write_bytes(b"\xff\xd8\xff")
+    code, _, err = lrd("calibrate", tmp_path, "-o", tmp_path / "cam.json")
+    assert code == 2
+    assert "1 JPEG pictures, which hold no raw data" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--cfa", "RGB"], "--cfa must be one of"),
+        (["--black", "a"], "--black must be one number or four"),
+        (["--black", "100", "--white", "50"], "--black must be below --white"),
+        (["--report", "r.txt"], "--report must end in .html"),
+    ],
+)
+def test_wrong_options_are_refused(lrd, tmp_path, options, message):
+    code, _, err = lrd("calibrate", tmp_path, "-o", tmp_path / "cam.json", *options)
+    assert code == 2
+    assert message in err
+
+
+def test_a_profile_of_other_origin_is_not_replaced(lrd, small_folder, tmp_path):
+    folder, levels = small_folder
+    (tmp_path / "cam.json").write_text("{}")
+    code, _, err = lrd("calibrate", folder, "-o", tmp_path / "cam.json", *levels)
+    assert code == 2
+    assert "--overwrite" in err
+    assert lrd("calibrate", folder, "-o", tmp_path / "cam.json", "--overwrite", *levels)[0] == 0
+
+
+def test_killed_runs_leave_nothing_broken_and_the_next_goes_on(small_folder, tmp_path, lrd):
+    """Three kills here; docs/results/calibration_real_data.md tells of ten."""
+    folder, levels = small_folder
+    lrd("calibrate", folder, "-o", tmp_path / "whole.json", *levels)
+    whole = json.loads((tmp_path / "whole.json").read_text())
+    target = tmp_path / "cam.json"
+    command = [
+        sys.executable,
+        "-m",
+        "lrd_ext.cli",
+        "calibrate",
+        str(folder),
+        "-o",
+        str(target),
+        *map(str, levels),
+    ]
+    draw = random.Random(4)
+    for _ in range(3):
+        run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _wait_for_work(run, tmp_path / "cam.statistics", draw.randint(1, 12))
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+        if target.exists():
+            json.loads(target.read_text())
+    assert subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode == 0
+    done = json.loads(target.read_text())
+    own = {"name": "", "dark_shading": {}}
+    assert done | own == whole | own
+    assert not [n for n in os.listdir(tmp_path) if n.endswith(".part")]
+
+
+def _wait_for_work(run, statistics, files):
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and run.poll() is None:
+        if statistics.is_dir() and len(list(statistics.iterdir())) >= files:
+            return
+        time.sleep(0.01)

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from lrd_ext.calibration.gain_switch import find_branches, fit_gain_line
+from lrd_ext.calibration.hot_pixels import find_hot_pixels
+from lrd_ext.calibration.intervals import from_error, from_frames, from_scatter
+from lrd_ext.calibration.photon_transfer import DARKS, PairPoint, pair_point, photon_transfer
+from lrd_ext.calibration.row_column import (
+    MeanSquares,
+    banding,
+    line_noise,
+    line_spectrum,
+    naive_line_noise,
+    two_way,
+)
+from lrd_ext.calibration.tukey_lambda_fit import (
+    ResidualHistogram,
+    fit_tukey_lambda,
+    ppcc_shape,
+    tukey_lambda_cdf,
+)
+from lrd_ext.profiles import load_profile, tukey_lambda_std
+
+
+def mean_squares_of(darks: np.ndarray) -> MeanSquares:
+    """Mean squares of frames (n, H, W) without a fixed pattern."""
+    found = []
+    for dark in darks:
+        h, w = dark.shape
+        rows, columns, rest = two_way(dark.copy())
+        squares = (rows**2).sum() * w / (h - 1), (columns**2).sum() * h / (w - 1)
+        found.append([*squares, (rest**2).sum() / ((h - 1) * (w - 1))])
+    return MeanSquares(*np.array(found).T, *darks.shape[1:], temporal=False)
+
+
+class TestRowNoise:
+    def test_naive_estimate_at_800_columns_is_biased_as_the_field_says_and_ours_is_not(self):
+        # A7S2 at ISO 25600 (field-notes 5.9): naive 2.276 DN, true 2.085 DN, read noise 25.853 DN, W = 800.
+        rng = np.random.default_rng(5)
+        true, read, shape = 2.085, 25.853, (400, 800)
+        darks = rng.normal(0, read, (40, *shape)) + rng.normal(0, true, (40, shape[0], 1))
+        squares = mean_squares_of(darks)
+        assert naive_line_noise(squares, "row") == pytest.approx(
+            math.hypot(true, read / math.sqrt(800)), rel=0.01
+        )
+        assert naive_line_noise(squares, "row") == pytest.approx(2.276, rel=0.01)
+        ours = line_noise(squares, "row")
+        assert ours.value == pytest.approx(true, rel=0.015)
+        assert ours.low < true < ours.high
+
+    def test_no_row_noise_gives_an_interval_from_zero(self):
+        darks = np.random.default_rng(2).normal(0, 3, (10, 100, 120))
+        ours = line_noise(mean_squares_of(darks), "row")
+        assert ours.low == 0
+        assert ours.value < 0.1
+
+    def test_axis_is_row_or_col(self):
+        with pytest.raises(ValueError, match="axis must be row or col, got 'rows'"):
+            line_noise(mean_squares_of(np.ones((2, 8, 8))), "rows")
+
+    def test_banding_is_found_with_period_and_amplitude(self):
+        rng = np.random.default_rng(3)
+        wave = 0.5 * np.sin(2 * np.pi * np.arange(400) * 40 / 400)
+        power = np.mean([line_spectrum(rng.normal(0, 1, 400) + wave) for _ in range(16)], axis=0)
+        found = banding(power, 16, math.sqrt(1 + 0.125), 400)
+        assert found[0].cycles == pytest.approx(0.1)
+        assert found[0].amplitude == pytest.approx(0.5, rel=0.2)
+
+    def test_white_rows_have_no_banding(self):
+        rng = np.random.default_rng(4)
+        power = np.mean([line_spectrum(rng.normal(0, 1, 400)) for _ in range(16)], axis=0)
+        assert banding(power, 16, 1.0, 400) == ()
+
+
+class TestTukeyLambda:
+    @pytest.mark.parametrize("shape", [-0.2, -0.05, 0.0, 0.08, 0.14, 0.5])
+    def test_distribution_function_is_scipys(self, shape):
+        x = np.linspace(-1.5, 1.5, 101)
+        assert tukey_lambda_cdf(x, shape) == pytest.approx(stats.tukeylambda.cdf(x, shape), rel=2e-4)
+
+    @pytest.mark.parametrize(("scale", "shape"), [(0.35, 0.14), (0.7, -0.1), (2.0, -0.2), (9.0, 0.05)])
+    def test_rounded_noise_gives_scale_and_shape_back(self, scale, shape):
+        rng = np.random.default_rng(1)
+        places = rng.uniform(0, 1, (4, 60_000))
+        noise = scale * stats.tukeylambda.ppf(rng.uniform(size=places.shape), shape)
+        width = scale * tukey_lambda_std(shape) / 24
+        cells = np.clip(np.rint((np.round(places + noise) - places) / width), -960, 960).astype(int) + 960
+        hist = ResidualHistogram(np.stack([np.bincount(c, minlength=1921) for c in cells]), width, 1.0)
+        fit = fit_tukey_lambda(hist)
+        assert fit.scale.value == pytest.approx(scale, rel=0.01)
+        assert fit.shape.value == pytest.approx(shape, abs=0.01)
+
+    def test_second_opinion_stays_in_its_bracket(self):
+        p = (np.arange(100_000) + 0.5) / 100_000
+        x = stats.tukeylambda.ppf(p, -0.1)
+        counts = np.bincount(np.clip(np.rint(x * 12), -960, 960).astype(int) + 960, minlength=1921)
+        shape, r2 = ppcc_shape(ResidualHistogram(counts[None], 1 / 12, 1.0))
+        assert shape == pytest.approx(-0.1, abs=0.01)
+        assert r2 > 0.999
+
+    def test_empty_histogram_is_refused(self):
+        with pytest.raises(ValueError, match="empty histogram"):
+            fit_tukey_lambda(ResidualHistogram(np.zeros((1, 21), int), 0.1, 1.0))
+
+
+class TestGainSwitch:
+    def test_a7s2_switches_between_1600_and_2000(self):
+        rows = load_profile("sony_a7s2").rows
+        isos = [row.iso for row in rows]
+        found = find_branches(isos, [row.sigma_gaussian for row in rows], [row.K for row in rows])
+        assert [(isos[a], isos[b]) for a, b in found] == [(50, 1600), (2000, 25600)]
+
+    def test_without_gain_iso_stands_for_it(self):
+        rows = load_profile("sony_a7s2").rows
+        assert len(find_branches([r.iso for r in rows], [r.sigma_gaussian for r in rows], None)) == 2
+
+    def test_one_branch_stays_whole(self):
+        K = np.array([0.1, 0.2, 0.4, 0.8, 1.6])
+        assert find_branches(K * 1000, np.sqrt((3 * K) ** 2 + 1), K) == [(0, 4)]
+
+    def test_line_takes_an_offset_only_where_it_must(self):
+        isos = [100, 200, 400, 800]
+        straight = fit_gain_line(isos, [from_error(1e-3 * i, 1e-3 * i * 0.002) for i in isos])
+        bent = fit_gain_line(isos, [from_error(1e-3 * i + 0.02, 1e-3 * i * 0.002) for i in isos])
+        assert straight.offset == 0
+        assert bent.offset == pytest.approx(0.02, rel=0.01)
+
+
+class TestPhotonTransfer:
+    def points(self, levels, K=0.5, n=40_000):
+        rng = np.random.default_rng(9)
+        return [
+            PairPoint(s, f"{m}", m, (K * m + 4) * (1 + rng.normal(0, math.sqrt(2 / n))), 0.0, n, 0.0)
+            for s in range(4)
+            for m in levels
+        ]
+
+    def test_gain_is_the_slope(self):
+        found = photon_transfer(self.points([100, 500, 1000, 2000, 3000]), 4000)
+        assert found.K.value == pytest.approx(0.5, rel=0.01)
+        assert found.K.low < 0.5 < found.K.high
+
+    def test_outlier_does_not_move_the_line(self):
+        points = self.points([100, 500, 1000, 2000, 3000])
+        points[2] = PairPoint(0, "1000", 1000, 2000, 0.0, 40_000, 0.0)
+        found = photon_transfer(points, 4000)
+        assert found.K.value == pytest.approx(0.5, rel=0.01)
+        assert not found.lines[0].used[2]
+
+    def test_too_few_levels_are_named(self):
+        assert "3 or more levels of light, got 2" in photon_transfer(self.points([100, 500]), 4000)
+
+    def test_darks_stand_in_for_missing_levels(self):
+        darks = [PairPoint(s, DARKS, 0.0, 4.0, 0.0, 40_000, 0.0) for s in range(4)]
+        found = photon_transfer(self.points([2000]), 4000, darks)
+        assert found.with_darks
+        assert found.K.value == pytest.approx(0.5, rel=0.01)
+
+    def test_flicker_and_prnu_do_not_count(self):
+        rng = np.random.default_rng(0)
+        light = 1000 * (1 + 0.02 * rng.standard_normal((200, 200))) * np.linspace(0.7, 1.3, 200)
+        first, second = (rng.poisson(light * f / 0.5) * 0.5 + 64 for f in (1.0, 0.98))
+        point = pair_point(
+            np.round(first).astype(np.uint16), np.round(second).astype(np.uint16), 0, "", 64, 4095
+        )
+        assert point.variance == pytest.approx(0.5 * 1000 + 1 / 12, rel=0.03)
+
+
+def test_hot_pixels_are_found_and_heavy_tails_are_none():
+    rng = np.random.default_rng(6)
+    mean = stats.tukeylambda.ppf(rng.uniform(size=(16, 300, 400)), -0.1).mean(axis=0)
+    at = rng.choice(mean.size, 25, replace=False)
+    mean.ravel()[at] += 20
+    hot, excess = find_hot_pixels(mean.astype(np.float32), 2.19 / 4)
+    assert sorted(hot[:, 0] * 400 + hot[:, 1]) == sorted(at)
+    assert excess == pytest.approx(20, abs=4)
+
+
+class TestIntervals:
+    def test_scatter_is_students(self):
+        e = from_scatter(np.array([1.0, 2.0, 3.0, 4.0]))
+        assert (e.low, e.high) == pytest.approx(stats.t.interval(0.95, 3, 2.5, stats.sem([1, 2, 3, 4])))
+
+    def test_frames_that_scatter_more_widen_the_interval(self):
+        rng = np.random.default_rng(0)
+        calm = from_frames(0.0, 0.25, rng.normal(0, 1, 16))
+        wild = from_frames(0.0, 0.25, rng.normal(0, 5, 16))
+        assert calm.high == pytest.approx(1.96 * 0.25, rel=0.01)
+        assert wild.high > 1.9
