@@ -82,7 +82,7 @@ def plot(run, path):
     for axis, model in zip(axes[0], models, strict=True):
         chosen = [row for row in rows if row["model"] == model]
         names = [f"{r['workload']}, {r['threads']} thr., {r['contender']}" for r in chosen]
-        colours = ["tab:blue" if r["contender"] == "lrd_ext" else "silver" for r in chosen]
+        colours = ["tab:blue" if r["contender"].startswith("lrd_ext") else "silver" for r in chosen]
         bars = axis.barh(names, [r["ns_per_pixel"] for r in chosen], color=colours)
         axis.bar_label(bars, fmt="%.1f", padding=2, fontsize=7)
         axis.set(xlabel="ns per raw pixel (less is better)", title=model)

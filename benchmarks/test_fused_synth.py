@@ -31,10 +31,11 @@ CONTENDERS = {
     "torch": lambda: peers.torch_synth,
     "torch.compile": compiled_synth,
     "lrd_ext": lambda: peers.fused_synth,
+    "lrd_ext, out=": lambda: peers.fused_synth_into,
 }
 CASES = [
-    *((ELD, name) for name in ("numpy", "torch", "torch.compile", "lrd_ext")),
-    *((POISSON_GAUSSIAN, name) for name in ("numpy", "torch", "lrd_ext")),
+    *((ELD, name) for name in ("numpy", "torch", "torch.compile", "lrd_ext", "lrd_ext, out=")),
+    *((POISSON_GAUSSIAN, name) for name in ("numpy", "torch", "lrd_ext", "lrd_ext, out=")),
 ]
 
 
@@ -42,13 +43,13 @@ def skip_what_cannot_run(model, name, workload, threads, sizes):
     """Skip with a reason: peers that need what is missing, and what the chosen sizes leave out."""
     if sizes == "quick" and workload is not WORKLOADS[0]:
         pytest.skip("--sizes quick: the first workload only")
-    if sizes != "full" and name != "lrd_ext" and not workload.small:
+    if sizes != "full" and not name.startswith("lrd_ext") and not workload.small:
         pytest.skip("peers run on 64 patches with --sizes full")
     if sizes == "default" and model is POISSON_GAUSSIAN and workload is not WORKLOADS[1]:
         pytest.skip("Poisson-Gaussian runs on 8 patches; everywhere with --sizes full")
     if name == "numpy" and threads > 1:
         pytest.skip("NumPy's generators run on one thread")
-    if name == "lrd_ext" and ops.NATIVE is None:
+    if name.startswith("lrd_ext") and ops.NATIVE is None:
         pytest.skip(f"no compiled executor: {ops.WHY_NOT_NATIVE}")
     if name == "torch.compile" and not (shutil.which("g++") or shutil.which("clang++")):
         pytest.skip("torch.compile needs a C++ compiler")
@@ -114,7 +115,7 @@ def record(benchmark, medians, bandwidth, model, name, workload, threads):
         # float32 read once and written once, the least any of this can do, as a part of a plain copy's speed.
         part_of_copy_bandwidth=8 * workload.pixels / median / bandwidth(threads),
     )
-    if name == "lrd_ext":
+    if name.startswith("lrd_ext"):
         for peer in ("numpy", "torch", "torch.compile"):
             # NumPy has one thread only; its ratio at two threads is against that one.
             other = medians.get((model.name, peer, workload.name, 1 if peer == "numpy" else threads))
