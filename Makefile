@@ -8,7 +8,7 @@ NATIVE_SOURCES := setup.py pyproject.toml csrc/cuda/toolkit.py $(filter csrc/%,$
 # GPUs the kernels are compiled for by cuda-check: compute capabilities without the dot, or all.
 ARCHS ?= 75 90 120
 
-.PHONY: demo test lint types format bench verify calibration-study cuda-check clean
+.PHONY: demo test lint types format bench instructions verify calibration-study cuda-check clean
 
 # Pinned packages first (constraints.txt), then the package against them, so that nothing resolves anew.
 $(VENV)/.packages: constraints.txt pyproject.toml
@@ -67,6 +67,10 @@ cuda-check: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(BIN)/pytest benchmarks --benchmark-only
+
+# Instructions per raw pixel, counted by valgrind; the table is committed.
+instructions: $(VENV)/.installed
+	$(BIN)/python benchmarks/instructions/count.py --write benchmarks/results/instructions.md
 
 clean:
 	rm -rf $(VENV) build dist demo *.egg-info lrd_ext/_C*.so

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,14 @@ def test_each_quick_benchmark_gives_the_right_noise():
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ compiler")
+def test_instruction_driver_fits_the_executor():
+    driver = BENCHMARKS / "instructions" / "driver.cpp"
+    command = ["c++", "-std=c++17", "-fsyntax-only", f"-I{BENCHMARKS.parent / 'csrc'}", str(driver)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
 
 
 def entry(contender, median):

@@ -68,7 +68,8 @@ int main(int argc, char** argv) {
   q.cell_rows = kHeight / 2;
   q.cell_cols = kWidth / 2;
   q.table = table;
-  q.seed = 7;
+  static const int64_t seed = 7;
+  q.seed = &seed;
   q.index = &index;
   q.shot = chosen->shot;
   q.read = static_cast<int>(chosen->read);
