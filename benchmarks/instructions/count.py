@@ -59,6 +59,16 @@ def instructions(driver, isa, case, frames):
     return int(found[1])
 
 
+def heading():
+    """Title, commit and compiler."""
+    git = ["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"]
+    commit = subprocess.run(git, capture_output=True, text=True).stdout.strip() or "unknown"
+    compiler = subprocess.run(
+        [*os.environ.get("CXX", "c++").split(), "--version"], capture_output=True, text=True, check=True
+    )
+    return f"# Instructions per raw pixel\n\nCommit {commit}, {compiler.stdout.splitlines()[0]}."
+
+
 def main():
     """Print instructions per pixel for each case and build."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -77,7 +87,7 @@ def main():
             counts = [instructions(driver, i, case, 2) - instructions(driver, i, case, 1) for i in ISAS]
             lines.append(f"| {case} | {' | '.join(f'{count / PIXELS:.1f}' for count in counts)} |")
             print(lines[-1], file=sys.stderr)
-    text = "Instructions per raw pixel, 512x256 mosaic, one thread.\n\n" + "\n".join(lines) + "\n"
+    text = f"{heading()}\n\nA 512x256 mosaic, one thread.\n\n" + "\n".join(lines) + "\n"
     print(text)
     if arguments.write:
         arguments.write.write_text(text)
