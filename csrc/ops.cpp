@@ -107,18 +107,23 @@ lrd::Request checked_request(const Tensor& clean, const Tensor& table, const Ten
   return q;
 }
 
-// The learned generator: its packed weights and sigma_init beside a request. Values are read, so CPU tensors only.
+// The learned generator: its packed weights and sigma_init beside a request.
 void add_generator(const Tensor& clean, const Tensor& weights, const std::optional<Tensor>& sigma_init,
-                   const int64_t (&widths)[lrd::portable::kMaxHiddenLayers], lrd::Request& q) {
-  bool ended = false, valid = widths[0] != 0;
+                   const int64_t (&widths)[lrd::portable::kMaxHiddenLayers], bool bfloat16, lrd::Request& q) {
+  bool ended = false, valid = widths[0] != 0, equal = true;
   for (int i = 0; i < lrd::portable::kMaxHiddenLayers; ++i) {
     valid = valid && (widths[i] == 0 || (!ended && (widths[i] == 16 || widths[i] == 32)));
+    equal = equal && (widths[i] == 0 || widths[i] == widths[0]);
     ended = ended || widths[i] == 0;
     q.widths[i] = static_cast<int>(widths[i]);
   }
   STD_TORCH_CHECK(valid, "lrd_ext.fused_synth: widths must be 1 to 3 of 16 or 32, then 0, got ", widths[0], ", ",
                   widths[1], ", ", widths[2]);
-  const int64_t size = lrd::portable::packed_size(q.widths);
+  STD_TORCH_CHECK(equal || clean.is_cpu(), "lrd_ext.fused_synth: widths must be equal on a GPU, got ", widths[0], ", ",
+                  widths[1], ", ", widths[2]);
+  q.bfloat16 = bfloat16 && !clean.is_cpu();
+  const int64_t size =
+      lrd::portable::packed_size(q.widths) + (q.bfloat16 ? lrd::portable::fragment_words(q.widths) : 0);
   STD_TORCH_CHECK(weights.dim() == 1 && weights.size(0) == size && weights.scalar_type() == ScalarType::Float &&
                       weights.is_contiguous() && same_device(weights, clean),
                   "lrd_ext.fused_synth: weights must be ", size, " contiguous float32 on clean's device");
@@ -129,7 +134,13 @@ void add_generator(const Tensor& clean, const Tensor& weights, const std::option
   q.weights = static_cast<const float*>(weights.const_data_ptr());
   q.sigma_init = static_cast<const float*>(sigma_init->const_data_ptr());
   q.sigma_rows = sigma_init->size(0);
-  for (int64_t i = 0; i < size; ++i) {
+  STD_TORCH_CHECK(reinterpret_cast<uintptr_t>(q.weights) % 16 == 0,
+                  "lrd_ext.fused_synth: weights must begin at a multiple of 16 bytes");
+}
+
+// Values, where looking at them waits for no device.
+void check_generator_values(const lrd::Request& q) {
+  for (int64_t i = 0; i < lrd::portable::packed_size(q.widths); ++i) {
     STD_TORCH_CHECK(std::isfinite(q.weights[i]), "lrd_ext.fused_synth: weights must be finite, got ", q.weights[i]);
   }
   for (int64_t i = 0; i < q.sigma_rows; ++i) {
@@ -144,10 +155,13 @@ void fused_synth_cpu(const Tensor& clean, const Tensor& table, const Tensor& see
                      std::optional<Tensor> dark, int64_t origin_row, int64_t origin_col, bool packed, int64_t read,
                      bool shot, int64_t output, int64_t quantize, int64_t clip, Tensor out,
                      std::optional<Tensor> weights, std::optional<Tensor> sigma_init, int64_t width_1, int64_t width_2,
-                     int64_t width_3) {
+                     int64_t width_3, bool bfloat16) {
   lrd::Request q = checked_request(clean, table, seed, index, dark, origin_row, origin_col, packed, read, shot, output,
                                    quantize, clip, out);
-  if (weights.has_value()) add_generator(clean, *weights, sigma_init, {width_1, width_2, width_3}, q);
+  if (weights.has_value()) {
+    add_generator(clean, *weights, sigma_init, {width_1, width_2, width_3}, bfloat16, q);
+    check_generator_values(q);
+  }
   if (clean.numel() == 0) return;
   const lrd::Build& build = lrd::chosen_build();
   torch::stable::parallel_for(0, lrd::tile_count(q), 1,
@@ -173,12 +187,11 @@ void* current_cuda_stream(int32_t device) {
 void fused_synth_cuda(const Tensor& clean, const Tensor& table, const Tensor& seed, const Tensor& index,
                       std::optional<Tensor> dark, int64_t origin_row, int64_t origin_col, bool packed, int64_t read,
                       bool shot, int64_t output, int64_t quantize, int64_t clip, Tensor out,
-                      std::optional<Tensor> weights, std::optional<Tensor>, int64_t, int64_t, int64_t) {
-  STD_TORCH_CHECK(!weights.has_value(),
-                  "lrd_ext.fused_synth: there is no CUDA kernel for a generator yet. On CUDA tensors call "
-                  "lrd_ext.reference_synth, or add LiteGenerator.forward's noise yourself as dark=");
-  const lrd::Request q = checked_request(clean, table, seed, index, dark, origin_row, origin_col, packed, read, shot,
-                                         output, quantize, clip, out);
+                      std::optional<Tensor> weights, std::optional<Tensor> sigma_init, int64_t width_1, int64_t width_2,
+                      int64_t width_3, bool bfloat16) {
+  lrd::Request q = checked_request(clean, table, seed, index, dark, origin_row, origin_col, packed, read, shot, output,
+                                   quantize, clip, out);
+  if (weights.has_value()) add_generator(clean, *weights, sigma_init, {width_1, width_2, width_3}, bfloat16, q);
   if (clean.numel() == 0) return;
   const int32_t device = clean.get_device();
   const torch::stable::accelerator::DeviceGuard guard(device);
@@ -194,7 +207,8 @@ STABLE_TORCH_LIBRARY(lrd_ext, m) {
   m.def(
       "fused_synth(Tensor clean, Tensor table, Tensor seed, Tensor index, Tensor? dark, int origin_row, "
       "int origin_col, bool packed, int read, bool shot, int output, int quantize, int clip, Tensor(a!) out, "
-      "Tensor? weights=None, Tensor? sigma_init=None, int width_1=0, int width_2=0, int width_3=0) -> ()");
+      "Tensor? weights=None, Tensor? sigma_init=None, int width_1=0, int width_2=0, int width_3=0, bool "
+      "bfloat16=False) -> ()");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(lrd_ext, CPU, m) { m.impl("fused_synth", TORCH_BOX(&fused_synth_cpu)); }

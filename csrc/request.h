@@ -30,6 +30,7 @@ struct Request {
   int widths[3];            // of its hidden layers; 0 ends the list
   const float* sigma_init;  // (sigma_rows,), DN
   int64_t sigma_rows;       // 1 or batch
+  bool bfloat16;            // the weights are bfloat16 numbers: tensor cores may run the stack
 };
 
 // A tile is what one step of the parallel loop works on.

@@ -91,6 +91,7 @@ if NATIVE is not None:
         width_1: int = 0,
         width_2: int = 0,
         width_3: int = 0,
+        bfloat16: bool = False,
     ) -> None:
         return None
 
@@ -132,8 +133,13 @@ def run(request: Request) -> Tensor:
 def _generator_arguments(request: Request) -> tuple[Tensor | int, ...]:
     if request.generator is None or request.sigma_init is None:
         return ()
-    widths = (*request.generator.widths, 0, 0)[:3]
-    return (request.generator.packed_weights(), request.sigma_init.contiguous(), *widths)
+    generator, widths = request.generator, request.generator.widths
+    if request.clean.device.type == "cuda":
+        weights, widths = generator.packed_weights_for_cuda(), (max(widths),) * len(widths)
+    else:
+        weights = generator.packed_weights()
+    sigma_init = request.sigma_init.contiguous()
+    return (weights, sigma_init, *(*widths, 0, 0)[:3], generator.bfloat16_weights)
 
 
 def _with_contiguous_rows(frames: Tensor) -> Tensor:

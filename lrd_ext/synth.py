@@ -55,10 +55,10 @@ def fused_synth(
             "mosaic"; "packed".
         generator: a :class:`lrd_ext.generator.LiteGenerator` on clean's device whose noise joins the sum
             after column noise; None draws none. It adds to the read noise in params, which
-            :meth:`NoiseParams.shot_only` leaves out. Its weights are used without a gradient. CPU only: on
-            CUDA tensors call :func:`lrd_ext.reference_synth`.
+            :meth:`NoiseParams.shot_only` leaves out. Its weights are used without a gradient. On a GPU
+            ``generator.bfloat16()`` runs on tensor cores (sm_80 and newer).
         sigma_init: scale of the generator's noise, DN, a number or (B,); None asks the generator for that of
-            ``params.iso``.
+            ``params.iso``, and for ISOs on a GPU waits for the device. Not finite on a GPU: the noise is NaN.
         dark: dark frame or dark shading, float32 DN above black, clean's layout and crop, for each sample or
             one for all.
         output: "normalized", (raw - black) / (white - black) * ratio, as denoisers eat it; "dn", uint16 raw

@@ -153,4 +153,20 @@ LRD_DEVICE void store_group(const Frames& f, const Layout& layout, int64_t offse
   }
 }
 
+template <Dtype kDtype>
+LRD_DEVICE void store_cell_typed(const Frames& f, const Layout& layout, int64_t offset, const float (&value)[4][1]) {
+  auto* target = static_cast<Stored<kDtype>*>(f.data) + offset;
+  LRD_UNROLL
+  for (int site = 0; site < 4; ++site) target[layout.site[site]] = as_stored<kDtype>(value[site][0]);
+}
+
+LRD_DEVICE void store_cell(const Frames& f, const Layout& layout, int64_t offset, const float (&value)[4][1]) {
+  switch (f.dtype) {
+    case Dtype::kFloat32: return store_cell_typed<Dtype::kFloat32>(f, layout, offset, value);
+    case Dtype::kFloat16: return store_cell_typed<Dtype::kFloat16>(f, layout, offset, value);
+    case Dtype::kBfloat16: return store_cell_typed<Dtype::kBfloat16>(f, layout, offset, value);
+    case Dtype::kUint16: return store_cell_typed<Dtype::kUint16>(f, layout, offset, value);
+  }
+}
+
 }  // namespace lrd::LRD_ISA

@@ -4,9 +4,11 @@
 
 #include <cuda_runtime.h>
 
+#include <cstdio>
+
 #define LRD_ISA device
 #include "cuda_dialect.cuh"
-#include "kernels.cuh"
+#include "stack_kernel.cuh"
 
 #define LRD_TEXT(...) #__VA_ARGS__
 #define LRD_TEXT_OF(...) LRD_TEXT(__VA_ARGS__)
@@ -37,16 +39,74 @@ unsigned blocks(int64_t length, int64_t tile, int64_t most) {
   return static_cast<unsigned>(tiles < most ? tiles : most);
 }
 
+const char* description(cudaError_t error) { return error == cudaSuccess ? nullptr : cudaGetErrorString(error); }
+
+int attribute(cudaDeviceAttr which, int device) {
+  int value = 0;
+  return cudaDeviceGetAttribute(&value, which, device) == cudaSuccess ? value : 0;
+}
+
+const char* too_large(const Request& q, int needed, int available, const char* precision) {
+  static thread_local char text[320];
+  std::snprintf(text, sizeof text,
+                "generator must fit into this GPU: widths %d, %d, %d in %s need %d bytes of shared memory a block, and "
+                "it has %d. Use fewer or narrower layers, generator.bfloat16() from sm_80 on, or backend=\"reference\"",
+                q.widths[0], q.widths[1], q.widths[2], precision, needed, available);
+  return text;
+}
+
+// Rows of a strip: many, to draw few rows twice, but enough strips for every multiprocessor to have several.
+int rows_of_strip(const Request& q, int64_t strips_across, int multiprocessors) {
+  int rows = device::kMostStripRows;
+  while (rows > 16 && q.batch * strips_across * ((q.cell_rows + rows - 1) / rows) < 6 * int64_t{multiprocessors}) {
+    rows /= 2;
+  }
+  return rows;
+}
+
+template <int kWidth, device::Precision kPrecision>
+const char* launch_stack(const Request& q, const device::Stack& stack, int device, cudaStream_t stream) {
+  const auto kernel = device::stack_kernel<kWidth, kPrecision>;
+  const int bytes = device::shared_bytes<kWidth, kPrecision>(stack.layers);
+  const int available = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+  if (bytes > available) {
+    return too_large(q, bytes, available, kPrecision == device::Precision::kBfloat16 ? "bfloat16" : "float32");
+  }
+  const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+  if (error != cudaSuccess) return description(error);
+  const int64_t columns = device::strip_columns<kWidth>(stack.layers);
+  const int rows =
+      rows_of_strip(q, (q.cell_cols + columns - 1) / columns, attribute(cudaDevAttrMultiProcessorCount, device));
+  const dim3 grid(blocks(q.cell_cols, columns, 0x7FFFFFFF), blocks(q.cell_rows, rows, 65535),
+                  blocks(q.batch, 1, 65535));
+  kernel<<<grid, device::Strip<kWidth>::kThreads, bytes, stream>>>(q, stack, rows);
+  return description(cudaGetLastError());
+}
+
+// widths are all 16 or all 32 (lrd_ext/generator/packing.py fills narrower layers up).
+const char* launch_generator(const Request& q, int device, cudaStream_t stream) {
+  device::Stack stack = device::unpack_stack(q.weights, q.widths);
+  if (q.bfloat16) stack.fragments = reinterpret_cast<const uint32_t*>(q.weights + device::packed_size(q.widths));
+  const bool tensor_cores = q.bfloat16 && attribute(cudaDevAttrComputeCapabilityMajor, device) >= 8;
+  constexpr auto kFloat32 = device::Precision::kFloat32, kBfloat16 = device::Precision::kBfloat16;
+  if (q.widths[0] == 16) {
+    return tensor_cores ? launch_stack<16, kBfloat16>(q, stack, device, stream)
+                        : launch_stack<16, kFloat32>(q, stack, device, stream);
+  }
+  return tensor_cores ? launch_stack<32, kBfloat16>(q, stack, device, stream)
+                      : launch_stack<32, kFloat32>(q, stack, device, stream);
+}
+
 }  // namespace
 
 const char* fused_synth_cuda(const Request& q, int device, void* stream) {
   const CurrentDevice current(device);
-  if (current.error() != cudaSuccess) return cudaGetErrorString(current.error());
+  if (current.error() != cudaSuccess) return description(current.error());
+  if (q.weights != nullptr) return launch_generator(q, device, static_cast<cudaStream_t>(stream));
   const dim3 grid(blocks(q.cell_cols, kTileCellCols, 0x7FFFFFFF), blocks(q.cell_rows, kTileCellRows, 65535),
                   blocks(q.batch, 1, 65535));
   device::physics_kernel<<<grid, device::kThreads, 0, static_cast<cudaStream_t>(stream)>>>(q, device::vectors_of(q));
-  const cudaError_t error = cudaGetLastError();
-  return error == cudaSuccess ? nullptr : cudaGetErrorString(error);
+  return description(cudaGetLastError());
 }
 
 const char* cuda_targets() { return LRD_TEXT_OF(LRD_CUDA_TARGETS); }

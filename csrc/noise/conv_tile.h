@@ -39,6 +39,7 @@ struct Stack {
   const float *log_sigma, *bias;              // (outputs)
   HiddenLayer layer[kMaxHiddenLayers + 1];    // [0] has the four site channels as inputs and no bias of its own
   int layers;                                 // hidden layers + 1
+  const uint32_t* fragments;                  // the weights for tensor cores (csrc/cuda), or null
 };
 
 // widths: 0 ends the list.
@@ -71,6 +72,14 @@ inline int64_t packed_size(const int (&widths)[kMaxHiddenLayers]) {
     inputs = widths[i];
   }
   return size + (9 * inputs + 1) * kOutputs;
+}
+
+// 32-bit words that fragments holds, for hidden layers all 16 or all 32 wide (lrd_ext/generator/fragments.py).
+inline int64_t fragment_words(const int (&widths)[kMaxHiddenLayers]) {
+  const int64_t width = widths[0];
+  int64_t words = 3 * 16 * width / 2 + 9 * 8 * width / 2;  // the first layer takes 4 taps of 4 sites, the last makes 8
+  for (int i = 1; i < kMaxHiddenLayers && widths[i] != 0; ++i) words += 9 * width * width / 2;
+  return words;
 }
 
 // What one tile keeps between its rows. Floats beyond kWide are read by taps at the end of a row, never written.

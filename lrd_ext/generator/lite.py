@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..reference.conv_stack import convolve, draw_n_init
 from . import storage
-from .packing import pack
+from .packing import Order, order_of, pack
 from .sigma_table import SigmaTable
 
 WIDTHS = (16, 32)
@@ -60,6 +60,10 @@ class LiteGenerator(nn.Module):
         last = self._layers()[-1]
         nn.init.zeros_(last.weight)
         nn.init.zeros_(cast(Tensor, last.bias))
+        # Buffers, so that they follow the weights to a device; they are no state.
+        for name, width in (("order", None), ("wide_order", max(self.widths))):
+            for part, numbers in order_of(channels, self.log_sigma, width)._asdict().items():
+                self.register_buffer(f"_{name}_{part}", numbers, persistent=False)
 
     @property
     def halo(self) -> int:
@@ -153,8 +157,23 @@ class LiteGenerator(nn.Module):
         return other
 
     def packed_weights(self) -> Tensor:
-        """Return all weights as the compiled op takes them, 1-D float32 without a gradient."""
-        return pack(*self._weights(), self.log_sigma)
+        """Return all weights as the compiled op takes them on the CPU, 1-D float32 without a gradient."""
+        return pack(*self._weights(), self._order("order"))
+
+    def packed_weights_for_cuda(self) -> Tensor:
+        """Return all weights as the compiled op takes them on a GPU, hidden layers as wide as the widest.
+
+        Weights in bfloat16 are followed by the same once more in the order of tensor cores.
+        """
+        order = self._order("wide_order")
+        if not self.bfloat16_weights:
+            order = order._replace(tiles=order.tiles[:0])
+        return pack(*self._weights(), order)
+
+    @property
+    def bfloat16_weights(self) -> bool:
+        """Whether the weights are bfloat16 (``generator.bfloat16()``): tensor cores then run the stack."""
+        return self._layers()[0].weight.dtype == torch.bfloat16
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write weights and configuration to a safetensors file, whole or not at all.
@@ -182,6 +201,9 @@ class LiteGenerator(nn.Module):
             "isos": list(self.table.isos),
             "sigmas": list(self.table.sigmas),
         }
+
+    def _order(self, name: str) -> Order:
+        return Order(*(getattr(self, f"_{name}_{part}") for part in Order._fields))
 
     def _weights(self) -> tuple[list[Tensor], list[Tensor]]:
         layers = self._layers()

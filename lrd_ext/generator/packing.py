@@ -1,36 +1,101 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A generator's weights as the one tensor the compiled op takes. Mirrors Stack in csrc/noise/conv_tile.h."""
+"""A generator's weights as the one tensor the compiled op takes. Mirrors Stack in csrc/noise/conv_tile.h.
+
+Orders are worked out once, as numbers of elements of all weights and biases in a row; packing gathers them.
+"""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
+
+from . import fragments
 
 
-def pack(weights: Sequence[Tensor], biases: Sequence[Tensor], log_sigma: bool) -> Tensor:
-    """Lay weights out in the order they are read, the first layer split by what its inputs vary along.
+class Order(NamedTuple):
+    """Which elements go where: ``sites``, then sums of ``lines``, then ``rest``, then ``tiles``.
 
-    A line channel is the same for all taps along its line and log sigma for all nine, so the sums of those
-    taps serve; they are made in float64 and rounded once.
+    Of the first layer sites (C / 4, 4, 3, 3, 4), mosaic rows (2, 3, C), mosaic columns (2, 3, C), log sigma
+    (C,); then its bias (C,) and of each other layer weights (C_out / 4, C_in, 3, 3, 4) and bias. A line
+    channel is the same for all taps along its line and log sigma for all nine, so their sums serve.
+    """
+
+    sites: Tensor
+    lines: Tensor  # (13 C, 9)
+    rest: Tensor
+    tiles: Tensor  # for tensor cores; none where the layers differ in width
+
+
+def order_of(channels: Sequence[int], log_sigma: bool, width: int | None = None) -> Order:
+    """Work out the order of a stack's weights.
 
     Args:
-        weights: (C_out, C_in, 3, 3) each, the first with C_in 8, or 9 with ``log_sigma``.
-        biases: (C_out,) each.
+        channels: of the input, 8, or 9 with ``log_sigma``, of each hidden layer, and 4.
         log_sigma: whether the ninth input channel is there.
-
-    Returns: 1-D float32: of the first layer sites (C / 4, 4, 3, 3, 4), mosaic rows (2, 3, C), mosaic columns
-        (2, 3, C), log sigma (C,), bias (C,); of each other layer weights (C_out / 4, C_in, 3, 3, 4), bias.
+        width: fill hidden layers up to this many channels with weights of 0, which change no result.
     """
-    first = weights[0].detach().double()
-    rows, columns = first[:, 4:6].sum(3), first[:, 6:8].sum(2)
-    constant = first[:, 8].sum((1, 2)) if log_sigma else torch.zeros_like(first[:, 0, 0, 0])
-    parts = [_by_fours(first[:, :4]), rows.permute(1, 2, 0), columns.permute(1, 2, 0), constant]
-    parts.append(biases[0].detach())
+    weights, biases, nothing = _numbered(channels, width)
+    first = weights[0]
+    rows = _filled(first[:, 4:6].permute(2, 3, 1, 0), nothing)  # (down, across, line, C): summed across
+    columns = _filled(first[:, 6:8].permute(3, 2, 1, 0), nothing)
+    ninth = first[:, 8].flatten(1) if log_sigma else first.new_full((first.shape[0], 9), nothing)
+    rest = [biases[0].reshape(-1)]
     for weight, bias in zip(weights[1:], biases[1:], strict=True):
-        parts += [_by_fours(weight.detach()), bias.detach()]
-    return torch.cat([part.to(torch.float32).reshape(-1) for part in parts])
+        rest += [_by_fours(weight).reshape(-1), bias]
+    tiles = fragments.order(weights, nothing) if width is not None else first.new_empty(0)
+    return Order(
+        _by_fours(first[:, :4]).reshape(-1), torch.cat([rows, columns, ninth]), torch.cat(rest), tiles
+    )
+
+
+def pack(weights: Sequence[Tensor], biases: Sequence[Tensor], order: Order) -> Tensor:
+    """Lay weights out as ``order`` says, without a gradient.
+
+    Args:
+        weights: (C_out, C_in, 3, 3) each, float32 or bfloat16.
+        biases: (C_out,) each.
+        order: where each goes.
+
+    Returns: 1-D float32. Sums are made in float64 and rounded once. Weights for tensor cores, if any, follow
+        as pairs of bfloat16.
+    """
+    parts = [w.detach().reshape(-1) for w in (*weights, *biases)]
+    row = torch.cat([*parts, parts[0].new_zeros(1)])
+    wide = row.to(torch.float32)
+    sums = row.to(torch.float64)[order.lines].sum(1).to(torch.float32)
+    packed = [wide[order.sites], sums, wide[order.rest]]
+    if order.tiles.numel():
+        packed.append(row.to(torch.bfloat16)[order.tiles].view(torch.float32))
+    return torch.cat(packed)
+
+
+def _numbered(channels: Sequence[int], width: int | None) -> tuple[list[Tensor], list[Tensor], int]:
+    """Number all elements; return numbers in weights' and biases' shapes, and that of a 0 behind them."""
+    shapes = [(b, a, 3, 3) for a, b in itertools.pairwise(channels)]
+    sizes = [torch.Size(s).numel() for s in shapes] + list(channels[1:])
+    nothing = sum(sizes)
+    parts = torch.arange(nothing).split(sizes)
+    weights = [p.view(s) for p, s in zip(parts, shapes, strict=False)]
+    biases = list(parts[len(shapes) :])
+    if width is None:
+        return weights, biases, nothing
+    last = len(shapes) - 1
+    for i, (outputs, inputs, *_) in enumerate(shapes):
+        more_out, more_in = (width - outputs) * (i < last), (width - inputs) * (i > 0)
+        weights[i] = functional.pad(weights[i], (0, 0, 0, 0, 0, more_in, 0, more_out), value=nothing)
+        biases[i] = functional.pad(biases[i], (0, more_out), value=nothing)
+    return weights, biases, nothing
+
+
+def _filled(taps: Tensor, nothing: int) -> Tensor:
+    """(kept, summed, line, C) to (line kept C, 9): three numbers to sum, the others of nothing."""
+    summed = taps.permute(2, 0, 3, 1).reshape(-1, 3)
+    return functional.pad(summed, (0, 6), value=nothing)
 
 
 def _by_fours(weight: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..reference.generator_arguments import SIGMA_RANGE
+from ..reference.generator_arguments import SIGMA_RANGE, may_wait_for
 
 #: ISO is metadata kept in float32: this close to an end of the table counts as inside.
 _SLACK = 1e-6
@@ -49,8 +49,9 @@ class SigmaTable:
         Args:
             iso: any shape.
 
-        Returns: float64 of iso's shape, DN. While a graph is traced values cannot be looked at, and what is
-            outside the table gives NaN, which the compiled op refuses.
+        Returns: float64 of iso's shape, DN. While a graph is traced or captured values cannot be looked at,
+            and what is outside the table gives NaN, which the compiled op refuses on the CPU and makes NaN of
+            on a GPU.
 
         Raises:
             ValueError: there is no table, or an ISO lies outside it.
@@ -63,7 +64,7 @@ class SigmaTable:
         low, high = self.isos[0] * (1 - _SLACK), self.isos[-1] * (1 + _SLACK)
         x = iso.detach().to(torch.float64)
         inside = (x >= low) & (x <= high)
-        if not torch.compiler.is_compiling() and not bool(inside.all()):
+        if may_wait_for(inside) and not bool(inside.all()):
             raise ValueError(
                 "LiteGenerator.sigma_init: iso must be in the trained range "
                 f"[{self.isos[0]:g}, {self.isos[-1]:g}], got {x[~inside].flatten()[0].item():g}"

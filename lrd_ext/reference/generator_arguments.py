@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What fused_synth and reference_synth accept as generator and sigma_init.
 
-Values are looked at where that waits for no device and breaks no graph; the compiled op looks again.
+Weights and sigma_init are looked at where that waits for no device and breaks no graph; the compiled op looks
+again. ISOs on a GPU are waited for, so that an unknown one is an error: sigma_init= spares that.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def check_generator(generator: Any, sigma_init: Any, params: NoiseParams, batch:
     """Check a call's generator and return its sigma_init, (1,) or (B,) float32 on params' device.
 
     Raises:
-        TypeError: the generator is none, or not float32; sigma_init is no number.
+        TypeError: the generator is none, or neither float32 nor bfloat16; sigma_init is no number.
         ValueError: wrong device, size or value; an ISO that the generator does not know.
     """
     if generator is None:
@@ -47,11 +48,12 @@ def _check_module(generator: Any, device: torch.device) -> None:
             f"fused_synth: generator must be a lrd_ext.generator.LiteGenerator, got "
             f"{type(generator).__name__}"
         )
+    first = next(generator.parameters()).dtype
     for name, weight in generator.named_parameters():
-        if weight.dtype != torch.float32:
+        if weight.dtype not in (torch.float32, torch.bfloat16) or weight.dtype != first:
             raise TypeError(
-                f"fused_synth: generator must hold float32 weights, got {weight.dtype} in {name}. "
-                "Use generator.float()"
+                "fused_synth: generator must hold float32 or bfloat16 weights, all alike, got "
+                f"{weight.dtype} in {name}. Use generator.float() or generator.bfloat16()"
             )
         if weight.device != device:
             raise ValueError(
@@ -68,8 +70,15 @@ def _may_look(values: Tensor) -> bool:
     return values.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
+def may_wait_for(values: Tensor) -> bool:
+    """Tell whether values on a device may be asked for: not while a graph is traced or captured."""
+    if torch.compiler.is_compiling():
+        return False
+    return values.device.type != "cuda" or not torch.cuda.is_current_stream_capturing()
+
+
 def _sigma_of_iso(generator: Any, params: NoiseParams) -> Tensor:
-    if not torch.compiler.is_compiling() and bool(torch.isnan(params.iso).any()):
+    if may_wait_for(params.iso) and bool(torch.isnan(params.iso).any()):
         raise ValueError(
             "fused_synth: sigma_init must be given where params.iso is NaN (unknown), because the "
             "generator's sigma_init follows ISO; pass sigma_init= or NoiseParams(iso=...)"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A block of CUDA threads on the host, as fibers: enough to run csrc/cuda/kernels.cuh under the sanitizers. Between two
-// barriers the threads run one after another in a chosen order, so that a missing barrier changes a result.
+// A block of CUDA threads on the host, as fibers: enough to run the kernels of csrc/cuda under the sanitizers. Between
+// two barriers the threads run one after another in a chosen order, so that a missing barrier changes a result. What a
+// warp does as one, products of matrix tiles, is done when its last thread has come.
 #pragma once
 
 #include <sanitizer/common_interface_defs.h>
@@ -10,6 +11,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <functional>
 #include <numeric>
 #include <random>
@@ -32,11 +34,26 @@ namespace emulator {
 enum class Order { kForward, kReverse, kRandom };
 
 constexpr size_t kStackBytes = 256 * 1024;
+constexpr unsigned kWarp = 32;
+
+enum class State { kReady, kAtBarrier, kInWarp, kFinished };
 
 struct Fiber {
   ucontext_t context;
   std::vector<char> stack = std::vector<char>(kStackBytes);
-  bool finished;
+  State state;
+};
+
+// What the threads of a warp bring to an instruction that they execute as one, and what each takes away.
+struct Lane {
+  const void* what;  // the instruction, told by its code
+  float d[4];
+  uint32_t a[4], b[2];
+  const uint32_t* row;
+};
+struct Warp {
+  Lane lane[kWarp];
+  unsigned arrived = 0;
 };
 
 inline ucontext_t scheduler;
@@ -45,6 +62,8 @@ inline size_t scheduler_bytes;
 inline std::vector<Fiber> fibers;
 inline Fiber* running;
 inline std::function<void()> body;
+inline std::vector<Warp> warps;
+inline std::vector<char> dynamic_shared;
 
 inline void to_scheduler(bool for_good) {
   void* fake_stack = nullptr;
@@ -56,7 +75,7 @@ inline void to_scheduler(bool for_good) {
 inline void enter() {
   __sanitizer_finish_switch_fiber(nullptr, &scheduler_stack, &scheduler_bytes);
   body();
-  running->finished = true;
+  running->state = State::kFinished;
   to_scheduler(true);
 }
 
@@ -71,39 +90,88 @@ inline void resume(Fiber& fiber, unsigned thread) {
 
 inline void barrier() {
 #if !defined(LRD_PLANT_NO_BARRIER)
+  running->state = State::kAtBarrier;
   to_scheduler(false);
 #endif
 }
 
-// All threads of the current block up to their next barrier, again and again; every one must come to the same barriers.
-inline void run_block(unsigned threads, Order order, std::mt19937& random) {
+[[noreturn]] inline void fail(const char* what) {
+  std::fprintf(stderr, "emulator: %s\n", what);
+  std::exit(2);
+}
+
+// Wait for the whole warp; its last thread carries the instruction out for all lanes.
+template <typename Instruction>
+void as_one(Lane mine, Instruction carry_out, Lane& result) {
+  Warp& warp = warps[threadIdx.x / kWarp];
+  const unsigned lane = threadIdx.x % kWarp;
+  static const char code = 0;
+  mine.what = &code;
+  warp.lane[lane] = mine;
+  if (++warp.arrived < kWarp) {
+    running->state = State::kInWarp;
+    to_scheduler(false);
+  } else {
+    for (const Lane& other : warp.lane) {
+      if (other.what != mine.what) fail("the lanes of a warp are at different instructions");
+    }
+    carry_out(warp.lane);
+    warp.arrived = 0;
+    for (unsigned i = 0; i < kWarp; ++i) fibers[threadIdx.x / kWarp * kWarp + i].state = State::kReady;
+  }
+  result = warp.lane[lane];
+}
+
+inline void start_fibers(unsigned threads) {
   fibers.resize(threads);
-  std::vector<unsigned> sequence(threads);
-  std::iota(sequence.begin(), sequence.end(), 0u);
-  if (order == Order::kReverse) std::reverse(sequence.begin(), sequence.end());
+  warps.assign(threads / kWarp, Warp());
   for (Fiber& fiber : fibers) {
     getcontext(&fiber.context);
     fiber.context.uc_stack.ss_sp = fiber.stack.data();
     fiber.context.uc_stack.ss_size = fiber.stack.size();
     fiber.context.uc_link = nullptr;
-    fiber.finished = false;
+    fiber.state = State::kReady;
     makecontext(&fiber.context, enter, 0);
-  }
-  for (size_t finished = 0; finished == 0;) {
-    if (order == Order::kRandom) std::shuffle(sequence.begin(), sequence.end(), random);
-    for (unsigned thread : sequence) resume(fibers[thread], thread);
-    for (const Fiber& fiber : fibers) finished += fiber.finished;
-    if (finished != 0 && finished != threads) {
-      std::fprintf(stderr, "emulator: %zu of %u threads ended while the others wait at a barrier\n", finished, threads);
-      std::exit(2);
-    }
   }
 }
 
-// A launch: every block of the grid in turn.
+// Whether the block goes on, once no thread can without the others: all at a barrier are let through together.
+inline bool release_barrier() {
+  const auto count = [](State state) {
+    return std::count_if(fibers.begin(), fibers.end(), [=](const Fiber& f) { return f.state == state; });
+  };
+  const auto all = static_cast<std::ptrdiff_t>(fibers.size());
+  if (count(State::kFinished) == all) return false;
+  if (count(State::kAtBarrier) != all) fail("some threads wait at a barrier or for their warp, the others never come");
+  for (Fiber& fiber : fibers) fiber.state = State::kReady;
+  return true;
+}
+
+// Threads run up to their next barrier, in the given order; every one must come to the same barriers.
+inline void run_block(unsigned threads, Order order, std::mt19937& random) {
+  start_fibers(threads);
+  std::fill(dynamic_shared.begin(), dynamic_shared.end(), static_cast<char>(0xFF));  // NaN: nothing is there yet
+  std::vector<unsigned> sequence(threads);
+  std::iota(sequence.begin(), sequence.end(), 0u);
+  if (order == Order::kReverse) std::reverse(sequence.begin(), sequence.end());
+  do {
+    if (order == Order::kRandom) std::shuffle(sequence.begin(), sequence.end(), random);
+    for (bool moved = true; moved;) {
+      moved = false;
+      for (unsigned thread : sequence) {
+        if (fibers[thread].state != State::kReady) continue;
+        resume(fibers[thread], thread);
+        moved = true;
+      }
+    }
+  } while (release_barrier());
+}
+
+// A launch: every block of the grid in turn. shared_bytes: of dynamic shared memory.
 template <typename Kernel>
-void launch(uint3 grid, unsigned threads, Order order, std::mt19937& random, Kernel kernel) {
+void launch(uint3 grid, unsigned threads, size_t shared_bytes, Order order, std::mt19937& random, Kernel kernel) {
   gridDim = grid;
+  std::vector<char>(shared_bytes).swap(dynamic_shared);  // of exactly this size, so that the sanitizer sees its end
   body = kernel;
   for (unsigned z = 0; z < grid.z; ++z) {
     for (unsigned y = 0; y < grid.y; ++y) {
@@ -117,9 +185,11 @@ void launch(uint3 grid, unsigned threads, Order order, std::mt19937& random, Ker
 
 }  // namespace emulator
 
-// The words of kernels.cuh on the host; csrc/cuda/cuda_dialect.cuh says them in CUDA.
+// The words of the kernels on the host; csrc/cuda/cuda_dialect.cuh says them in CUDA.
 #define LRD_KERNEL(threads) inline void
 #define LRD_DEVICE inline
 #define LRD_SHARED static
 #define LRD_BARRIER emulator::barrier
+#define LRD_WARP_BARRIER() ((void)0)
+#define LRD_DYNAMIC_SHARED(name) char* const name = emulator::dynamic_shared.data()
 #define LRD_READ_ANEW() ((void)0)

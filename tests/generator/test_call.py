@@ -21,6 +21,12 @@ def broken_generator(value):
     return generator
 
 
+def half_bfloat16():
+    generator = lively_generator()
+    generator.convs[1].bfloat16()
+    return generator
+
+
 GENERATOR = lively_generator(isos=(800, 3200), sigmas=(2.0, 8.0))
 UNKNOWN_ISO = NoiseParams(K=2.0, ratio=50.0, white=16383.0, black=0.0)
 REFUSED = [
@@ -29,8 +35,8 @@ REFUSED = [
         "must be a lrd_ext.generator.LiteGenerator, got Linear",
         {"generator": torch.nn.Linear(2, 2)},
     ),
-    (TypeError, "float32 weights, got torch.float64", {"generator": lively_generator().double()}),
-    (TypeError, "float32 weights, got torch.bfloat16", {"generator": lively_generator().bfloat16()}),
+    (TypeError, "float32 or bfloat16 weights.*got torch.float64", {"generator": lively_generator().double()}),
+    (TypeError, "all alike, got torch.bfloat16 in convs.1", {"generator": half_bfloat16()}),
     (ValueError, "on clean's device cpu, got meta", {"generator": LiteGenerator().to("meta")}),
     (
         ValueError,

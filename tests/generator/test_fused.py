@@ -31,6 +31,14 @@ def test_noise_is_forwards_on_the_same_n_init(synth, widths, log_sigma):
     assert error.max() <= 1e-4
 
 
+def test_weights_in_bfloat16_are_used_as_they_are(synth):
+    generator = lively_generator().bfloat16()
+    rounded = lively_generator()
+    rounded.load_state_dict(generator.state_dict())
+    assert torch.equal(noise(generator, 1, 36, 140, synth=synth), noise(rounded, 1, 36, 140, synth=synth))
+    assert not torch.equal(noise(generator, 1, 36, 140), noise(lively_generator(), 1, 36, 140))
+
+
 @pytest.mark.native
 def test_fused_with_the_whole_model_stays_within_the_bound_of_the_reference():
     params = NoiseParams(

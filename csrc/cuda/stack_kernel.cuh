@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole model with the learned generator in one launch: shot and line noise, N_init, conv stack, rounding. A block
+// takes strips of up to tile_rows rows (strip.cuh) down which it runs the stack kStep rows at a time; each thread then
+// finishes the cell at its own position. No launch syntax: tests/cuda runs this very text on the host.
+#pragma once
+
+#include "kernels.cuh"
+#include "layers_bfloat16.cuh"
+#include "layers_float32.cuh"
+
+namespace lrd::LRD_ISA {
+
+enum class Precision : int { kFloat32, kBfloat16 };
+
+template <int kWidth, Precision kPrecision>
+struct LayersOf {
+  using Type = Float32Layers<kWidth>;
+};
+template <int kWidth>
+struct LayersOf<kWidth, Precision::kBfloat16> {
+  using Type = Bfloat16Layers<kWidth>;
+};
+
+// Dynamic shared memory of a block, bytes.
+template <int kWidth, Precision kPrecision>
+LRD_HD int shared_bytes(int layers) {
+  return static_cast<int>(sizeof(Strip<kWidth>)) + 4 * LayersOf<kWidth, kPrecision>::Type::hidden_words(layers);
+}
+
+// Columns of noise that a strip gives.
+template <int kWidth>
+LRD_HD int strip_columns(int layers) {
+  return Strip<kWidth>::kCols - 2 * layers;
+}
+
+// The cell at a thread's position. noise: its learned noise by site, DN.
+template <int kWidth>
+LRD_DEVICE void finish_cell(const Request& q, const Stream& stream, const StripPlace& place, int row,
+                            const Position& at, const float (&noise)[4], const Strip<kWidth>& shared) {
+  const SampleParams& p = shared.params;
+  const Cell cell = {place.sample, place.row + row, place.col + at.col};
+  const Layout in = layout_of(q.clean, q.packed), out = layout_of(q.out, q.packed);
+  float value[4][1], dark[4][1] = {}, generated[4][1];
+  load_cell(q.clean, in, offset_of(in, cell), value);
+  if (q.dark.data != nullptr) {
+    const Layout layout = layout_of(q.dark, q.packed);
+    load_cell(q.dark, layout, offset_of(layout, cell), dark);
+  }
+  LRD_UNROLL
+  for (int site = 0; site < 4; ++site) {
+    value[site][0] = (value[site][0] - p.signal_offset[site]) * p.signal_scale[site];
+    generated[site][0] = noise[site];
+  }
+  const float rows[2] = {shared.rows[row][0], shared.rows[row][1]};
+  const float columns[2][1] = {{shared.columns[0][at.col]}, {shared.columns[1][at.col]}};
+  synthesize<1>(model_of(q), p, stream, static_cast<uint32_t>(q.origin_row + cell.row),
+                static_cast<uint32_t>(q.origin_col + cell.col), rows, columns, dark, value, generated);
+  store_cell(q.out, out, offset_of(out, cell), value);
+}
+
+template <int kWidth, Precision kPrecision>
+LRD_DEVICE void synthesize_strip(const Request& q, const Stack& stack, const StripPlace& place, const Position& at,
+                                 Strip<kWidth>& shared, uint32_t* hidden) {
+  using Layers = typename LayersOf<kWidth, kPrecision>::Type;
+  const Stream stream = make_stream(*q.seed, q.index[place.sample]);
+  const float sigma = q.sigma_init[q.sigma_rows == 1 ? 0 : place.sample];
+  draw_lines(q, place, stack.layers, stream, at.thread, shared);
+  LRD_BARRIER();
+  sum_columns(stack, log_unit(sigma), at.thread, shared);
+  const int lead = lead_of(stack.layers), width = strip_columns<kWidth>(stack.layers);
+  LRD_KEEP_LOOP
+  for (int s = 0; kStep * s < lead + place.rows; ++s) {
+    float site[4];
+    draw_sites(stream, first_row(q, place, stack.layers) + static_cast<uint32_t>(kStep * s + at.row),
+               first_col(q, place, stack.layers) + static_cast<uint32_t>(at.col), site);
+    LRD_UNROLL
+    for (int i = 0; i < 4; ++i) shared.input[Layers::place_of(i, kStep * s + at.row, at.col)] = site[i];
+    sum_rows(stack, s, at.thread, shared);
+    LRD_BARRIER();
+    LRD_KEEP_LOOP
+    for (int k = 0; k < stack.layers - 1; ++k) {
+      Layers::hidden(stack, k, s, at, shared, hidden);
+      LRD_BARRIER();
+    }
+    if (kStep * s < lead) continue;
+    const int row = kStep * s + at.row - lead;
+    float noise[kOutputs];
+    Layers::last(stack, sigma, s, at, shared, hidden, noise);
+    LRD_BARRIER();
+    if (row < place.rows && at.col < width && place.col + at.col < q.cell_cols) {
+      Layers::collect(at, hidden, stack.layers, noise);
+      finish_cell(q, stream, place, row, at, noise, shared);
+    }
+  }
+  LRD_BARRIER();  // the next strip overwrites what this one shares
+}
+
+// Strips are counted in three directions, so that finding one needs no division.
+template <int kWidth, Precision kPrecision>
+LRD_KERNEL(Strip<kWidth>::kThreads)
+stack_kernel(const Request q, const Stack stack, const int tile_rows) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+  if constexpr (kPrecision == Precision::kBfloat16) return;  // never launched there
+#endif
+  LRD_DYNAMIC_SHARED(memory);
+  Strip<kWidth>& shared = *reinterpret_cast<Strip<kWidth>*>(memory);
+  uint32_t* hidden = reinterpret_cast<uint32_t*>(memory + sizeof(Strip<kWidth>));
+  const int thread = static_cast<int>(threadIdx.x);
+  const Position at = {thread, thread / Strip<kWidth>::kCols, thread % Strip<kWidth>::kCols};
+  // Where weights of 0 meet what was never drawn, it must be a number.
+  LRD_KEEP_LOOP
+  for (int i = thread; i < static_cast<int>(sizeof shared.input / 4); i += Strip<kWidth>::kThreads) {
+    shared.input[i] = 0.0f;
+  }
+  const int64_t tile_cols = strip_columns<kWidth>(stack.layers);
+  const int64_t row_step = int64_t{gridDim.y} * tile_rows, col_step = int64_t{gridDim.x} * tile_cols;
+  for (int64_t sample = blockIdx.z; sample < q.batch; sample += gridDim.z) {
+    for (int64_t row = int64_t{blockIdx.y} * tile_rows; row < q.cell_rows; row += row_step) {
+      const int rows = q.cell_rows - row < tile_rows ? static_cast<int>(q.cell_rows - row) : tile_rows;
+      for (int64_t col = int64_t{blockIdx.x} * tile_cols; col < q.cell_cols; col += col_step) {
+        synthesize_strip<kWidth, kPrecision>(q, stack, {sample, row, col, rows}, at, shared, hidden);
+      }
+    }
+  }
+}
+
+}  // namespace lrd::LRD_ISA

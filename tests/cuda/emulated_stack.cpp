@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+// The CUDA kernel with the conv stack, its own text on the emulator, against the CPU executor: float32 bit for bit,
+// bfloat16 within a bound.
+// Usage: emulated_stack WEIGHTS WIDTH LAYERS PRECISION BOUND [overrun | little], the last planting a fault that a
+// sanitizer must catch. WEIGHTS holds what LiteGenerator.packed_weights_for_cuda gives; PRECISION is float32 or
+// bfloat16; BOUND is the largest error in units of sigma_init.
+#include "emulator.h"
+
+#define LRD_ISA emulated
+#include "emulated_tiles.h"
+#include "../../csrc/cuda/stack_kernel.cuh"
+#undef LRD_ISA
+
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "../../csrc/cpu/isa.h"
+#include "frames.h"
+
+namespace {
+
+namespace model = lrd::emulated;
+using frames::Buffer;
+using lrd::Dtype;
+using lrd::Request;
+using model::Precision;
+
+struct Case {
+  int64_t rows, cols, batch;
+  bool packed, shot;
+  Dtype in, out;
+  int output, quantize;
+  int64_t pad;
+  bool lines, dark;
+  int tile_rows;
+  unsigned most_blocks;  // fewer than strips: blocks stride
+  emulator::Order order;
+};
+
+struct Generator {
+  std::vector<float> weights;
+  int width, layers;
+  bool bfloat16;
+  float bound;
+};
+
+template <int kWidth, Precision kPrecision>
+void emulate(const Request& q, const model::Stack& stack, const Case& c, bool too_little) {
+  const int64_t columns = model::strip_columns<kWidth>(stack.layers);
+  const auto blocks = [&](int64_t length, int64_t tile) {
+    return static_cast<unsigned>(std::min<int64_t>((length + tile - 1) / tile, c.most_blocks));
+  };
+  const uint3 grid = {blocks(q.cell_cols, columns), blocks(q.cell_rows, c.tile_rows), blocks(q.batch, 1)};
+  const int bytes = model::shared_bytes<kWidth, kPrecision>(stack.layers) - (too_little ? 16 : 0);
+  emulator::launch(grid, model::Strip<kWidth>::kThreads, static_cast<size_t>(bytes), c.order, frames::draw,
+                   [&] { model::stack_kernel<kWidth, kPrecision>(q, stack, c.tile_rows); });
+}
+
+void emulate(const Request& q, const Generator& g, const Case& c, bool too_little) {
+  model::Stack stack = model::unpack_stack(q.weights, q.widths);
+  stack.fragments = reinterpret_cast<const uint32_t*>(q.weights + model::packed_size(q.widths));
+  if (g.width == 16 && !g.bfloat16) return emulate<16, Precision::kFloat32>(q, stack, c, too_little);
+  if (g.width == 16) return emulate<16, Precision::kBfloat16>(q, stack, c, too_little);
+  if (!g.bfloat16) return emulate<32, Precision::kFloat32>(q, stack, c, too_little);
+  return emulate<32, Precision::kBfloat16>(q, stack, c, too_little);
+}
+
+std::vector<float> parameter_table(const Case& c) {
+  std::vector<float> table;
+  for (int b = 0; b < c.batch; ++b) {
+    const float lines = c.lines ? 1.0f : 0.0f;
+    const float row[] = {2.3f + b, 100.0f, 16383.0f, 0.0f, 0.0f,  1.3f * lines, 0.7f * lines, 512.0f,
+                         511.0f,   513.0f, 512.5f,   0.1f, -0.2f, 0.3f,         0.05f};
+    table.insert(table.end(), row, row + 15);
+  }
+  return table;
+}
+
+// Largest difference in units of sigma_init, float output; NaN against anything else counts as infinite.
+double largest_error(const Buffer& expected, const Buffer& got, float sigma) {
+  double largest = 0;
+  for (size_t at = 0; at < expected.size; at += 4) {
+    float x, y;
+    std::memcpy(&x, expected.bytes.get() + at, 4);
+    std::memcpy(&y, got.bytes.get() + at, 4);
+    if (std::isnan(x) && std::isnan(y)) continue;
+    const double error = std::fabs(double{x} - double{y}) / sigma;
+    largest = error <= largest ? largest : std::isnan(error) ? INFINITY : error;
+  }
+  return largest;
+}
+
+size_t differing(const Buffer& expected, const Buffer& got) {
+  const auto step = static_cast<size_t>(frames::size_of(expected.frames.dtype));
+  size_t wrong = 0;
+  for (size_t at = 0; at < expected.size; at += step) {
+    wrong += !frames::same_element(expected.bytes.get() + at, got.bytes.get() + at, expected.frames.dtype);
+  }
+  return wrong;
+}
+
+// Tells whether the case is right; worst takes up the largest error seen.
+bool agree(const Generator& g, const Case& c, const std::string& plant, double& worst) {
+  Request q = {};
+  q.packed = c.packed, q.batch = c.batch, q.cell_rows = c.rows, q.cell_cols = c.cols;
+  q.origin_row = -3, q.origin_col = (int64_t{1} << 31) - 5;
+  const std::vector<float> table = parameter_table(c), sigma = {3.0f, 0.7f, 11.0f};
+  const int64_t seed = -7, index[] = {5, int64_t{1} << 40, 77};
+  q.table = table.data(), q.table_rows = c.batch, q.seed = &seed, q.index = index;
+  q.output = c.output, q.quantize = c.quantize, q.clip = c.output == 1 ? 0 : 2, q.shot = c.shot;
+  q.weights = g.weights.data(), q.sigma_init = sigma.data(), q.sigma_rows = c.batch;
+  for (int i = 0; i < g.layers; ++i) q.widths[i] = g.width;
+  Buffer clean(q, c.in, c.batch, c.pad), dark(q, Dtype::kFloat32, 1, c.pad);
+  frames::fill_signal(clean, 1.0f);
+  frames::fill_signal(dark, 30.0f);
+  q.clean = clean.frames;
+  if (c.dark) q.dark = dark.frames;
+  Buffer expected(q, c.out, c.batch, c.pad), got(q, c.out, c.batch, c.pad, plant == "overrun");
+  q.out = expected.frames;
+  lrd::chosen_build().tiles(q, 0, lrd::tile_count(q));
+  q.out = got.frames;
+  emulate(q, g, c, plant == "little");
+  const size_t wrong = g.bfloat16 ? 0 : differing(expected, got);
+  const double error = g.bfloat16 ? largest_error(expected, got, sigma[c.batch == 1 ? 0 : 1]) : 0;
+  worst = std::max(worst, error);
+  const bool right = wrong == 0 && error <= g.bound;
+  if (!right) {
+    std::printf("%zu elements differ, error %g sigma_init: %lldx%lld cells, batch %lld, packed %d, in %d, out %d\n",
+                wrong, error, static_cast<long long>(c.rows), static_cast<long long>(c.cols),
+                static_cast<long long>(c.batch), c.packed, static_cast<int>(c.in), static_cast<int>(c.out));
+  }
+  return right;
+}
+
+// Shapes that fill no strip, several strips in both directions, every order of threads. Noise alone for bfloat16.
+std::vector<Case> cases(bool bfloat16) {
+  constexpr auto kF32 = Dtype::kFloat32, kF16 = Dtype::kFloat16, kBf16 = Dtype::kBfloat16, kU16 = Dtype::kUint16;
+  using emulator::Order;
+  if (bfloat16) {
+    return {{5, 9, 1, false, false, kF32, kF32, 2, 2, 0, false, false, 16, 9, Order::kForward},
+            {21, 70, 1, true, false, kF32, kF32, 2, 2, 3, true, true, 16, 9, Order::kReverse},
+            {9, 33, 2, false, false, kU16, kF32, 2, 2, 0, false, false, 4, 1, Order::kRandom}};
+  }
+  return {{1, 1, 1, false, true, kF32, kF32, 0, 0, 0, true, false, 16, 9, Order::kForward},
+          {5, 9, 1, true, false, kF32, kF32, 2, 2, 1, false, false, 16, 9, Order::kReverse},
+          {21, 70, 1, false, true, kU16, kU16, 1, 0, 3, true, true, 16, 9, Order::kRandom},
+          {67, 30, 1, true, true, kF16, kBf16, 0, 1, 0, true, false, 64, 9, Order::kForward},
+          {9, 130, 3, false, true, kBf16, kF16, 2, 0, 0, false, true, 8, 1, Order::kReverse},
+          {4, 60, 2, true, false, kU16, kU16, 1, 1, 5, true, false, 4, 9, Order::kRandom}};
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  if (count < 6) return 2;
+  std::ifstream file(arguments[1], std::ios::binary);
+  const std::vector<char> bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  Generator g = {std::vector<float>(bytes.size() / 4), std::atoi(arguments[2]), std::atoi(arguments[3]),
+                 std::string(arguments[4]) == "bfloat16", static_cast<float>(std::atof(arguments[5]))};
+  std::memcpy(g.weights.data(), bytes.data(), bytes.size());
+  const std::string plant = count > 6 ? arguments[6] : "";
+  std::vector<Case> all = cases(g.bfloat16);
+  if (!plant.empty()) all.resize(1);
+  size_t failed = 0;
+  double worst = 0;
+  for (const Case& c : all) failed += !agree(g, c, plant, worst);
+  std::printf("%zu of %zu cases agree with the CPU executor (%s), largest error %.2g sigma_init\n", all.size() - failed,
+              all.size(), lrd::chosen_build().name, worst);
+  return failed == 0 ? 0 : 1;
+}

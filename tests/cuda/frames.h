@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Frames that emulated kernels and the CPU executor write, and what compares them.
+#pragma once
+
+#include <cstring>
+#include <memory>
+#include <random>
+
+#include "../../csrc/noise/half.h"
+#include "../../csrc/request.h"
+
+namespace frames {
+
+using lrd::Dtype;
+using lrd::Frames;
+using lrd::Request;
+
+inline int size_of(Dtype dtype) { return dtype == Dtype::kFloat32 ? 4 : 2; }
+
+// A frame in memory of exactly its size, so that the sanitizer sees one byte too far.
+struct Buffer {
+  std::unique_ptr<char[]> bytes;
+  size_t size = 0;
+  Frames frames = {};
+
+  Buffer(const Request& q, Dtype dtype, int64_t samples, int64_t pad, bool drop_last = false) {
+    const int64_t rows = q.packed ? q.cell_rows : 2 * q.cell_rows, cols = q.packed ? q.cell_cols : 2 * q.cell_cols;
+    const int64_t row = cols + pad, channel = rows * row + pad, channels = q.packed ? 4 : 1;
+    const int64_t elements = (samples - 1) * channels * channel + (channels - 1) * channel + (rows - 1) * row + cols;
+    size = static_cast<size_t>((elements - (drop_last ? 1 : 0)) * size_of(dtype));
+    bytes.reset(new char[size]);
+    std::memset(bytes.get(), 0x5A, size);
+    frames = {bytes.get(), dtype, samples == 1 ? 0 : channels * channel, q.packed ? channel : 0, row};
+  }
+};
+
+inline std::mt19937 draw(1);
+
+inline float uniform() { return static_cast<float>(draw() >> 8) * 0x1p-24f; }
+
+// Signal over decades with zeros, highlights, negatives and a NaN now and then.
+inline void fill_signal(Buffer& b, float top) {
+  namespace model = lrd::emulated;
+  const size_t n = b.size / static_cast<size_t>(size_of(b.frames.dtype));
+  for (size_t i = 0; i < n; ++i) {
+    const float u = uniform(), v = u * u * u;
+    float x = u < 0.03f ? 0.0f : u > 0.97f ? 1.7f : v;
+    if (u > 0.5f && u < 0.51f) x = __builtin_nanf("");
+    if (u > 0.6f && u < 0.62f) x = -0.01f;
+    x *= top;
+    uint16_t half = 0;
+    switch (b.frames.dtype) {
+      case Dtype::kFloat32: std::memcpy(b.bytes.get() + 4 * i, &x, 4); continue;
+      case Dtype::kFloat16: half = model::to_float16(x); break;
+      case Dtype::kBfloat16: half = model::to_bfloat16(x); break;
+      case Dtype::kUint16: half = model::to_uint16(x * 16000.0f); break;
+    }
+    std::memcpy(b.bytes.get() + 2 * i, &half, 2);
+  }
+}
+
+inline bool same_element(const char* a, const char* b, Dtype dtype) {
+  if (std::memcmp(a, b, static_cast<size_t>(size_of(dtype))) == 0) return true;
+  if (dtype == Dtype::kUint16) return false;
+  float x[2];
+  for (int i = 0; i < 2; ++i) {
+    const char* at = i == 0 ? a : b;
+    uint16_t half;
+    std::memcpy(&half, at, 2);
+    if (dtype == Dtype::kFloat32) {
+      std::memcpy(&x[i], at, 4);
+    } else {
+      x[i] = dtype == Dtype::kFloat16 ? lrd::emulated::from_float16(half) : lrd::emulated::from_bfloat16(half);
+    }
+  }
+  return x[0] != x[0] && x[1] != x[1];  // a NaN's sign and payload are the processor's own
+}
+
+}  // namespace frames
