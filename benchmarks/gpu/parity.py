@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""fused_synth on the GPU against the CPU, bit for bit, over shapes, layouts, dtypes and modes.
+"""fused_synth on the GPU against the CPU over shapes, layouts, dtypes and modes.
 
-``parity.py RESULT.json``; ``--short`` runs a few small cases, for compute-sanitizer. NaN equals NaN: its sign
-and payload are the processor's own.
+Bit for bit, with a generator in float32 too; with one in bfloat16 within a bound. ``parity.py RESULT.json``;
+``--short`` runs a few small cases, for compute-sanitizer. NaN equals NaN: its sign and payload are the
+processor's own.
 """
 
 from __future__ import annotations
 
+import copy
+import functools
 import itertools
 import json
 import sys
 import traceback
 
 import torch
+from generators import STACKS, lively_generator, noise
 
 from lrd_ext import NoiseParams, fused_synth
 
@@ -57,7 +61,8 @@ def differing(got, expected):
 def both(clean, params, **options):
     """Draw on both devices; return (elements that differ, elements)."""
     expected = fused_synth(clean, params, backend="cpu", **options)
-    moved = {k: v.cuda() if isinstance(v, torch.Tensor) else v for k, v in options.items()}
+    movable = (torch.Tensor, torch.nn.Module)
+    moved = {k: copy.deepcopy(v).cuda() if isinstance(v, movable) else v for k, v in options.items()}
     got = fused_synth(clean.cuda(), params.to("cuda"), backend="cuda", **moved)
     return differing(got, expected), expected.numel()
 
@@ -97,6 +102,35 @@ def large():
         yield f"K {K} ratio {ratio}", (scene((1, 2048, 2048), torch.float32), params), {"seed": 3}
 
 
+#: Largest error of a bfloat16 stack, in units of sigma_init, on weights that keep the size of what passes.
+BFLOAT16_BOUND = 0.04
+
+
+def generators():
+    """Every stack in float32, as part of the whole model and alone: (name, arguments, options) as above."""
+    sigma = torch.tensor([0.7, 3.0, 11.0])
+    for (widths, log_sigma), shape in itertools.product(STACKS, [(3, 34, 70), (3, 4, 75, 131)]):
+        options = {"generator": lively_generator(widths, log_sigma), "seed": -3, "origin": (-6, 62)}
+        options |= {"index": torch.tensor([3, 2**40, 0]), "sigma_init": sigma}
+        params = NoiseParams(K=2.3, **(CAMERA | LINES | {"sigma_read": 0.0}))
+        yield f"{widths} {shape}", (scene(shape, torch.float32), params), options
+        half = {"dtype": torch.bfloat16, "quantize": "none", "clip": "none", "output": "dn_float"}
+        yield f"{widths} {shape} bfloat16 out", (scene(shape, torch.uint16), params), options | half
+
+
+def bfloat16_generators():
+    """Yield (name, largest error in units of sigma_init, from the CPU's float32 sums of the same weights)."""
+    for widths, log_sigma in STACKS:
+        generator = lively_generator(widths, log_sigma).bfloat16()
+        expected = noise(generator, 2, 150, 262, sigma_init=3.0, backend="cpu")
+        on_gpu = {"params": NoiseParams(K=2.0, ratio=50.0, white=16383.0, black=0.0).to("cuda")}
+        on_gpu |= {"clean": torch.zeros(2, 150, 262, device="cuda"), "sigma_init": 3.0, "backend": "cuda"}
+        got = noise(generator.cuda(), **on_gpu).cpu()
+        yield f"{widths}", float((got - expected).abs().max() / 3.0)
+        again = noise(generator, **on_gpu).cpu()
+        yield f"{widths} again", 0.0 if torch.equal(got, again) else float("inf")
+
+
 def use_in_torch():
     """CUDA graphs, torch.compile, another stream, and no waiting: each against the plain call."""
     params = NoiseParams(K=2.3, **CAMERA, **LINES, read="gaussian").to("cuda")
@@ -129,16 +163,38 @@ def use_in_torch():
     yield "stream", differing(other, expected)
     compiled = torch.compile(step, fullgraph=True)
     yield "compile", differing(compiled(seed, index), expected)
+    yield from use_of_generator(clean, seed, index)
+
+
+def use_of_generator(clean, seed, index):
+    """The same with a generator, in both precisions of its weights."""
+    params = NoiseParams(K=2.3, **(CAMERA | {"sigma_read": 0.0})).to("cuda")
+    sigma, out = torch.tensor([2.0], device="cuda"), torch.empty_like(clean)
+    for name, generator in (("", lively_generator()), (" bfloat16", lively_generator().bfloat16())):
+        options = {"seed": seed, "index": index, "generator": generator.cuda().requires_grad_(False)}
+        options |= {"sigma_init": sigma}
+        expected = fused_synth(clean, params, **options)
+        torch.cuda.synchronize()
+        torch.cuda.set_sync_debug_mode("error")
+        fused_synth(clean, params, out=out, **options)
+        torch.cuda.set_sync_debug_mode("default")
+        yield f"generator{name}, no wait", differing(out, expected)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            fused_synth(clean, params, out=out, **options)
+        out.zero_()
+        graph.replay()
+        yield f"generator{name}, graph", differing(out, expected)
+        compiled = torch.compile(functools.partial(fused_synth, params=params, **options), fullgraph=True)
+        yield f"generator{name}, compile", differing(compiled(clean), expected)
 
 
 def main():
     """Run the cases; return the exit status."""
     short = "--short" in sys.argv
-    groups = (
-        {"shapes": shapes()}
-        if short
-        else {"modes": modes((2, 66, 134)), "shapes": shapes(), "large": large()}
-    )
+    groups = {"shapes": shapes(), "generators": generators()}
+    if not short:
+        groups |= {"modes": modes((2, 66, 134)), "large": large()}
     result = {}
     for group, cases in groups.items():
         counted = {"cases": 0, "elements": 0, "differing": 0, "red": []}
@@ -149,6 +205,10 @@ def main():
             counted["differing"] += wrong
             counted["red"] += [name] if wrong else []
         result[group] = counted
+    errors = dict(bfloat16_generators())
+    result["bfloat16 generators"] = errors | {
+        "red": [k for k, e in errors.items() if not e <= BFLOAT16_BOUND]
+    }
     if not short:
         result["in torch"] = {"red": []}
         try:

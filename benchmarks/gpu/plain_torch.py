@@ -1,10 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The baseline: the same noise model as a user would write it in plain torch, with torch's random numbers."""
+"""The baselines: the same noise models as a user would write them in plain torch, with its random numbers."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+
+def plain_generated(
+    clean: Tensor, K: Tensor, ratio: Tensor, black: Tensor, white: Tensor, sigma: float, generator: nn.Module
+) -> Tensor:
+    """Shot noise and a conv stack's noise on packed frames.
+
+    Args:
+        clean: (B, 4, h, w), normalized float; the result is like it.
+        K: (B, 1, 1, 1), gain, DN per electron.
+        ratio: (B, 1, 1, 1), exposure ratio.
+        black: (B, 4, 1, 1), DN.
+        white: (B, 1, 1, 1), DN.
+        sigma: sigma_init, DN.
+        generator: a LiteGenerator; computes in the dtype of its weights.
+    """
+    batch, _, height, width = clean.shape
+    height, width = height + 2 * generator.halo, width + 2 * generator.halo
+    options = {"device": clean.device, "dtype": generator.convs[0].weight.dtype}
+    rows = torch.randn(batch, 2, height, 1, **options).expand(-1, -1, -1, width)
+    columns = torch.randn(batch, 2, 1, width, **options).expand(-1, -1, height, -1)
+    sites = torch.randn(batch, 4, height, width, **options)
+    learned = generator(torch.cat([sites, rows, columns], dim=1), sigma)
+    signal = clean.to(torch.float32) * (white - black) / ratio
+    noisy = K * torch.poisson(signal.clamp_min(0) / K) + learned
+    raw = (black + noisy).round().clamp(min=0.0).minimum(white)
+    return ((raw - black) / (white - black) * ratio).to(clean.dtype)
 
 
 def plain_synth(

@@ -35,7 +35,7 @@ def gather(work, commit):
         "parity": read(work / "parity.json"),
         "sanitizers": {tool: lines[-1] if lines else "not run" for tool, lines in said.items()},
         "speed": read(work / "speed.json"),
-        "ncu": ncu(work / "ncu.txt"),
+        "ncu": {kernel: ncu(work / f"ncu_{kernel}.txt") for kernel in ("physics", "generator")},
     }
 
 
@@ -46,7 +46,7 @@ def read(path):
 
 def ncu(path):
     """Return Nsight Compute's table as lines, or its last words."""
-    lines = path.read_text().splitlines()
+    lines = path.read_text().splitlines() if path.exists() else ["not run"]
     table = [line.strip() for line in lines if re.search(r"\s{2,}\S+\s+[\d.,]+$", line)]
     return table or lines[-1:]
 
@@ -64,15 +64,17 @@ def markdown(found):
     lines += [f"- compute-sanitizer {tool}: {said}" for tool, said in found["sanitizers"].items()]
     counted = "Median of 40 calls by CUDA events (quartiles); each byte is counted once read, once written."
     lines += ["", "## Speed", "", counted, ""]
-    lines += ["| frames | dtype | method | ms | GB/s | Gpixel/s |", "| --- | --- | --- | --- | --- | --- |"]
+    lines += ["| noise | frames | dtype | method | ms | GB/s | Gpixel/s |", "|" + " --- |" * 7]
     lines += [row for case in found["speed"] or [] for row in rows(case)]
-    return "\n".join([*lines, "", "## Nsight Compute", "", *(f"    {line}" for line in found["ncu"]), ""])
+    for kernel, table in found["ncu"].items():
+        lines += ["", f"## Nsight Compute, {kernel}", "", *(f"    {line}" for line in table)]
+    return "\n".join([*lines, ""])
 
 
 def rows(case):
     """Yield table rows of one case."""
     for name, r in case["methods"].items():
-        head = f"| {case['shape']} | {case['dtype']} | {name} "
+        head = f"| {case['model']} | {case['shape']} | {case['dtype']} | {name} "
         if "not_run" in r:
             yield f"{head}| not run: {r['not_run'].splitlines()[0]} | | |"
         else:

@@ -49,6 +49,8 @@ cd "$WORK" # the checkout's own lrd_ext must not be the one that is imported
 HERE=$ROOT/benchmarks/gpu
 status=0
 
+export PYTHONPATH=$PYTHONPATH:$ROOT/tests/generator # generators.py
+
 say "GPU against CPU, bit for bit"
 within 150 "$PYTHON" "$HERE/parity.py" "$WORK/parity.json" || status=1
 
@@ -64,7 +66,7 @@ check() {
   local code=$?
   if [ $code = 0 ]; then
     echo "clean" >> "$said"
-  elif grep -q physics_kernel "$said"; then
+  elif grep -qE 'physics_kernel|stack_kernel' "$said"; then
     echo "found errors" >> "$said"
     status=1
   else # not supported here, no time left, or complaints about torch's own kernels
@@ -76,17 +78,20 @@ check memcheck
 check racecheck
 
 say "speed"
-within 200 "$PYTHON" "$HERE/speed.py" "$WORK/speed.json" || status=1
+within 220 "$PYTHON" "$HERE/speed.py" "$WORK/speed.json" || status=1
 
-say "Nsight Compute"
-if command -v ncu > /dev/null; then
-  within 60 ncu --clock-control none --kernel-name regex:physics_kernel --launch-skip 3 --launch-count 1 \
-    --section SpeedOfLight --section LaunchStats --section Occupancy \
-    "$PYTHON" "$HERE/speed.py" --one > "$WORK/ncu.txt" 2>&1 || echo "not run: exit code $?" >> "$WORK/ncu.txt"
-else
-  echo "not run: ncu is not installed" > "$WORK/ncu.txt"
-fi
-tail -n 3 "$WORK/ncu.txt"
+for kernel in physics generator; do
+  say "Nsight Compute, $kernel"
+  said=$WORK/ncu_$kernel.txt
+  if command -v ncu > /dev/null; then
+    within 40 ncu --clock-control none --kernel-name 'regex:physics_kernel|stack_kernel' --launch-skip 3 \
+      --launch-count 1 --section SpeedOfLight --section LaunchStats --section Occupancy \
+      "$PYTHON" "$HERE/speed.py" --one "$kernel" > "$said" 2>&1 || echo "not run: exit code $?" >> "$said"
+  else
+    echo "not run: ncu is not installed" > "$said"
+  fi
+  tail -n 3 "$said"
+done
 
 if commit=${COMMIT:-$(git -C "$ROOT" rev-parse --short HEAD 2> /dev/null)} && [ -z "${COMMIT:-}" ]; then
   git -C "$ROOT" diff --quiet HEAD -- csrc lrd_ext setup.py || commit=$commit-changed
