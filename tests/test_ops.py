@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from lrd_ext import NoiseParams, fused_synth, ops
+from lrd_ext.generator import LiteGenerator
 
 pytestmark = pytest.mark.native
 
@@ -124,23 +125,42 @@ def test_inference_mode_and_no_grad():
         assert not got.requires_grad
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_autocast_changes_nothing(dtype):
+    expected = fused_synth(frames(), PARAMS, seed=7)
+    with torch.autocast("cpu", dtype=dtype):
+        got = fused_synth(frames(), PARAMS, seed=7)
+    assert got.dtype == torch.float32
+    assert torch.equal(got, expected)
+
+
 class NoisyFrames(torch.utils.data.Dataset):
-    """A data set that draws its noise where it is read, in a worker or not."""
+    """A data set that draws its noise where it is read, in a worker or not: physics, then a conv stack."""
+
+    generator = LiteGenerator((16,)).requires_grad_(False)
 
     def __len__(self):
-        return 6
+        return 400
 
     def __getitem__(self, i):
-        return fused_synth(torch.full((16, 24), 0.2), PARAMS.select(0), seed=11, index=i)
+        clean, params = torch.full((16, 24), 0.2), PARAMS.select(0)
+        options = {"seed": 11, "index": i}
+        learned = {"generator": self.generator, "sigma_init": 2.0}
+        return torch.stack(
+            [
+                fused_synth(clean, params, **options),
+                fused_synth(clean, params.shot_only(), **options, **learned),
+            ]
+        )
 
 
-def test_worker_processes_draw_the_same_noise():
+@pytest.mark.parametrize("context", ["spawn", "forkserver"])
+def test_200_batches_of_worker_processes_hold_the_same_noise(context):
     loaders = [
-        torch.utils.data.DataLoader(NoisyFrames(), batch_size=2, num_workers=0),
-        torch.utils.data.DataLoader(
-            NoisyFrames(), batch_size=3, num_workers=2, multiprocessing_context="spawn"
-        ),
+        torch.utils.data.DataLoader(NoisyFrames(), batch_size=2, num_workers=workers, **options)
+        for workers, options in ((0, {}), (2, {"multiprocessing_context": context}))
     ]
-    alone, spawned = (torch.cat(list(loader)) for loader in loaders)
-    assert torch.equal(alone, spawned)
-    assert torch.equal(alone[5], NoisyFrames()[5])
+    assert len(loaders[0]) == 200
+    alone, workers = (torch.cat(list(loader)) for loader in loaders)
+    assert torch.equal(alone, workers)
+    assert not torch.equal(alone[0], alone[1])

@@ -105,6 +105,7 @@ def arguments(generator=GENERATOR, sigma=(2.0, 3.0), packed=False):
         generator.packed_weights(),
         torch.tensor(sigma),
         *widths,
+        False,
     ]
 
 
@@ -127,6 +128,7 @@ def test_opcheck(packed):
         ({16: 0}, "widths must be 1 to 3 of 16 or 32"),
         ({16: 17}, "widths must be 1 to 3 of 16 or 32"),
         ({17: 0, 18: 16}, "widths must be 1 to 3 of 16 or 32"),
+        ({14: GENERATOR.packed_weights().repeat(2)[1:3701]}, "begin at a multiple of 16 bytes"),
         ({16: -16}, "widths must be 1 to 3 of 16 or 32"),
     ],
 )
