@@ -73,14 +73,13 @@ struct Bfloat16Layers {
       }
       LRD_UNROLL
       for (int down = 0; down < 3; ++down) {
-        const int from = kStep * s + row + down - 2 + kInputRing;
-        const float* x = shared.input + place_of(0, from, col + place) + pair;
+        const float* x = shared.input + place_of(0, kStep * s + row + down - 2, col + place) + pair;
         const uint32_t a[4] = {two_bfloat16(x[0], x[1]), two_bfloat16(x[32], x[33]), two_bfloat16(x[8], x[9]),
                                two_bfloat16(x[40], x[41])};
         LRD_UNROLL
         for (int n = 0; n < kBlocks; ++n) multiply_add_tiles(sum[n], a, w[down][n]);
       }
-      const int position = (kStep * s + row) % kHiddenRing * kCols + col;
+      const int position = slot_of<kHiddenRing>(kStep * s + row) * kCols + col;
       LRD_UNROLL
       for (int n = 0; n < kBlocks; ++n) store(sum[n], position, n, lane, out);
     }
@@ -92,7 +91,7 @@ struct Bfloat16Layers {
                                   const uint32_t (&w)[9][kRegisters], float (&sum)[kCount][4]) {
     LRD_UNROLL
     for (int tap = 0; tap < 9; ++tap) {
-      const int from = (kStep * s + row + tap / 3 + kHiddenRing - 2) % kHiddenRing;
+      const int from = slot_of<kHiddenRing>(kStep * s + row - 2 + tap / 3);
       const uint32_t* tile = in + (from * kCols + col) * kCellWords;
       LRD_UNROLL
       for (int depth = 0; depth < kDepth; ++depth) {
@@ -113,6 +112,12 @@ struct Bfloat16Layers {
     uint32_t w[9][4];
     LRD_UNROLL
     for (int tap = 0; tap < 9; ++tap) read_run(fragments + ((group * 9 + tap) * 32 + lane) * 4, w[tap]);
+    float start[kTogether][2];
+    LRD_UNROLL
+    for (int n = 0; n < kTogether; ++n) {
+      LRD_UNROLL
+      for (int i = 0; i < 2; ++i) start[n][i] = bias[8 * (group * kTogether + n) + (lane & 3) * 2 + i];
+    }
     int offset[3];
     lane_offsets(lane, offset);
     LRD_KEEP_LOOP
@@ -122,10 +127,10 @@ struct Bfloat16Layers {
       LRD_UNROLL
       for (int n = 0; n < kTogether; ++n) {
         LRD_UNROLL
-        for (int i = 0; i < 4; ++i) sum[n][i] = bias[8 * (group * kTogether + n) + (lane & 3) * 2 + (i & 1)];
+        for (int i = 0; i < 4; ++i) sum[n][i] = start[n][i & 1];
       }
       convolve(in, s, row, col, offset, w, sum);
-      const int position = (kStep * s + row) % kHiddenRing * kCols + col;
+      const int position = slot_of<kHiddenRing>(kStep * s + row) * kCols + col;
       LRD_UNROLL
       for (int n = 0; n < kTogether; ++n) store(sum[n], position, group * kTogether + n, lane, out);
     }
@@ -139,13 +144,14 @@ struct Bfloat16Layers {
   }
 
   // The last layer of step s: n_gen in DN. Half of a product's eight output channels are of no use.
-  static LRD_DEVICE void last(const Stack& stack, float sigma, int s, const Position& at, const S& shared,
-                              uint32_t* layers, float (&)[kOutputs]) {
+  static LRD_DEVICE void last(const Stack& stack, int s, const Position& at, const S& shared, uint32_t* layers,
+                              float (&)[kOutputs]) {
     const int k = stack.layers - 1, lane = at.thread & 31, pair = (lane & 3) * 2;
     const uint32_t* fragments = stack.fragments + kFirstWords + (k - 1) * kMiddleWords;
     uint32_t w[9][2 * kDepth];
     LRD_UNROLL
     for (int tap = 0; tap < 9; ++tap) read_run(fragments + (tap * 32 + lane) * 2 * kDepth, w[tap]);
+    const float bias[2] = {stack.layer[k].bias[pair & 2], stack.layer[k].bias[(pair & 2) + 1]};
     float* noise = reinterpret_cast<float*>(layers + k * kHiddenWords);
     int offset[3];
     lane_offsets(lane, offset);
@@ -158,9 +164,9 @@ struct Bfloat16Layers {
         LRD_UNROLL
         for (int i = 0; i < 4; ++i) {
           const int position = col + (lane >> 2) + (i >> 1) * 8, o = pair + (i & 1);
-          const int source = place_of(o, kStep * s + row - stack.layers + kInputRing, position + stack.layers);
-          const float sum_of_taps = sum[0][i] + stack.layer[k].bias[o];
-          noise[(row * kCols + position) * kOutputs + o] = (shared.input[source] + sum_of_taps) * sigma;
+          const int source = place_of(o, kStep * s + row - stack.layers, position + stack.layers);
+          noise[(row * kCols + position) * kOutputs + o] =
+              (shared.input[source] + (sum[0][i] + bias[i & 1])) * shared.sigma;
         }
       }
       LRD_WARP_BARRIER();  // the next product takes the whole warp

@@ -52,7 +52,7 @@ struct Float32Layers {
     LRD_UNROLL
     for (int i = 0; i < kHiddenRing; ++i) {
       const int j = kStep * s - 2 + i;
-      row[i] = k == 0 ? (j + kInputRing) % kInputRing * kCols : (j + kHiddenRing) % kHiddenRing * kCols;
+      row[i] = (k == 0 ? slot_of<kInputRing>(j) : slot_of<kHiddenRing>(j)) * kCols;
     }
     LRD_KEEP_LOOP
     for (int task = at.thread; task < kWidth / kOutputBlock * kCols; task += S::kThreads) {
@@ -74,7 +74,7 @@ struct Float32Layers {
       float* out = layers + k * kHiddenFloats + o * kChannel + col;
       LRD_UNROLL
       for (int r = 0; r < kStep; ++r) {
-        const int target = (kStep * s + r) % kHiddenRing * kCols;
+        const int target = slot_of<kHiddenRing>(kStep * s + r) * kCols;
         LRD_UNROLL
         for (int i = 0; i < kOutputBlock; ++i) out[i * kChannel + target] = leaky_relu(sum[r][i]);
       }
@@ -82,14 +82,14 @@ struct Float32Layers {
   }
 
   // The last layer of step s at the thread's own position: n_gen in DN.
-  static LRD_DEVICE void last(const Stack& stack, float sigma, int s, const Position& at, const S& shared,
-                              uint32_t* memory, float (&noise)[kOutputs]) {
+  static LRD_DEVICE void last(const Stack& stack, int s, const Position& at, const S& shared, uint32_t* memory,
+                              float (&noise)[kOutputs]) {
     const int k = stack.layers - 1;
     const float* in = reinterpret_cast<const float*>(memory) + (k - 1) * kHiddenFloats + at.col;
     const float* weights = stack.layer[k].weights;
     int row[3];
     LRD_UNROLL
-    for (int i = 0; i < 3; ++i) row[i] = (kStep * s + at.row + kHiddenRing - 2 + i) % kHiddenRing * kCols;
+    for (int i = 0; i < 3; ++i) row[i] = slot_of<kHiddenRing>(kStep * s + at.row - 2 + i) * kCols;
     float sum[kOutputs];
     LRD_UNROLL
     for (int o = 0; o < kOutputs; ++o) sum[o] = stack.layer[k].bias[o];
@@ -104,10 +104,10 @@ struct Float32Layers {
         for (int o = 0; o < kOutputs; ++o) sum[o] = fma(w[o], x, sum[o]);
       }
     }
-    const int middle = kStep * s + at.row - stack.layers + kInputRing;
+    const int middle = kStep * s + at.row - stack.layers;
     LRD_UNROLL
     for (int o = 0; o < kOutputs; ++o) {
-      noise[o] = (shared.input[place_of(o, middle, at.col + stack.layers)] + sum[o]) * sigma;
+      noise[o] = (shared.input[place_of(o, middle, at.col + stack.layers)] + sum[o]) * shared.sigma;
     }
   }
 

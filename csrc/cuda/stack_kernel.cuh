@@ -35,8 +35,8 @@ LRD_HD int strip_columns(int layers) {
 
 // The cell at a thread's position. noise: its learned noise by site, DN.
 template <int kWidth>
-LRD_DEVICE void finish_cell(const Request& q, const Stream& stream, const StripPlace& place, int row,
-                            const Position& at, const float (&noise)[4], const Strip<kWidth>& shared) {
+LRD_DEVICE void finish_cell(const Request& q, const StripPlace& place, int row, const Position& at,
+                            const float (&noise)[4], const Strip<kWidth>& shared) {
   const SampleParams& p = shared.params;
   const Cell cell = {place.sample, place.row + row, place.col + at.col};
   const Layout in = layout_of(q.clean, q.packed), out = layout_of(q.out, q.packed);
@@ -53,7 +53,7 @@ LRD_DEVICE void finish_cell(const Request& q, const Stream& stream, const StripP
   }
   const float rows[2] = {shared.rows[row][0], shared.rows[row][1]};
   const float columns[2][1] = {{shared.columns[0][at.col]}, {shared.columns[1][at.col]}};
-  synthesize<1>(model_of(q), p, stream, static_cast<uint32_t>(q.origin_row + cell.row),
+  synthesize<1>(model_of(q), p, shared.stream, static_cast<uint32_t>(q.origin_row + cell.row),
                 static_cast<uint32_t>(q.origin_col + cell.col), rows, columns, dark, value, generated);
   store_cell(q.out, out, offset_of(out, cell), value);
 }
@@ -62,16 +62,14 @@ template <int kWidth, Precision kPrecision>
 LRD_DEVICE void synthesize_strip(const Request& q, const Stack& stack, const StripPlace& place, const Position& at,
                                  Strip<kWidth>& shared, uint32_t* hidden) {
   using Layers = typename LayersOf<kWidth, kPrecision>::Type;
-  const Stream stream = make_stream(*q.seed, q.index[place.sample]);
-  const float sigma = q.sigma_init[q.sigma_rows == 1 ? 0 : place.sample];
-  draw_lines(q, place, stack.layers, stream, at.thread, shared);
+  draw_lines(q, place, stack.layers, at.thread, shared);
   LRD_BARRIER();
-  sum_columns(stack, log_unit(sigma), at.thread, shared);
+  sum_columns(stack, at.thread, shared);
   const int lead = lead_of(stack.layers), width = strip_columns<kWidth>(stack.layers);
   LRD_KEEP_LOOP
   for (int s = 0; kStep * s < lead + place.rows; ++s) {
     float site[4];
-    draw_sites(stream, first_row(q, place, stack.layers) + static_cast<uint32_t>(kStep * s + at.row),
+    draw_sites(shared.stream, first_row(q, place, stack.layers) + static_cast<uint32_t>(kStep * s + at.row),
                first_col(q, place, stack.layers) + static_cast<uint32_t>(at.col), site);
     LRD_UNROLL
     for (int i = 0; i < 4; ++i) shared.input[Layers::place_of(i, kStep * s + at.row, at.col)] = site[i];
@@ -85,11 +83,11 @@ LRD_DEVICE void synthesize_strip(const Request& q, const Stack& stack, const Str
     if (kStep * s < lead) continue;
     const int row = kStep * s + at.row - lead;
     float noise[kOutputs];
-    Layers::last(stack, sigma, s, at, shared, hidden, noise);
+    Layers::last(stack, s, at, shared, hidden, noise);
     LRD_BARRIER();
     if (row < place.rows && at.col < width && place.col + at.col < q.cell_cols) {
       Layers::collect(at, hidden, stack.layers, noise);
-      finish_cell(q, stream, place, row, at, noise, shared);
+      finish_cell(q, place, row, at, noise, shared);
     }
   }
   LRD_BARRIER();  // the next strip overwrites what this one shares

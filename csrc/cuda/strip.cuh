@@ -27,6 +27,8 @@ struct Strip {
   static constexpr int kSumCols = kCols + 4;  // a step of four banks from channel to channel
 
   SampleParams params;
+  Stream stream;
+  float sigma;                                           // sigma_init, DN
   float columns[2][kCols];                               // column noise of the columns of noise, DN
   float rows[kMostStripRows][2];                         // row noise, DN
   float lines[kMostStripRows + kMostLead][2];            // N_init of the cell rows' two mosaic rows
@@ -47,16 +49,22 @@ struct Position {
   int thread, row, col;
 };
 
+// Place of row number j in a ring. j may be as low as minus the ring.
+template <int kRing>
+LRD_DEVICE int slot_of(int j) {
+  return static_cast<int>(static_cast<unsigned>(j + kRing) % kRing);
+}
+
 // N_init by channel, row and position: the layer's threads read along a row.
 template <int kCols>
 LRD_DEVICE int by_channel(int site, int row, int col) {
-  return (site * kInputRing + row % kInputRing) * kCols + col;
+  return (site * kInputRing + slot_of<kInputRing>(row)) * kCols + col;
 }
 
 // N_init by row, position and channel: what one row of a matrix tile holds lies together.
 template <int kCols>
 LRD_DEVICE int by_cell(int site, int row, int col) {
-  return (row % kInputRing * kCols + col) * 4 + site;
+  return (slot_of<kInputRing>(row) * kCols + col) * 4 + site;
 }
 
 // Where the strip's first row and position of N_init lie on the sensor.
@@ -69,12 +77,16 @@ LRD_DEVICE uint32_t first_col(const Request& q, const StripPlace& place, int lay
 
 // Parameters and the draws along lines. A sigma of 0 is not drawn (see fill_shared in kernels.cuh).
 template <int kWidth>
-LRD_DEVICE void draw_lines(const Request& q, const StripPlace& place, int layers, const Stream& stream, int thread,
-                           Strip<kWidth>& shared) {
+LRD_DEVICE void draw_lines(const Request& q, const StripPlace& place, int layers, int thread, Strip<kWidth>& shared) {
   using S = Strip<kWidth>;
+  const Stream stream = make_stream(*q.seed, q.index[place.sample]);
   const float* table_row = q.table + (q.table_rows == 1 ? 0 : place.sample) * kTableColumns;
   const SampleParams p = sample_params(table_row, q.clean.dtype == Dtype::kUint16);
-  if (thread == 0) shared.params = p;
+  if (thread == 0) {
+    shared.params = p;
+    shared.stream = stream;
+    shared.sigma = q.sigma_init[q.sigma_rows == 1 ? 0 : place.sample];
+  }
   LRD_KEEP_LOOP
   for (int i = thread; i < S::kCols; i += S::kThreads) {
     const Words w = words(stream, kGeneratorColumn, 0, first_col(q, place, layers) + static_cast<uint32_t>(i));
@@ -105,8 +117,9 @@ LRD_DEVICE void draw_lines(const Request& q, const StripPlace& place, int layers
 
 // What layer 0 takes from channels that do not change down the strip.
 template <int kWidth>
-LRD_DEVICE void sum_columns(const Stack& stack, float log_sigma, int thread, Strip<kWidth>& shared) {
+LRD_DEVICE void sum_columns(const Stack& stack, int thread, Strip<kWidth>& shared) {
   using S = Strip<kWidth>;
+  const float log_sigma = log_unit(shared.sigma);
   LRD_KEEP_LOOP
   for (int i = thread; i < kWidth * S::kCols; i += S::kThreads) {
     const int o = i / S::kCols, col = i % S::kCols;
