@@ -8,7 +8,7 @@ NATIVE_SOURCES := setup.py pyproject.toml csrc/cuda/toolkit.py $(filter csrc/%,$
 # GPUs the kernels are compiled for by cuda-check: compute capabilities without the dot, or all.
 ARCHS ?= 75 90 120
 
-.PHONY: demo test lint types format bench instructions verify calibration-study cuda-check clean
+.PHONY: demo test lint types format bench instructions verify calibration-study cuda-check cuda-estimate clean
 
 # Pinned packages first (constraints.txt), then the package against them, so that nothing resolves anew.
 $(VENV)/.packages: constraints.txt pyproject.toml
@@ -64,6 +64,11 @@ cuda-check: $(VENV)/.installed
 		nvidia-cuda-nvdisasm || echo "cuda-check: no nvdisasm to be had"
 	$(BIN)/python csrc/cuda/check.py $(ARCHS)
 	$(BIN)/python -m pytest tests/cuda
+
+# The kernels' time on an H100 as their machine code lets expect it; the table is committed.
+cuda-estimate: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt nvidia-cuda-nvdisasm
+	$(BIN)/python csrc/cuda/estimate.py --write docs/results/cuda_estimate.md
 
 bench: $(VENV)/.installed
 	$(BIN)/pytest benchmarks --benchmark-only
