@@ -110,9 +110,9 @@ class Code:
             if start <= at:
                 self.loops[start] = max(at, self.loops.get(start, 0))
 
-    def count(self, prefix: str, first: int, last: int) -> int:
-        """Count instructions whose name begins with prefix in [first, last]."""
-        return sum(name.startswith(prefix) for name in self.names[first : last + 1])
+    def count(self, operation: str, first: int, last: int) -> int:
+        """Count instructions of an operation, such as LDS, in [first, last]."""
+        return sum(name.split(".")[0] == operation for name in self.names[first : last + 1])
 
     def ends(self, pattern: str, first: int, last: int) -> tuple[int, int]:
         """Return the first and last instruction that matches, within [first, last]."""
@@ -140,7 +140,7 @@ def turns(case: Case, code: Code, first: int, last: int) -> int:
     if products:
         if products == 6 * width // 16:
             return 2  # first layer: 2 tiles a warp
-        if code.count("LDS.", first, last):
+        if code.count("LDS", first, last):
             return 2  # last layer
         return (2 if width == 16 else 8) * (hidden - 1)
     tasks = 1 if width == 16 else 2
