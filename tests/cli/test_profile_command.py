@@ -203,7 +203,10 @@ BROKEN = {
     "missing field": (lambda d: d.pop("white"), "bad.json: white is missing"),
     "wrong unit": (lambda d: d["units"].update(sigma="e-"), 'units.sigma must be "DN"'),
     "unknown version": (lambda d: d.update(version=9), "version must be 1"),
-    "nan": (lambda d: d["branches"][0]["K"].update(per_iso=float("nan")), "numbers must be finite, got NaN"),
+    "nan": (
+        lambda d: d["branches"][0]["K"].update(per_iso=float("nan")),
+        "branches[0].K.per_iso must be a number",
+    ),
     "iso not rising": (lambda d: d["bias"].reverse(), "bias[1].iso must be above the one before"),
     "unknown field": (lambda d: d.update(gain=1), "gain is not a field"),
 }

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
+import math
 import os
 import pickle
 import stat
@@ -177,7 +179,7 @@ def test_a_missing_field_is_named(write, minimal, field):
         ("branches.0.K", {"per_iso": 0.001, "offset": -1}, r"branches\[0\]\.K must be above 0"),
         ("branches.0.laws", {"sigma_row": {"slope": 1}}, r"laws\.sigma_row\.intercept is missing"),
         ("doubtful", [{"field": "sigma", "reason": "x"}], r"doubtful\[0\]\.field must be one of K"),
-        ("calibration", {"x": float("inf")}, "numbers must be finite, got Infinity"),
+        ("calibration", {"x": float("inf")}, r"calibration\.x must be a number in .*, got inf"),
     ],
 )
 def test_a_wrong_value_is_refused_by_the_name_of_its_field(write, minimal, place, value, message):
@@ -212,11 +214,35 @@ def test_a_law_over_an_unknown_gain_is_refused(minimal):
         profile_from_dict(minimal)
 
 
-@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity", "1e999"])
-def test_numbers_that_are_not_finite_are_refused(write, minimal, constant):
+@pytest.mark.parametrize(
+    ("constant", "shown"), [("NaN", "nan"), ("Infinity", "inf"), ("-Infinity", "-inf"), ("1e999", "inf")]
+)
+def test_numbers_that_are_not_finite_are_refused_by_field(write, minimal, constant, shown):
     text = json.dumps(minimal).replace("1.5", constant)
-    with pytest.raises(ProfileError, match=r"finite, got|sigma_gaussian must be a number"):
+    with pytest.raises(
+        ProfileError, match=rf"rows\[0\]\.sigma_gaussian must be a number in .*, got {shown}$"
+    ):
         load_profile(write(text))
+
+
+def places(value, at=()):
+    """Every place in JSON values but the whole."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in inner:
+        yield (*at, key)
+        yield from places(item, (*at, key))
+
+
+@pytest.mark.parametrize("name", ["sony_a7s2", "canon_70d", "sony_imx686"])
+def test_nan_is_refused_wherever_it_stands(name):
+    whole = load_profile(name).to_dict()
+    for *inner, last in places(whole):
+        target = broken = copy.deepcopy(whole)
+        for key in inner:
+            target = target[key]
+        target[last] = math.nan
+        with pytest.raises(ProfileError, match=str(last) if isinstance(last, str) else str(inner[-1])):
+            profile_from_dict(broken)
 
 
 @pytest.mark.parametrize("text", ["", "{", "K: 0.4", "[" * 100_000, '{"a": ' + "1" * 5000 + "}"])
