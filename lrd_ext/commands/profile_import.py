@@ -22,9 +22,12 @@ def parser() -> ArgumentParser:
     """Make the parser of the action."""
     from jsonargparse import ArgumentParser
 
+    from .plain_help import PlainHelp
+
     made = ArgumentParser(
+        formatter_class=PlainHelp,
         description="Make a camera profile of an ELD camera_params .npy (read without executing it) or of "
-        "the NoiseProfile in a DNG. An .npy gives no levels: say --black and --white, or --camera."
+        "the NoiseProfile in a DNG. An .npy gives no levels: say --black and --white, or --camera.",
     )
     made.add_argument("file", metavar="FILE", type=str, help="ELD .npy, or DNG")
     made.add_argument("-o", "--output", required=True, type=str, metavar="JSON", help="profile to write")

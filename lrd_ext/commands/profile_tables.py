@@ -178,8 +178,8 @@ def _bias(sites: Sequence[float]) -> str:
 _DRAWN = ("iso", "ratio", "K", "sigma_read", "sigma_row", "sigma_col")
 
 
-def draws(params: NoiseParams) -> Any:
-    """Make the table of drawn parameters."""
+def draws(params: NoiseParams) -> list[Any]:
+    """Make the table of drawn parameters, and its key."""
     made = table("draw", "ISO", "ratio", "K", "sigma_read", "shape", "sigma_row", "sigma_col", "bias", left=0)
     columns = [getattr(params, name).tolist() for name in _DRAWN]
     shapes = params.tukey_lambda.tolist() if params.read == "tukey_lambda" else None
@@ -187,7 +187,8 @@ def draws(params: NoiseParams) -> Any:
         iso, ratio, gain, read, row, col = (three(v) for v in numbers)
         shape = f"{shapes[i]:.3f}" if shapes else "-"
         made.add_row(str(i), iso, ratio, gain, read, shape, row, col, _bias(params.bias[i].tolist()))
-    return made
+    scale = "; sigma_read is the scale of a Tukey-lambda distribution" if shapes else ""
+    return [made, f"K in DN/e-; sigmas and bias (by CFA site) in DN{scale}."]
 
 
 def _camera_name(p: CameraProfile) -> str:

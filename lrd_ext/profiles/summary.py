@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .answers import answer, branch_index, rows_of
+from .answers import answer, branch_index, holes, rows_of
 from .camera_profile import CameraProfile
 from .figures import READ_FIGURE, SIGMAS
 from .tukey_lambda import tukey_lambda_std
@@ -71,14 +71,21 @@ def figures_at(profile: CameraProfile, iso: float, read: str | None = None) -> I
 
 
 def typical_isos(profile: CameraProfile) -> list[float]:
-    """Return ISOs that show a profile: its rows, its branches' ends, and full stops where it has no rows."""
+    """Return ISOs that show a profile: its rows, its branches' ends, and full stops beyond its rows."""
     isos = {float(end) for branch in profile.branches for end in branch.iso}
     for branch in profile.branches:
-        rows = rows_of(profile, branch)
-        isos |= {float(row.iso) for row in rows}
-        if not rows:
-            isos |= {stop for stop in _full_stops(*branch.iso)}
+        rows = [float(row.iso) for row in rows_of(profile, branch)]
+        first, last = (rows[0], rows[-1]) if rows else (math.inf, -math.inf)
+        isos |= {*rows, *(stop for stop in _full_stops(*branch.iso) if not first <= stop <= last)}
     return sorted(isos)
+
+
+def widest_range(profile: CameraProfile) -> tuple[float, float]:
+    """Return the widest range of ISO, in stops, that is answered throughout."""
+    low, high = profile.iso_range
+    gaps = holes(profile)
+    starts, ends = [low, *(b for _, b in gaps)], [*(a for a, _ in gaps), high]
+    return max(zip(starts, ends, strict=True), key=lambda ends: ends[1] / ends[0])
 
 
 def low_middle_high(profile: CameraProfile) -> tuple[float, float, float]:

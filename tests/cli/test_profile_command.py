@@ -260,3 +260,42 @@ def test_wrong_use_is_named(lrd, arguments, word):
     assert code == 2
     assert word in err
     assert "Traceback" not in err
+
+
+def test_what_goes_into_a_file_is_not_folded(lrd, monkeypatch):
+    monkeypatch.delenv("COLUMNS")
+    out = lrd("profile", "show", "sony_imx686")[1]
+    profile = load_profile("sony_imx686")
+    assert {f"note: {note}" for note in profile.notes} <= set(out.splitlines())
+    assert any(profile.sources[0].path in line for line in out.splitlines())
+    assert all(line == line.rstrip() for line in out.splitlines())
+
+
+def test_a_narrow_terminal_cuts_no_number_of_a_table(lrd, monkeypatch):
+    wide = lrd("profile", "compare")[1].splitlines()[:22]
+    monkeypatch.setenv("COLUMNS", "50")
+    out = lrd("profile", "compare")[1]
+    assert out.splitlines()[:22] == wide
+    assert max(map(len, out.splitlines()[23:])) <= 50
+
+
+@pytest.mark.parametrize("action", ["list", "show", "sample", "compare", "import"])
+def test_help_is_in_words(lrd, action):
+    code, out, _ = lrd("profile", action, "--help")
+    assert code == 0
+    assert "usage: lrd" in out
+    assert not re.search(r"type: |default: null|required", out)
+
+
+def test_isos_between_few_rows_are_shown_by_the_law(lrd):
+    out = lrd("profile", "show", "sony_imx686")[1]
+    assert re.search(r"^1600 \(law\) +2\.19 +3\.84 +1\.76 ", out, re.MULTILINE)
+
+
+def test_a_camera_with_a_hole_is_sampled_beside_it(lrd):
+    code, out, _ = lrd("profile", "sample", "sony_imx686", "-n", 20)
+    assert code == 0
+    assert all(int(line.split()[1]) >= 640 for line in out.splitlines() if re.match(r" *\d+ ", line))
+    code, _, err = lrd("profile", "sample", "sony_imx686", "--iso", "100:6400")
+    assert code == 2
+    assert "must not cross what is not known between ISO 100 and 640, got 100 to 6400" in err

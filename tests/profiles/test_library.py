@@ -149,7 +149,7 @@ def test_a_doubtful_published_figure_is_answered_with_a_warning(name, arguments,
 
 
 def test_imx686_between_iso_100_and_640_is_not_made_up():
-    with pytest.raises(ValueError, match=r"ISO 100 to 100 .* and ISO 640 to 6400"):
+    with pytest.raises(ValueError, match=r"ISO 100 .* and ISO 640 to 6400"):
         load_profile("sony_imx686").at(200)
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import subprocess
 import sys
@@ -124,4 +125,4 @@ def test_the_signal_is_told_in_plain_numbers_that_do_not_touch(pair):
         assert labels[0].get_text() == "0"
         assert len(labels) > 2
         boxes = [t.get_window_extent() for t in labels]
-        assert all(a.x1 < b.x0 for a, b in zip(boxes, boxes[1:], strict=False))
+        assert all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))
