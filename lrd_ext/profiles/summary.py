@@ -111,6 +111,13 @@ def shape_range(profile: CameraProfile) -> tuple[float, float] | None:
     return (min(shapes), max(shapes)) if shapes else None
 
 
+def row_over_read(profile: CameraProfile) -> tuple[float, float] | None:
+    """Return the lowest and highest row noise over read noise, deviations both; None without row noise."""
+    found = answers_at(profile, typical_isos(profile))
+    ratios = [f.sigma_row / f.read_std for f in found if f and f.sigma_row and f.read_std]
+    return (min(ratios), max(ratios)) if ratios else None
+
+
 def known_noise(profile: CameraProfile) -> list[str]:
     """Name the figures of SIGMAS, and "bias", that the profile holds anywhere."""
     held = {name for branch in profile.branches for name in branch.laws}
