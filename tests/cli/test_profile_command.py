@@ -131,6 +131,7 @@ def test_import_of_an_eld_file(lrd, tmp_path, eld_file):
     assert profile.at(6400).K.item() == pytest.approx(0.0939 * 64)
     assert any("SHA-256" in note for note in profile.notes)
     assert "ISO 100 to 6400" in out
+    assert "doubtful: sigma_tukey_lambda: Tukey-lambda std" in out  # both laws of ELD are the same here
 
 
 @pytest.mark.parametrize("cfa", ["RGGB", "GBRG"])
