@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import importlib
 import json
 import math
 import os
@@ -289,3 +290,22 @@ def test_contradicting_figures_are_named_on_load(write, minimal):
     minimal["rows"][0] |= {"sigma_tukey_lambda": 1.5, "tukey_lambda": 0.0}  # std 2.72 against 1.5
     with pytest.warns(UserWarning, match=r"sigma_tukey_lambda looks doubtful: Tukey-lambda std 2\.721 DN"):
         load_profile(write(minimal))
+
+
+def test_a_scale_of_zero_beside_a_deviation_is_named_on_load(write, minimal):
+    minimal["rows"][0] |= {"sigma_tukey_lambda": 0.0, "tukey_lambda": 0.0}
+    with pytest.warns(
+        UserWarning, match="sigma_tukey_lambda looks doubtful: Tukey-lambda std 0 DN, Gaussian"
+    ):
+        load_profile(write(minimal))
+
+
+def test_the_work_of_the_self_test_grows_with_the_rows_not_with_their_square(minimal, monkeypatch):
+    self_test = importlib.import_module("lrd_ext.profiles.self_test")
+    calls, sigma_of = [], self_test.sigma_of
+    monkeypatch.setattr(self_test, "sigma_of", lambda *a: calls.append(1) or sigma_of(*a))
+    figures = {"sigma_gaussian": 1.8138, "sigma_tukey_lambda": 1.0, "tukey_lambda": 0.0}
+    minimal["rows"] = [{"iso": iso, "K": iso / 250, **figures} for iso in range(100, 600)]
+    minimal["branches"][0]["iso"] = [100, 600]
+    assert self_test.self_test(profile_from_dict(minimal)) == ()
+    assert len(calls) == 2
