@@ -94,7 +94,9 @@ def _kurtosis(report: PairReport, p: Prediction | None) -> float | None:
     """Predict the dark pixels' excess kurtosis: fourth cumulants add, and light that differs adds its own."""
     if p is None or p.read_c4 is None or not math.isfinite(p.read_c4):
         return None
-    dark, K = report.dark, p.K or 0.0
+    dark, K = report.dark, p.K
+    if K is None:  # made of darks alone: the light in the darkest pixels is there all the same
+        K = report.line.K if math.isfinite(report.line.K) else 0.0
     c4 = p.read_c4 + ROUNDING_C4 + K**3 * dark.signal + 3 * K**2 * dark.signal_variance
     return c4 / (p.offset + K * dark.signal) ** 2
 

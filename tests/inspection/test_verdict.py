@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -48,3 +50,21 @@ def test_false_alarms_are_rare():
         report = inspect_pair(clean, clean.replace(mosaic=drawn), 8.0)
         alarms += sum(f.agrees is False for f in findings(report, predict(params, ""), SITES))
     assert alarms <= 8  # Poisson of mean 1.8 exceeds 8 once in 5000
+
+
+def test_kurtosis_without_a_known_gain_counts_the_light_that_was_measured():
+    """A profile of darks alone: shot noise in the darkest pixels waters the kurtosis down all the same."""
+    mosaic = np.broadcast_to(np.linspace(540, 8000, 256).astype(np.uint16)[:, None], (256, 256)).copy()
+    clean = raw.Raw(mosaic=mosaic, cfa="RGGB", black=512, white=16383)
+    params = NoiseParams(
+        K=2.0, ratio=8, white=16383, black=512, sigma_read=4.0, tukey_lambda=-0.1, read="tukey_lambda"
+    )
+    drawn = fused_synth(torch.from_numpy(mosaic), params, seed=1, output="dn").numpy()
+    report, whole = inspect_pair(clean, clean.replace(mosaic=drawn), 8.0), predict(params, "")
+    known, unknown = (
+        next(f for f in findings(report, p, SITES) if f.figure == "dark kurtosis").predicted
+        for p in (whole, dataclasses.replace(whole, K=None))
+    )
+    assert unknown == pytest.approx(known, rel=0.1)
+    alone = whole.read_c4 / whole.offset**2
+    assert known < 0.7 * alone
