@@ -8,7 +8,7 @@ NATIVE_SOURCES := setup.py pyproject.toml csrc/cuda/toolkit.py $(filter csrc/%,$
 # GPUs the kernels are compiled for by cuda-check: compute capabilities without the dot, or all.
 ARCHS ?= 75 90 120
 
-.PHONY: demo test lint types format bench instructions verify calibration-study cuda-check cuda-estimate clean
+.PHONY: demo test lint types format bench cameras instructions verify calibration-study cuda-check cuda-estimate clean
 
 # Pinned packages first (constraints.txt), then the package against them, so that nothing resolves anew.
 $(VENV)/.packages: constraints.txt pyproject.toml
@@ -45,6 +45,10 @@ verify: $(VENV)/.installed
 # How often the 95 % intervals of lrd calibrate hold the truth (two minutes); its table is committed.
 calibration-study: $(VENV)/.installed
 	$(BIN)/python tests/calibration/study.py --runs 200 --write docs/results/calibration_study.md
+
+# The library side by side, with sources; the table is committed.
+cameras: $(VENV)/.installed
+	$(BIN)/python tests/profiles/camera_table.py --write docs/results/cameras.md
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

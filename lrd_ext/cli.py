@@ -43,12 +43,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> ArgumentParser:
     from jsonargparse import ArgumentParser
 
+    from .commands.plain_help import PlainHelp
+
     parser = ArgumentParser(
-        prog="lrd", version=__version__, description="Low-light raw noise: synthesis and modeling."
+        prog="lrd",
+        version=__version__,
+        description="Low-light raw noise: synthesis and modeling.",
+        formatter_class=PlainHelp,
     )
     commands = parser.add_subcommands(metavar="COMMAND")
     for command in _COMMANDS.values():
         command.add_to(commands)
+    for added in commands.choices.values():
+        added.formatter_class = PlainHelp
     return parser
 
 

@@ -170,12 +170,11 @@ def _write_preview(path: Path, clean: Raw, noisy: Raw, s: Settings) -> None:
 
 def _summary(job: Job, s: Settings, clean: Raw, params: NoiseParams) -> list[str]:
     height, width = clean.mosaic.shape
-    camera = f"{clean.make or ''} {clean.model or ''}".strip() or "camera not named"
     shape = f" (shape {float(params.tukey_lambda):.3g})" if params.read == "tukey_lambda" else ""
     black = " ".join(f"{v:g}" for v in clean.black)
     lines = [
         f"{job.source} -> {job.target}",
-        f"  {camera}, {width} x {height} {clean.cfa}, black {black}, white {clean.white:g}",
+        f"  {clean.camera}, {width} x {height} {clean.cfa}, black {black}, white {clean.white:g}",
         f"  {s.profile.name} at ISO {s.iso:g}, ratio {s.ratio:g}, seed {s.seed}, index {job.index}",
         f"  profile to file range: K, sigmas and bias x {range_factor(s.profile, clean):.6g}",
         f"  K {float(params.K):.5g} DN/e-, {params.read} read {float(params.sigma_read):.4g} DN{shape}, "

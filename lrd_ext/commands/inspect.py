@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,12 +66,11 @@ def _two(options: Namespace) -> int:
     plot = plot_target(options)
     clean, noisy = raw.read(options.file), raw.read(options.noisy)
     recipe = inspection.read_recipe(noisy)
-    try:
+    with _naming(options.file, options.noisy):
         ratio, origin = inspection.find_ratio(clean, noisy, options.ratio)
-        prediction, doubts = _prediction(options, noisy, recipe, ratio)
+    prediction, doubts = _prediction(options, noisy, recipe, ratio)
+    with _naming(options.file, options.noisy):
         report = inspection.inspect_pair(clean, noisy, ratio)
-    except ValueError as error:
-        raise ValueError(f"{options.file}, {options.noisy}: {error}") from None
     parts = inspect_tables.pair(report, prediction, noisy)
     if plot is not None:
         from lrd_ext.report import draw_pair, write_png
@@ -82,6 +83,15 @@ def _two(options: Namespace) -> int:
         *_other_source(options.file, recipe), *doubts, "", *parts, *told(plot),
     )  # fmt: skip
     return 0
+
+
+@contextmanager
+def _naming(*files: str) -> Iterator[None]:
+    """Put the files before what is wrong with the pair of them."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{', '.join(files)}: {error}") from None
 
 
 def _prediction(

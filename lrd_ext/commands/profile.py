@@ -38,7 +38,9 @@ def run(options: Namespace) -> int:
 def _parser(description: str) -> ArgumentParser:
     from jsonargparse import ArgumentParser
 
-    return ArgumentParser(description=description)
+    from .plain_help import PlainHelp
+
+    return ArgumentParser(description=description, formatter_class=PlainHelp)
 
 
 def _show_parser() -> ArgumentParser:
@@ -53,7 +55,7 @@ def _sample_parser() -> ArgumentParser:
     parser.add_argument("camera", metavar="NAME|FILE", type=str, help="camera of the library, or a JSON file")
     parser.add_argument("-n", "--n", type=int, default=8, help="number of draws (default 8)")
     parser.add_argument(
-        "--iso", type=str, metavar="ISO", help="ISO, LOW:HIGH or A,B,C (default: the whole range)"
+        "--iso", type=str, metavar="ISO", help="ISO, LOW:HIGH or A,B,C (default: all the camera answers for)"
     )
     parser.add_argument("--ratio", type=str, default="1", help="ratio, LOW:HIGH or A,B,C (default 1)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the draws (default 0)")
@@ -89,8 +91,10 @@ def _show(options: Namespace) -> int:
 
 
 def _sample(options: Namespace) -> int:
+    from lrd_ext.profiles.summary import widest_range
+
     profile = _load(options.camera)
-    iso = profile.iso_range if options.iso is None else read_choice("--iso", options.iso)
+    iso = widest_range(profile) if options.iso is None else read_choice("--iso", options.iso)
     with warnings.catch_warnings(record=True) as doubts:
         warnings.simplefilter("always")
         drawn = profile.sample(
@@ -101,7 +105,7 @@ def _sample(options: Namespace) -> int:
         for i in range(options.n):
             print(json.dumps({k: v[i] if isinstance(v, list) else v for k, v in columns.items()}))
         return 0
-    tables.show(profile_tables.draws(drawn), *dict.fromkeys(f"doubtful: {w.message}" for w in doubts))
+    tables.show(*profile_tables.draws(drawn), *dict.fromkeys(f"doubtful: {w.message}" for w in doubts))
     return 0
 
 

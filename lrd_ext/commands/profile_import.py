@@ -22,9 +22,12 @@ def parser() -> ArgumentParser:
     """Make the parser of the action."""
     from jsonargparse import ArgumentParser
 
+    from .plain_help import PlainHelp
+
     made = ArgumentParser(
+        formatter_class=PlainHelp,
         description="Make a camera profile of an ELD camera_params .npy (read without executing it) or of "
-        "the NoiseProfile in a DNG. An .npy gives no levels: say --black and --white, or --camera."
+        "the NoiseProfile in a DNG. An .npy gives no levels: say --black and --white, or --camera.",
     )
     made.add_argument("file", metavar="FILE", type=str, help="ELD .npy, or DNG")
     made.add_argument("-o", "--output", required=True, type=str, metavar="JSON", help="profile to write")
@@ -49,6 +52,7 @@ def parser() -> ArgumentParser:
 def run(options: Namespace) -> int:
     """Write the profile and return the exit code."""
     from lrd_ext.lowlight import check_writable
+    from lrd_ext.profiles.self_test import undeclared
 
     target = Path(options.output)
     if target.suffix.lower() != ".json":
@@ -60,7 +64,11 @@ def run(options: Namespace) -> int:
     profile = _from_eld(source, options, stated) if is_array else _from_dng(source, options, stated)
     target.parent.mkdir(parents=True, exist_ok=True)
     profile.save(target)
-    tables.show(f"{source} -> {target}", f"  {profile.name}: {profile.iso_ranges()}, read {profile.read}")
+    tables.show(
+        f"{source} -> {target}",
+        f"  {profile.name}: {profile.iso_ranges()}, read {profile.read}",
+        *(f"doubtful: {found.field}: {found.reason}" for found in undeclared(profile)),
+    )
     return 0
 
 

@@ -13,6 +13,7 @@ from lrd_ext.profiles.summary import (
     gain_breaks,
     known_noise,
     low_middle_high,
+    row_over_read,
     shape_range,
     typical_isos,
 )
@@ -35,8 +36,9 @@ LIBRARY_KEY = (
 )
 _COMPARE_KEY = (
     "K/ISO in 1e-3 DN/e-, at the lowest and highest ISO. Read noise: standard deviation over K, e-, {isos}. "
-    "shape: Tukey-lambda, lowest and highest. row/read: row over read noise. gain break: the ISOs the switch "
-    "lies between. ?: the profile names it doubtful. Sources: lrd profile show NAME."
+    "shape: Tukey-lambda, lowest and highest. row/read: row over read noise, lowest and highest. "
+    "gain break: the ISOs the switch lies between. ?: the profile names it doubtful. "
+    "Sources: lrd profile show NAME."
 )
 
 
@@ -139,14 +141,14 @@ def _compared(p: CameraProfile, isos: Sequence[float] | None) -> list[str]:
     per_iso = [f.K / f.iso * 1e3 for f in ends if f and f.K]
     read = "/".join(_two(f.read_e) if f and f.read_e else "-" for f in found)
     shapes = shape_range(p) if p.read == "tukey_lambda" else None
-    rows = [f.sigma_row / f.read_std for f in [*ends, *found] if f and f.sigma_row and f.read_std]
+    rows = row_over_read(p)
     return [
         p.name,
         span(*p.iso_range),
         _gain(per_iso) + _doubt(p, ends, {"K"}),
         read + _doubt(p, found, {READ_FIGURE[p.read], "K"}),
         " ".join(dict.fromkeys(_short(v) for v in shapes)) if shapes else "-",
-        span(min(rows), max(rows), ".2f").replace("0.", ".") if rows else "-",
+        span(*rows, ".2f").replace("0.", ".") if rows else "-",
         " ".join(span(*pair) for pair in gain_breaks(p)) or "-",
     ]
 
@@ -178,8 +180,8 @@ def _bias(sites: Sequence[float]) -> str:
 _DRAWN = ("iso", "ratio", "K", "sigma_read", "sigma_row", "sigma_col")
 
 
-def draws(params: NoiseParams) -> Any:
-    """Make the table of drawn parameters."""
+def draws(params: NoiseParams) -> list[Any]:
+    """Make the table of drawn parameters, and its key."""
     made = table("draw", "ISO", "ratio", "K", "sigma_read", "shape", "sigma_row", "sigma_col", "bias", left=0)
     columns = [getattr(params, name).tolist() for name in _DRAWN]
     shapes = params.tukey_lambda.tolist() if params.read == "tukey_lambda" else None
@@ -187,7 +189,8 @@ def draws(params: NoiseParams) -> Any:
         iso, ratio, gain, read, row, col = (three(v) for v in numbers)
         shape = f"{shapes[i]:.3f}" if shapes else "-"
         made.add_row(str(i), iso, ratio, gain, read, shape, row, col, _bias(params.bias[i].tolist()))
-    return made
+    scale = "; sigma_read is the scale of a Tukey-lambda distribution" if shapes else ""
+    return [made, f"K in DN/e-; sigmas and bias (by CFA site) in DN{scale}."]
 
 
 def _camera_name(p: CameraProfile) -> str:

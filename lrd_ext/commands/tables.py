@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
+
+#: Columns every table of the program fits into, and more than any line needs.
+_NARROWEST, _UNFOLDED = 80, 10_000
 
 
 def three(value: float | None) -> str:
@@ -36,10 +40,21 @@ def table(*headers: str, left: int = 1, title: str | None = None) -> Any:
 
 
 def show(*parts: Any) -> None:
-    """Print tables and lines of text, texts as they are: no markup, no colours of numbers."""
+    """Print tables and lines of text, texts as they are: no markup, no colours of numbers.
+
+    On a terminal, and where COLUMNS says how wide to write, texts are folded; into a file or another program
+    each goes out as one line. Tables are never squeezed below 80 columns, where numbers would be cut in two.
+    """
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False, emoji=False)
+    output = Console(highlight=False, emoji=False)
+    unfolded = not output.is_terminal and "COLUMNS" not in os.environ
+    grid = Console(
+        highlight=False, emoji=False, width=_UNFOLDED if unfolded else max(output.width, _NARROWEST)
+    )
     for part in parts:
-        console.print(Text(part) if isinstance(part, str) else part)
+        console = output if isinstance(part, str) else grid
+        with console.capture() as written:
+            console.print(Text(part) if isinstance(part, str) else part, soft_wrap=unfolded)
+        print("\n".join(line.rstrip() for line in written.get().splitlines()), flush=True)

@@ -67,3 +67,8 @@ def as_deviation(variance: float, error: float) -> Estimate:
     value = math.sqrt(max(variance, 0.0))
     # At 0 the root has no slope: the deviation whose square the error is.
     return Estimate(value, min(error / (2 * value) if value else math.inf, math.sqrt(error)))
+
+
+def variance_error(deviation: Estimate) -> float:
+    """Return the standard error of a deviation's square: what :func:`as_deviation` was given."""
+    return max(2 * deviation.value * deviation.error, deviation.error**2)

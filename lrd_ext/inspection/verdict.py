@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from .lines import Estimate
+from .lines import Estimate, variance_error
 from .pair import PairReport
 from .prediction import ROUNDING_C4, Prediction
 
@@ -55,7 +55,10 @@ def findings(
         "row": ("DN", report.sigma_row, p.sigma_row if p else None),
         "column": ("DN", report.sigma_col, p.sigma_col if p else None),
     }
-    made = [_judge(name, *figures, relative=TOLERANCE[name]) for name, figures in measured.items()]
+    made = [
+        _judge(name, *figures, relative=TOLERANCE[name], deviation=name != "K")
+        for name, figures in measured.items()
+    ]
     made += [
         _zero_light(report, p),
         _judge("dark kurtosis", "", report.dark.kurtosis, _kurtosis(report, p), relative=0.1, absolute=0.05),
@@ -83,14 +86,17 @@ def _zero_light(report: PairReport, p: Prediction | None) -> Finding:
     line = report.line
     error = line.offset_error / (2 * math.sqrt(line.offset)) if line.offset > 0 else math.nan
     measured = Estimate(math.sqrt(max(line.offset, 0)), error)
-    return _judge("zero light", "DN", measured, math.sqrt(p.offset) if p else None, relative=0.02)
+    predicted = math.sqrt(p.offset) if p else None
+    return _judge("zero light", "DN", measured, predicted, relative=0.02, deviation=True)
 
 
 def _kurtosis(report: PairReport, p: Prediction | None) -> float | None:
     """Predict the dark pixels' excess kurtosis: fourth cumulants add, and light that differs adds its own."""
     if p is None or p.read_c4 is None or not math.isfinite(p.read_c4):
         return None
-    dark, K = report.dark, p.K or 0.0
+    dark, K = report.dark, p.K
+    if K is None:  # made of darks alone: the light in the darkest pixels is there all the same
+        K = report.line.K if math.isfinite(report.line.K) else 0.0
     c4 = p.read_c4 + ROUNDING_C4 + K**3 * dark.signal + 3 * K**2 * dark.signal_variance
     return c4 / (p.offset + K * dark.signal) ** 2
 
@@ -103,6 +109,7 @@ def _judge(
     *,
     relative: float = 0.0,
     absolute: float = 0.0,
+    deviation: bool = False,
 ) -> Finding:
     def made(verdict: str, agrees: bool | None) -> Finding:
         return Finding(figure, unit, measured, predicted, verdict, agrees)
@@ -112,13 +119,23 @@ def _judge(
     if predicted is None:
         return made("not predicted", None)
     allowed, difference = relative * abs(predicted) + absolute, measured.value - predicted
-    error = 3 * measured.error if math.isfinite(measured.error) else 0.0
-    if error > 10 * allowed and abs(difference) <= error and predicted:
+    within = _within_error(measured, predicted, deviation=deviation)
+    if within and 3 * measured.error > 10 * allowed and predicted:
         return made("cannot tell", None)
     if abs(difference) <= allowed:
         return made("agrees", True)
-    if abs(difference) <= error:
+    if within:
         return made("within its error", True)
     way = "above" if difference > 0 else "below"
     size = f"{abs(difference / predicted):.1%}" if relative and predicted else f"{abs(difference):.2g} {unit}"
     return made(f"{size.strip()} {way}", False)
+
+
+def _within_error(measured: Estimate, predicted: float, *, deviation: bool) -> bool:
+    """Whether three standard errors reach the prediction."""
+    if not math.isfinite(measured.error):
+        return False
+    if abs(measured.value - predicted) <= 3 * measured.error:
+        return True
+    # Near 0 only the square of a deviation has an error that reaches as far down as up.
+    return deviation and abs(measured.value**2 - predicted**2) <= 3 * variance_error(measured)

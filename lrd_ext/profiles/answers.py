@@ -7,6 +7,7 @@ Everything here works on arrays of ISOs in float64 and knows nothing of random n
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -131,17 +132,25 @@ def shape_of(rows: Sequence[Row], branch: Branch, iso: np.ndarray) -> np.ndarray
     return np.interp(np.log(iso), np.log(isos), shapes)
 
 
+def holes(profile: CameraProfile) -> list[tuple[float, float]]:
+    """Return the ranges of ISO without an answer: from a branch of a single ISO up to the next branch."""
+    pairs = itertools.pairwise(profile.branches)
+    return [(a.iso[1], b.iso[0]) for a, b in pairs if a.iso[0] == a.iso[1]]
+
+
 def check_isos(profile: CameraProfile, isos: np.ndarray, *, whole_range: bool) -> None:
     """Refuse what no draw may meet: a single ISO out of range, or with ``whole_range`` a range with a hole.
 
     Raises:
-        ValueError: as :func:`branch_index`.
+        ValueError: as :func:`branch_index`, or the range has a hole.
     """
-    probes = list(isos)
-    if whole_range:
-        ends = [branch.iso[1] for branch in profile.branches]
-        probes += [np.nextafter(end, np.inf) for end in ends if min(isos) <= end < max(isos)]
-    branch_index(profile, np.array(probes))
+    branch_index(profile, isos)
+    for low, high in holes(profile) if whole_range else ():
+        if min(isos) <= low < max(isos):
+            raise ValueError(
+                f"{profile.name}: iso as a range must not cross what is not known between ISO {low:g} and "
+                f"{high:g}, got {min(isos):g} to {max(isos):g}; the camera answers at {profile.iso_ranges()}"
+            )
 
 
 def spread_of(rows: Sequence[Row], branch: Branch, figure: str, iso: np.ndarray) -> np.ndarray:

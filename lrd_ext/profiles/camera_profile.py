@@ -75,7 +75,11 @@ class CameraProfile:
 
     def iso_ranges(self) -> str:
         """Name the ISO range of each gain branch, for messages."""
-        return " and ".join(f"ISO {b.iso[0]:g} to {b.iso[1]:g} ({b.name})" for b in self.branches)
+        spans = (
+            f"{low:g}" if low == high else f"{low:g} to {high:g}"
+            for low, high in (b.iso for b in self.branches)
+        )
+        return " and ".join(f"ISO {span} ({b.name})" for span, b in zip(spans, self.branches, strict=True))
 
     def at(
         self,

@@ -75,7 +75,8 @@ def from_noise_profile(
     """Make a profile of one ISO from a DNG's NoiseProfile: Poisson shot noise and Gaussian read noise.
 
     K = S*(white-black) and sigma_gaussian = sqrt(O)*(white-black). The model has one gain and one read noise
-    for all sites: with three pairs S and O are averaged over R, G, G, B, with four over the four.
+    for all sites: with three pairs S and O are averaged over R, G, G, B, with four over the four; where they
+    differ, a note keeps the figures of each plane.
 
     Args:
         pairs: (1, 2), (3, 2) or (4, 2), (S, O) per colour plane; S > 0, O >= 0.
@@ -109,6 +110,14 @@ def from_noise_profile(
         "licence": licence, "sources": [{"title": source}], "bits": bits, "white": white, "cfa": cfa,
         "black": black if isinstance(black, (int, float)) else [float(v) for v in black], "read": "gaussian",
         "rows": [{"iso": iso, "K": float(shot) * span, "sigma_gaussian": math.sqrt(offset) * span}],
-        "branches": [{"name": "single", "iso": [iso, iso]}],
+        "branches": [{"name": "single", "iso": [iso, iso]}], "notes": _notes(values, span),
     }  # fmt: skip
     return profile_from_dict(data)
+
+
+def _notes(pairs: np.ndarray, span: float) -> list[str]:
+    """Keep what averaging over the planes takes away."""
+    if (np.ptp(pairs, axis=0) <= 1e-6 * pairs.max(axis=0)).all():
+        return []
+    planes = (f"{s * span:.6g} and {math.sqrt(o) * span:.6g}" for s, o in pairs)
+    return [f"The planes differ and are averaged; K [DN/e-] and sigma [DN] by plane: {'; '.join(planes)}."]

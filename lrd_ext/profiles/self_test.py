@@ -46,16 +46,17 @@ def _branch_test(profile: CameraProfile, branch: Branch) -> Iterator[Doubtful]:
     rows = rows_of(profile, branch)
     known = {row.iso for row in rows}
     middle = math.sqrt(branch.iso[0] * branch.iso[1])
-    for iso in sorted(known | {branch.iso[0], middle, branch.iso[1]}):
-        x = np.array([float(iso)])
-        K = gain(rows, branch, x)
-        gaussian, scale = (sigma_of(rows, branch, f, x, K) for f in ("sigma_gaussian", "sigma_tukey_lambda"))
-        if gaussian is None or scale is None or not gaussian[0]:
-            continue
-        std = scale[0] * tukey_lambda_std(shape_of(rows, branch, x)[0])
-        allowed = READ_TOLERANCE + (0.0 if iso in known else _law_spread(branch))
-        if abs(math.log(std / gaussian[0])) > allowed:
-            reason = f"Tukey-lambda std {std:.4g} DN, Gaussian fit {gaussian[0]:.4g} DN at ISO {iso:.4g}"
+    isos = np.array(sorted(known | {branch.iso[0], middle, branch.iso[1]}), dtype=np.float64)
+    K = gain(rows, branch, isos)
+    gaussian, scale = (sigma_of(rows, branch, f, isos, K) for f in ("sigma_gaussian", "sigma_tukey_lambda"))
+    if gaussian is None or scale is None:
+        return
+    shape, spread = shape_of(rows, branch, isos), _law_spread(branch)
+    for iso, normal, tukey, at in zip(isos.tolist(), gaussian, scale, shape, strict=True):
+        std = float(tukey) * tukey_lambda_std(float(at))
+        allowed = READ_TOLERANCE + (0.0 if iso in known else spread)
+        if normal and abs(math.log(max(std / normal, 1e-300))) > allowed:
+            reason = f"Tukey-lambda std {std:.4g} DN, Gaussian fit {normal:.4g} DN at ISO {iso:.4g}"
             yield Doubtful("sigma_tukey_lambda", reason, (iso, iso))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .answers import answer, branch_index, rows_of
+from .answers import answer, branch_index, holes, rows_of
 from .camera_profile import CameraProfile
 from .figures import READ_FIGURE, SIGMAS
 from .tukey_lambda import tukey_lambda_std
@@ -71,14 +71,21 @@ def figures_at(profile: CameraProfile, iso: float, read: str | None = None) -> I
 
 
 def typical_isos(profile: CameraProfile) -> list[float]:
-    """Return ISOs that show a profile: its rows, its branches' ends, and full stops where it has no rows."""
+    """Return ISOs that show a profile: its rows, its branches' ends, and full stops beyond its rows."""
     isos = {float(end) for branch in profile.branches for end in branch.iso}
     for branch in profile.branches:
-        rows = rows_of(profile, branch)
-        isos |= {float(row.iso) for row in rows}
-        if not rows:
-            isos |= {stop for stop in _full_stops(*branch.iso)}
+        rows = [float(row.iso) for row in rows_of(profile, branch)]
+        first, last = (rows[0], rows[-1]) if rows else (math.inf, -math.inf)
+        isos |= {*rows, *(stop for stop in _full_stops(*branch.iso) if not first <= stop <= last)}
     return sorted(isos)
+
+
+def widest_range(profile: CameraProfile) -> tuple[float, float]:
+    """Return the widest range of ISO, in stops, that is answered throughout."""
+    low, high = profile.iso_range
+    gaps = holes(profile)
+    starts, ends = [low, *(b for _, b in gaps)], [*(a for a, _ in gaps), high]
+    return max(zip(starts, ends, strict=True), key=lambda ends: ends[1] / ends[0])
 
 
 def low_middle_high(profile: CameraProfile) -> tuple[float, float, float]:
@@ -102,6 +109,13 @@ def shape_range(profile: CameraProfile) -> tuple[float, float] | None:
     shapes = [row.tukey_lambda for row in profile.rows if row.tukey_lambda is not None]
     shapes += [shape for branch in profile.branches for shape in branch.tukey_lambda]
     return (min(shapes), max(shapes)) if shapes else None
+
+
+def row_over_read(profile: CameraProfile) -> tuple[float, float] | None:
+    """Return the lowest and highest row noise over read noise, deviations both; None without row noise."""
+    found = answers_at(profile, typical_isos(profile))
+    ratios = [f.sigma_row / f.read_std for f in found if f and f.sigma_row and f.read_std]
+    return (min(ratios), max(ratios)) if ratios else None
 
 
 def known_noise(profile: CameraProfile) -> list[str]:

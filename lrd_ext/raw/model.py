@@ -113,6 +113,12 @@ class Raw:
         return self.mosaic[top:bottom, left:right]
 
     @property
+    def camera(self) -> str:
+        """Maker and model, the maker once; "camera not named" where the file says neither."""
+        make, model = self.make or "", self.model or ""
+        return (model if model.startswith(make) else f"{make} {model}").strip() or "camera not named"
+
+    @property
     def active_cfa(self) -> str:
         """Phase of the active area's first pixel."""
         return _cfa.shift_cfa(self.cfa, *self.active_area[:2])

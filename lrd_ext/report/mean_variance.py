@@ -53,10 +53,9 @@ def _draw_curve(axis: Axes, report: PairReport, p: Prediction | None, cfa: str) 
     axis.plot(x, report.line(x), "k-", lw=1, label="fitted")
     if p is not None and p.K is not None:
         axis.plot(x, p.K * x + p.offset, "--", color="#e80", lw=1.5, label="predicted")
-    axis.set_xscale("symlog", linthresh=_dim(report))
     axis.set_yscale("log")
-    axis.set(title="noise variance, DN²", xlabel=_SIGNAL)
-    axis.set_xlim(-0.2 * _dim(report), 1.3 * float(b.signal.max()))
+    axis.set(title="noise variance, DN²")
+    _scale_signal(axis, report)
     axis.legend(frameon=False, fontsize=9)
 
 
@@ -73,18 +72,19 @@ def _draw_rest(axis: Axes, report: PairReport, p: Prediction | None) -> None:
     signal, off = (np.bincount(level, v / error**2) / weight for v in (b.signal, off))
     axis.errorbar(signal, off, weight**-0.5, fmt="ko", ms=4, lw=1)
     axis.axhline(0, color="#e80" if predicted else "k", lw=1.5)
-    axis.set_xscale("symlog", linthresh=_dim(report))
-    axis.set_xlim(-0.2 * _dim(report), 1.3 * float(b.signal.max()))
-    axis.set(
-        title=f"off the {'prediction' if predicted else 'fitted line'}, % (± 1 standard error)",
-        xlabel=_SIGNAL,
-    )
+    axis.set(title=f"off the {'prediction' if predicted else 'fitted line'}, % (± 1 standard error)")
+    _scale_signal(axis, report)
 
 
-def _dim(report: PairReport) -> float:
-    """Return the signal whose shot noise is that of no light, DN: the axis is linear up to there."""
-    K = report.line.K
-    return max(1.0, report.line.offset / K) if K > 0 else 1.0
+def _scale_signal(axis: Axes, report: PairReport) -> None:
+    """Make the axis linear up to the signal whose shot noise is that of no light, logarithmic above."""
+    K, top = report.line.K, float(report.bins.signal.max())
+    dim = min(max(1.0, report.line.offset / K), max(1.0, top)) if K > 0 else 1.0
+    axis.set_xscale("asinh", linear_width=dim)
+    # Powers of ten far below dim would lie on top of the 0.
+    ticks = [0.0, *(t for t in 10.0 ** np.arange(6) if t > 0.5 * dim)]
+    axis.set_xticks(ticks, [f"{t:g}" for t in ticks])
+    axis.set(xlabel=_SIGNAL, xlim=(-0.2 * dim, max(1.3 * top, dim)))
 
 
 def _draw_dark(axis: Axes, report: PairReport) -> None:

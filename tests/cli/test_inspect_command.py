@@ -179,3 +179,13 @@ def test_wrong_use_is_named_and_leaves_nothing(lrd, tmp_path, rose_dng, argument
     assert word in err
     assert "Traceback" not in err
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_bad_profile_is_no_fault_of_the_files(lrd, tmp_path, rose_dng):
+    (tmp_path / "bad.json").write_text("{}")
+    args = ("inspect", rose_dng, rose_dng, "--ratio", 2, "--camera")
+    for camera, word in ((tmp_path / "bad.json", "schema must be"), ("sony_a7s3", "did you mean sony_a7s2")):
+        code, _, err = lrd(*args, camera)
+        assert code == 2
+        assert word in err
+        assert str(rose_dng) not in err

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lrd_ext.inspection.lines import line_noise
+from lrd_ext.inspection.lines import as_deviation, line_noise, variance_error
 
 
 def noise(rng, height, width, *, pixel, row=0.0, col=0.0):
@@ -62,3 +62,8 @@ def test_pixels_of_no_weight_do_not_count():
 
 def test_two_lines_tell_nothing():
     assert np.isnan(line_noise(np.ones((2, 50)), np.ones((2, 50)), 1).value)
+
+
+@pytest.mark.parametrize(("variance", "error"), [(0.0, 0.04), (0.01, 0.04), (0.04, 0.04), (9.0, 0.04)])
+def test_error_of_the_square_is_the_one_a_deviation_was_made_of(variance, error):
+    assert variance_error(as_deviation(variance, error)) == pytest.approx(error)

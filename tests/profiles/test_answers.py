@@ -203,7 +203,7 @@ def test_gap_above_a_branch_of_one_iso_is_not_answered(minimal):
     minimal["branches"] = [{"name": "a", "iso": [100, 100]}, {"name": "b", "iso": [400, 800]}]
     profile = profile_from_dict(minimal)
     assert profile.at(100).K.item() == pytest.approx(0.1)
-    with pytest.raises(ValueError, match=r"ISO 100 to 100 \(a\) and ISO 400 to 800 \(b\), got 200"):
+    with pytest.raises(ValueError, match=r"ISO 100 \(a\) and ISO 400 to 800 \(b\), got 200"):
         profile.at(200)
 
 

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import importlib
 import json
+import math
 import os
 import pickle
 import stat
@@ -139,7 +142,7 @@ def test_a_missing_field_is_named(write, minimal, field):
         ("rows.0.K", "0.4", r"rows\[0\]\.K must be a number .*got '0\.4'"),
         ("rows.0.sigma_gaussian", -1, r"rows\[0\]\.sigma_gaussian must be a number in \[0"),
         ("rows.0.tukey_lambda", -0.5, r"rows\[0\]\.tukey_lambda must be a number in \(-0\.5"),
-        ("rows.0.iso", 50, r"rows\[0\]\.iso must be inside one of the branches \(ISO 100 to 100"),
+        ("rows.0.iso", 50, r"rows\[0\]\.iso must be inside one of the branches \(ISO 100 \("),
         ("rows.0.spread", {"sigma": 1}, r"rows\[0\]\.spread\.sigma is not a field"),
         ("rows.0.spread", [1], r"rows\[0\]\.spread must be a JSON object"),
         (
@@ -177,7 +180,7 @@ def test_a_missing_field_is_named(write, minimal, field):
         ("branches.0.K", {"per_iso": 0.001, "offset": -1}, r"branches\[0\]\.K must be above 0"),
         ("branches.0.laws", {"sigma_row": {"slope": 1}}, r"laws\.sigma_row\.intercept is missing"),
         ("doubtful", [{"field": "sigma", "reason": "x"}], r"doubtful\[0\]\.field must be one of K"),
-        ("calibration", {"x": float("inf")}, "numbers must be finite, got Infinity"),
+        ("calibration", {"x": float("inf")}, r"calibration\.x must be a number in .*, got inf"),
     ],
 )
 def test_a_wrong_value_is_refused_by_the_name_of_its_field(write, minimal, place, value, message):
@@ -212,11 +215,35 @@ def test_a_law_over_an_unknown_gain_is_refused(minimal):
         profile_from_dict(minimal)
 
 
-@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity", "1e999"])
-def test_numbers_that_are_not_finite_are_refused(write, minimal, constant):
+@pytest.mark.parametrize(
+    ("constant", "shown"), [("NaN", "nan"), ("Infinity", "inf"), ("-Infinity", "-inf"), ("1e999", "inf")]
+)
+def test_numbers_that_are_not_finite_are_refused_by_field(write, minimal, constant, shown):
     text = json.dumps(minimal).replace("1.5", constant)
-    with pytest.raises(ProfileError, match=r"finite, got|sigma_gaussian must be a number"):
+    with pytest.raises(
+        ProfileError, match=rf"rows\[0\]\.sigma_gaussian must be a number in .*, got {shown}$"
+    ):
         load_profile(write(text))
+
+
+def places(value, at=()):
+    """Every place in JSON values but the whole."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in inner:
+        yield (*at, key)
+        yield from places(item, (*at, key))
+
+
+@pytest.mark.parametrize("name", ["sony_a7s2", "canon_70d", "sony_imx686"])
+def test_nan_is_refused_wherever_it_stands(name):
+    whole = load_profile(name).to_dict()
+    for *inner, last in places(whole):
+        target = broken = copy.deepcopy(whole)
+        for key in inner:
+            target = target[key]
+        target[last] = math.nan
+        with pytest.raises(ProfileError, match=str(last) if isinstance(last, str) else str(inner[-1])):
+            profile_from_dict(broken)
 
 
 @pytest.mark.parametrize("text", ["", "{", "K: 0.4", "[" * 100_000, '{"a": ' + "1" * 5000 + "}"])
@@ -263,3 +290,22 @@ def test_contradicting_figures_are_named_on_load(write, minimal):
     minimal["rows"][0] |= {"sigma_tukey_lambda": 1.5, "tukey_lambda": 0.0}  # std 2.72 against 1.5
     with pytest.warns(UserWarning, match=r"sigma_tukey_lambda looks doubtful: Tukey-lambda std 2\.721 DN"):
         load_profile(write(minimal))
+
+
+def test_a_scale_of_zero_beside_a_deviation_is_named_on_load(write, minimal):
+    minimal["rows"][0] |= {"sigma_tukey_lambda": 0.0, "tukey_lambda": 0.0}
+    with pytest.warns(
+        UserWarning, match="sigma_tukey_lambda looks doubtful: Tukey-lambda std 0 DN, Gaussian"
+    ):
+        load_profile(write(minimal))
+
+
+def test_the_work_of_the_self_test_grows_with_the_rows_not_with_their_square(minimal, monkeypatch):
+    self_test = importlib.import_module("lrd_ext.profiles.self_test")
+    calls, sigma_of = [], self_test.sigma_of
+    monkeypatch.setattr(self_test, "sigma_of", lambda *a: calls.append(1) or sigma_of(*a))
+    figures = {"sigma_gaussian": 1.8138, "sigma_tukey_lambda": 1.0, "tukey_lambda": 0.0}
+    minimal["rows"] = [{"iso": iso, "K": iso / 250, **figures} for iso in range(100, 600)]
+    minimal["branches"][0]["iso"] = [100, 600]
+    assert self_test.self_test(profile_from_dict(minimal)) == ()
+    assert len(calls) == 2

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import warnings
@@ -149,7 +150,7 @@ def test_a_doubtful_published_figure_is_answered_with_a_warning(name, arguments,
 
 
 def test_imx686_between_iso_100_and_640_is_not_made_up():
-    with pytest.raises(ValueError, match=r"ISO 100 to 100 .* and ISO 640 to 6400"):
+    with pytest.raises(ValueError, match=r"ISO 100 .* and ISO 640 to 6400"):
         load_profile("sony_imx686").at(200)
 
 
@@ -158,3 +159,68 @@ def test_imx686_at_iso_6400_is_the_fit_to_dark_frames():
     assert at.sigma_read.item() == pytest.approx(8.508, abs=0.001)
     assert at.tukey_lambda.item() == pytest.approx(0.1023, abs=1e-4)
     assert at.sigma_row.item() == pytest.approx(0.8295, abs=1e-4)
+
+
+# Kmin and Kmax as published, and the K a profile answers with at the ends of its ISO range.
+ELD_KMAX = {
+    "canon_5d4": (0.218190, 13.9641),
+    "canon_70d": (0.407497, 26.0798),
+    "canon_700d": (0.447629, 28.6482),
+    "nikon_d850": (0.415039, 26.5625),
+    "sony_a7s2_eld": (0.0939161, 6.01063),
+}
+
+
+@pytest.mark.parametrize("name", ELD_KMAX)
+def test_gain_range_of_eld_is_linear(name):
+    profile = load_profile(name)
+    assert [profile.at(iso).K.item() for iso in (100, 6400)] == pytest.approx(ELD_KMAX[name], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "kmin", "kmax", "isos"),
+    [
+        ("nikon_d850_pmn", 1.2, 2.4828, (800, 2885)),
+        ("sony_imx686", -0.19118, 2.1682, (605, 6400)),
+        ("sony_a7s2", -1.67214, 0.42228, (196.4, 1596)),
+        ("sony_a7s2", 0.64567, 2.51606, (1994, 12943)),
+    ],
+)
+def test_gain_range_of_pmn_is_a_natural_logarithm(name, kmin, kmax, isos):
+    """exp(Kmin) and exp(Kmax) over the profile's K/ISO give the ISOs the law is published for."""
+    per_iso = load_profile(name).branches[-1].K.per_iso
+    assert [math.exp(k) / per_iso for k in (kmin, kmax)] == pytest.approx(isos, rel=1e-3)
+
+
+def test_gain_of_the_a7s2_switches_between_iso_1600_and_2000():
+    """Read noise in electrons falls steadily over each branch and by two thirds at the switch."""
+    profile = load_profile("sony_a7s2")
+    assert [branch.iso for branch in profile.branches] == [(50, 1600), (2000, 25600)]
+    read_e = {row.iso: row.sigma_gaussian / row.K for row in profile.rows}
+    isos = sorted(read_e)
+    steps = {pair: read_e[pair[1]] / read_e[pair[0]] for pair in itertools.pairwise(isos)}
+    assert min(steps, key=steps.get) == (1600, 2000)
+    assert steps[1600, 2000] < 0.35
+    assert all(step > 0.65 for pair, step in steps.items() if pair != (1600, 2000))
+
+
+# ELD's and PMN's, worked out by hand: name, ISO, K, Tukey-lambda scale, shape, row, bias by site.
+# ELD: exp(slope ln K + bias), the mean of the list of shapes, mean of two frames of color_bias with columns
+# R, G1, B, G2. PMN: the row of the ISO, black-level error of the ISO.
+RECKONED_TUKEY_LAMBDA = [
+    ("canon_5d4", 100, 0.2181895, math.exp(0.6558756 * math.log(0.2181895) + 1.0926868), 1.67143 / 18,
+     math.exp(0.4712798 * math.log(0.2181895) - 0.8078959), (0.0352741, 0.7424442, -0.0230611, 0.7143634)),
+    ("sony_a7s2", 3200, 3.06016, 2.0417721, -0.034863412, 0.44543457, (-1.7262970,) * 4),
+    ("sony_a7s2", 160, 0.153008, 0.7258587, 0.094135, 0.19755602, (-1.5113430,) * 4),
+    ("sony_a7s2", 12800, 12.24064, 7.038261, -0.06495205, 1.2749791, (0.7096288,) * 4),
+    ("sony_a7s2", 25600, 24.48128, 12.175712, -0.09089118, 2.2760193, (2.9039073,) * 4),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "iso", "K", "scale", "shape", "row", "bias"), RECKONED_TUKEY_LAMBDA)
+def test_published_tukey_lambda_figures_in_our_units(name, iso, K, scale, shape, row, bias):
+    at = load_profile(name).at(iso)
+    assert at.read == "tukey_lambda"
+    found = (at.K, at.sigma_read, at.tukey_lambda, at.sigma_row)
+    assert [v.item() for v in found] == pytest.approx((K, scale, shape, row), rel=1e-5)
+    assert at.bias[0].tolist() == pytest.approx(bias, rel=1e-5)

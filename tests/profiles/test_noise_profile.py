@@ -68,6 +68,13 @@ def test_three_pairs_are_averaged_over_the_four_sites():
     assert at.sigma_read.item() == pytest.approx(1.0)
 
 
+def test_figures_of_planes_that_differ_are_kept_in_a_note():
+    differing = from_noise_profile([(1e-3, 0), (2e-3, 1e-6), (3e-3, 4e-6)], iso=100, black=24, white=1024)
+    (note,) = differing.notes
+    assert note.endswith("by plane: 1 and 0; 2 and 1; 3 and 2.")
+    assert from_noise_profile([(1e-3, 4e-6)] * 3, iso=100, black=24, white=1024).notes == ()
+
+
 @pytest.mark.parametrize(
     "pairs", [[1e-3, 1e-6], [(1e-3, 1e-6)] * 2, [(0, 1e-6)], [(1e-3, -1e-6)], [(np.nan, 0)]]
 )

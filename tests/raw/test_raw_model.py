@@ -46,3 +46,17 @@ def test_raw_replace_checks_again_and_leaves_the_first_alone():
     assert first.iso is None
     with pytest.raises(ValueError, match="black"):
         first.replace(white=60)
+
+
+@pytest.mark.parametrize(
+    ("make", "model", "camera"),
+    [
+        ("Canon", "Canon EOS Kiss X4", "Canon EOS Kiss X4"),
+        ("Sony", "ILCE-7SM2", "Sony ILCE-7SM2"),
+        ("Sony", None, "Sony"),
+        (None, "ILCE-7SM2", "ILCE-7SM2"),
+        (None, None, "camera not named"),
+    ],
+)
+def test_the_camera_is_named_with_its_maker_once(make, model, camera):
+    assert raw.Raw(mosaic=MOSAIC, cfa="RGGB", black=0, white=4000, make=make, model=model).camera == camera

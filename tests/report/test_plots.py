@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import subprocess
 import sys
@@ -114,3 +115,14 @@ def test_matplotlib_loads_only_where_something_is_drawn_and_pyplot_never():
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_the_signal_is_told_in_plain_numbers_that_do_not_touch(pair):
+    figure = draw_pair(*pair, "RGGB")
+    figure.canvas.draw()
+    for axis in figure.axes[:2]:
+        labels = [t for t in axis.get_xticklabels() if t.get_text()]
+        assert labels[0].get_text() == "0"
+        assert len(labels) > 2
+        boxes = [t.get_window_extent() for t in labels]
+        assert all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))
