@@ -218,6 +218,6 @@ def _checked_widths(widths: Sequence[int]) -> tuple[int, ...]:
     if not valid or any(isinstance(w, bool) or w not in WIDTHS for w in widths):
         raise ValueError(
             f"LiteGenerator: widths must be 1 to {MAX_HIDDEN_LAYERS} hidden layers of 16 or 32 channels, "
-            f"got {widths!r}"
+            f"got {widths!r}. The noise of another net, made in plain torch, goes in as fused_synth's dark="
         )
     return tuple(int(w) for w in widths)

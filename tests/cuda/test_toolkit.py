@@ -83,6 +83,14 @@ def test_kernels_for_another_gpu_are_named(monkeypatch):
     assert "built for sm_80+compute_90, and device 0 is sm_75" in ops.why_not_cuda(0)
 
 
+@pytest.mark.native
+def test_a_fork_after_cuda_was_initialised_is_explained(monkeypatch):
+    monkeypatch.setattr(ops, "NATIVE", SimpleNamespace(cuda_targets="sm_80", cuda_why_not=""))
+    monkeypatch.setattr(torch.cuda, "_is_in_bad_fork", lambda: True)
+    with pytest.raises(RuntimeError, match="Cannot re-initialize CUDA in forked subprocess.*'spawn'"):
+        ops.why_not_cuda(0)
+
+
 def test_backend_cuda_needs_a_cuda_tensor():
     params = NoiseParams(K=1.0, ratio=1.0, white=1023.0, black=64.0)
     with pytest.raises(ValueError, match="needs clean on that device, got cpu"):
