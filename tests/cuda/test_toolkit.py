@@ -87,7 +87,7 @@ def test_kernels_for_another_gpu_are_named(monkeypatch):
 def test_a_fork_after_cuda_was_initialised_is_explained(monkeypatch):
     monkeypatch.setattr(ops, "NATIVE", SimpleNamespace(cuda_targets="sm_80", cuda_why_not=""))
     monkeypatch.setattr(torch.cuda, "_is_in_bad_fork", lambda: True)
-    with pytest.raises(RuntimeError, match="Cannot re-initialize CUDA in forked subprocess.*'spawn'"):
+    with pytest.raises(RuntimeError, match=r"Cannot re-initialize CUDA in forked subprocess.*'spawn'"):
         ops.why_not_cuda(0)
 
 
