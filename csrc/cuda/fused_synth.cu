@@ -72,7 +72,8 @@ const char* launch_stack(const Request& q, const device::Stack& stack, int devic
   if (bytes > available) {
     return too_large(q, bytes, available, kPrecision == device::Precision::kBfloat16 ? "bfloat16" : "float32");
   }
-  const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+  // All there is and not this call's bytes: another thread may set it between here and the launch.
+  const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, available);
   if (error != cudaSuccess) return description(error);
   const int64_t columns = device::strip_columns<kWidth>(stack.layers);
   const int rows =
