@@ -31,11 +31,9 @@ def _head(path: str, raw: Raw) -> list[str]:
 
     height, width = raw.mosaic.shape
     top, left, bottom, right = raw.active_area
-    make, model = raw.make or "", raw.model or ""
-    camera = (model if model.startswith(make) else f"{make} {model}").strip() or "camera not named"
     exposure = f"{raw.exposure_s:.6g} s" if raw.exposure_s else f"exposure {_UNSAID}"
     lines = [
-        f"{path}: {camera}, {width} x {height}, {raw.cfa}",
+        f"{path}: {raw.camera or 'camera not named'}, {width} x {height}, {raw.cfa}",
         f"ISO {raw.iso:g}, {exposure}" if raw.iso else f"ISO {_UNSAID}, {exposure}",
         f"active area {right - left} x {bottom - top} from column {left}, row {top}",
         f"black by site {' '.join(f'{v:g}' for v in raw.black)}, white {raw.white:g}"
