@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -141,12 +142,23 @@ def test_odd_sizes_are_those_of_the_even_frame_cut(lrd, tmp_path):
     np.testing.assert_array_equal(frames[0][:-1, :-1], frames[1])
 
 
-def test_the_factor_between_ranges_and_a_missing_black_level_are_told(lrd, tmp_path):
+def test_the_factor_between_ranges_is_told(lrd, tmp_path):
     source = tmp_path / "in.dng"
     raw.write_dng(source, rose("RGGB", black=0))
     code, out, _ = lrd("synth", source, "-o", tmp_path / "out.dng", *A7S2)
     assert code == 0
     assert f"x {15520 / (16383 - 512):.6g}" in out
+    assert "no black level" not in out
+
+
+def test_a_file_without_black_level_keeps_0_and_is_told_of(lrd, tmp_path, rose_dng):
+    level, private = (struct.pack("<HHI", code, 3, 4) for code in (50714, 65001))
+    assert level in rose_dng.read_bytes()
+    rose_dng.write_bytes(rose_dng.read_bytes().replace(level, private))
+    code, out, _ = lrd("synth", rose_dng, "-o", tmp_path / "out.dng", *A7S2)
+    assert code == 0
+    assert "the file gives no black level: 0 is taken" in out
+    np.testing.assert_array_equal(raw.read(tmp_path / "out.dng").black, 0)
 
 
 def test_demo_picture_and_its_preview(lrd, tmp_path):
