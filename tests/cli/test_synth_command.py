@@ -218,6 +218,14 @@ def test_existing_output_needs_overwrite(lrd, tmp_path, rose_dng):
     assert raw.read(target).iso == 3200
 
 
+def test_read_only_folder_is_named(lrd, tmp_path, rose_dng, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # the mode bits do not stop root
+    code, _, err = lrd("synth", rose_dng, "-o", tmp_path / "o.dng", *A7S2)
+    assert code == 2
+    assert f"{tmp_path} is read-only" in err
+    assert [p.name for p in tmp_path.iterdir()] == ["rose.dng"]
+
+
 @pytest.mark.parametrize("flags", [[], ["--overwrite"]])
 def test_output_must_not_be_the_input(lrd, rose_dng, flags):
     old = rose_dng.read_bytes()
