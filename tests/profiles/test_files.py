@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import pickle
@@ -263,3 +264,17 @@ def test_contradicting_figures_are_named_on_load(write, minimal):
     minimal["rows"][0] |= {"sigma_tukey_lambda": 1.5, "tukey_lambda": 0.0}  # std 2.72 against 1.5
     with pytest.warns(UserWarning, match=r"sigma_tukey_lambda looks doubtful: Tukey-lambda std 2\.721 DN"):
         load_profile(write(minimal))
+
+
+def test_a_full_disk_names_the_profile_and_leaves_the_old_one(tmp_path, monkeypatch):
+    target = tmp_path / "camera.json"
+    target.write_text("old")
+
+    def full(source, destination):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match=r"camera\.json") as caught:
+        load_profile("canon_70d").save(target)
+    assert caught.value.errno == errno.ENOSPC
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("camera.json", "old")]
