@@ -26,17 +26,22 @@ _COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program on ``argv`` (default: the command line) and return its exit code."""
-    parser = _parser()
-    options = parser.parse_args(None if argv is None else list(argv))
+    name = "lrd"
     try:
+        options = _parser().parse_args(None if argv is None else list(argv))
+        name = f"lrd {options.subcommand}"
         return _COMMANDS[options.subcommand].run(options[options.subcommand])
     except KeyboardInterrupt:
-        print(f"lrd {options.subcommand}: interrupted", file=sys.stderr)
+        print(f"{name}: interrupted", file=sys.stderr)
     except BrokenPipeError:  # the reader has seen enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing left to fail at exit
         return 0
     except (ValueError, TypeError, OSError) as error:
-        print(f"lrd {options.subcommand}: error: {say(error)}", file=sys.stderr)
+        print(f"{name}: error: {say(error)}", file=sys.stderr)
+    except ModuleNotFoundError as error:
+        if (error.name or "lrd_ext").startswith("lrd_ext"):
+            raise
+        print(f"{name}: error: the package {error.name} is missing; pip install it", file=sys.stderr)
     return 2
 
 

@@ -35,7 +35,7 @@ def _native() -> list[tuple[str, str]]:
     if ops.NATIVE is None:
         return [
             ("compiled module", f"no: {ops.WHY_NOT_NATIVE}"),
-            ("cure", "install a C++ compiler, then LRD_EXT_NATIVE=1 pip install ."),
+            ("cure", ops.CURE),
             ("executor", "reference (slow, pure torch)"),
         ]
     chosen_by = "LRD_EXT_ISA" if os.environ.get("LRD_EXT_ISA") else "the processor"

@@ -8,7 +8,8 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,8 +135,16 @@ def recipe(job: Job, settings: Settings, params: NoiseParams) -> str:
     return json.dumps(fields)
 
 
-def synthesize_file(job: Job, settings: Settings) -> list[str]:
+def synthesize_file(job: Job, settings: Settings, *, go_on: Callable[[], None] = lambda: None) -> list[str]:
     """Read one raw file, write its low-light version and, where asked for, a before/after picture.
+
+    Both are written or neither.
+
+    Args:
+        job: the input and its outputs.
+        settings: camera profile, ISO, ratio and seed.
+        go_on: called between the steps and once more before the outputs get their names; what it raises ends
+            the job without a trace.
 
     Returns: lines that tell the user what was done.
 
@@ -143,24 +152,35 @@ def synthesize_file(job: Job, settings: Settings) -> list[str]:
         ValueError, OSError: the file cannot be read, does not fit the profile, or cannot be written.
     """
     clean = raw_files.read(job.source)
+    go_on()
     noisy, params = synthesize_raw(clean, settings, index=job.index)
-    raw_files.write_dng(
-        job.target,
-        noisy,
-        noise_profile=to_noise_profile(params, clean.cfa),
-        description=recipe(job, settings, params),
-        software=f"lrd_ext {__version__}",
-    )
+    go_on()
+    outputs = {
+        job.target: raw_files.encode_dng(
+            noisy,
+            noise_profile=to_noise_profile(params, clean.cfa),
+            description=recipe(job, settings, params),
+            software=f"lrd_ext {__version__}",
+        )
+    }
     if job.preview is not None:
-        _write_preview(job.preview, clean, noisy, settings)
+        outputs[job.preview] = _preview(clean, noisy, settings)
+    go_on()
+    _write(outputs, go_on)
     return _summary(job, settings, clean, params)
 
 
-def _write_preview(path: Path, clean: Raw, noisy: Raw, s: Settings) -> None:
+def _write(outputs: Mapping[Path, bytes], go_on: Callable[[], None]) -> None:
+    for path in outputs:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    real = {Path(os.path.realpath(path)): data for path, data in outputs.items()}  # links are followed
+    raw_files.write_files(real, last_check=go_on)
+
+
+def _preview(clean: Raw, noisy: Raw, s: Settings) -> bytes:
     brightening = raw_files.suggest_exposure(clean)
     camera = f"{s.profile.make} {s.profile.model}".strip()
-    raw_files.write_preview(
-        path,
+    return raw_files.encode_preview(
         clean,
         noisy,
         labels=("as read", f"{camera}, ISO {s.iso:g}, 1/{s.ratio:g} of the light"),
@@ -171,10 +191,10 @@ def _write_preview(path: Path, clean: Raw, noisy: Raw, s: Settings) -> None:
 def _summary(job: Job, s: Settings, clean: Raw, params: NoiseParams) -> list[str]:
     height, width = clean.mosaic.shape
     shape = f" (shape {float(params.tukey_lambda):.3g})" if params.read == "tukey_lambda" else ""
-    black = " ".join(f"{v:g}" for v in clean.black)
+    camera, black = clean.camera or "camera not named", " ".join(f"{v:g}" for v in clean.black)
     lines = [
         f"{job.source} -> {job.target}",
-        f"  {clean.camera}, {width} x {height} {clean.cfa}, black {black}, white {clean.white:g}",
+        f"  {camera}, {width} x {height} {clean.cfa}, black {black}, white {clean.white:g}",
         f"  {s.profile.name} at ISO {s.iso:g}, ratio {s.ratio:g}, seed {s.seed}, index {job.index}",
         f"  profile to file range: K, sigmas and bias x {range_factor(s.profile, clean):.6g}",
         f"  K {float(params.K):.5g} DN/e-, {params.read} read {float(params.sigma_read):.4g} DN{shape}, "
@@ -263,18 +283,24 @@ def synthesize_files(
 
     Returns: number of jobs that failed.
     """
-    for folder in {t.parent for job in jobs for t in (job.target, job.preview) if t is not None}:
-        folder.mkdir(parents=True, exist_ok=True)
-    failed = 0
+    stop, failed = threading.Event(), 0
+
+    def go_on() -> None:
+        if stop.is_set():
+            raise InterruptedError("interrupted")
+
     pool = ThreadPoolExecutor(max_workers=workers)
     try:
-        pending = {pool.submit(synthesize_file, job, settings): job for job in jobs}
+        pending = {pool.submit(synthesize_file, job, settings, go_on=go_on): job for job in jobs}
         for future in as_completed(pending):
             error = future.exception()
             if error is not None and not isinstance(error, FILE_ERRORS):
                 raise error
             failed += error is not None
             done(pending[future], future.result() if error is None else error)
+    except BaseException:  # Ctrl-C above all: what is not complete by now shall not appear
+        stop.set()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     return failed

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from types import ModuleType
 
 import torch
@@ -21,6 +22,8 @@ def _load() -> tuple[ModuleType | None, str]:
     try:
         return importlib.import_module("lrd_ext._C"), ""
     except ModuleNotFoundError:
+        if (Path(__file__).parents[1] / "setup.py").exists():
+            return None, "the source tree was imported, which holds no compiled module"
         return None, "this installation holds no compiled module"
     except ImportError as error:
         return None, f"the compiled module does not load: {error}"
@@ -28,6 +31,14 @@ def _load() -> tuple[ModuleType | None, str]:
 
 #: The compiled module or None, and why not.
 NATIVE, WHY_NOT_NATIVE = _load()
+
+#: What to do about it.
+CURE = (
+    "run from another folder to use the installed package, or, with a C++ compiler, "
+    "LRD_EXT_NATIVE=1 pip install -e ."
+    if "source tree" in WHY_NOT_NATIVE
+    else "install a C++ compiler and then LRD_EXT_NATIVE=1 pip install ."
+)
 
 #: Why a compiled module has no CUDA kernels, by the word that setup.py leaves in it.
 WHY_NOT_CUDA = {

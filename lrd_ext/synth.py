@@ -120,7 +120,7 @@ def _resolve(backend: str, device: torch.device) -> str:
 
 def _why_not_compiled(device: torch.device) -> str:
     if ops.NATIVE is None:
-        return f"{ops.WHY_NOT_NATIVE}; install a C++ compiler and then LRD_EXT_NATIVE=1 pip install ."
+        return f"{ops.WHY_NOT_NATIVE}; {ops.CURE}"
     if device.type == "cuda":
         return ops.why_not_cuda(device.index)
     if device.type != "cpu":

@@ -33,7 +33,7 @@ def _head(path: str, raw: Raw) -> list[str]:
     top, left, bottom, right = raw.active_area
     exposure = f"{raw.exposure_s:.6g} s" if raw.exposure_s else f"exposure {_UNSAID}"
     lines = [
-        f"{path}: {raw.camera}, {width} x {height}, {raw.cfa}",
+        f"{path}: {raw.camera or 'camera not named'}, {width} x {height}, {raw.cfa}",
         f"ISO {raw.iso:g}, {exposure}" if raw.iso else f"ISO {_UNSAID}, {exposure}",
         f"active area {right - left} x {bottom - top} from column {left}, row {top}",
         f"black by site {' '.join(f'{v:g}' for v in raw.black)}, white {raw.white:g}"

@@ -182,6 +182,7 @@ class CameraProfile:
 
         Raises:
             ProfileError: the profile breaks the schema, so that it could not be loaded again.
+            OSError: the system refuses to write the file, which is named; an old one is left as it was.
         """
         from .parse import profile_from_dict  # parse makes CameraProfile and so imports this module
 
@@ -193,6 +194,8 @@ class CameraProfile:
                 json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8"
             )
             os.replace(temporary, path)
+        except OSError as error:  # a full disk names no file, a refused one the temporary
+            raise OSError(error.errno, error.strerror, str(path)) from error
         finally:
             temporary.unlink(missing_ok=True)
 

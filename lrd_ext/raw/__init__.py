@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from .atomic import write_files
 from .cfa import BAYER, MONO, ORDERS, SITES, pack, shift_cfa, site_labels, unpack
 from .model import Raw, RawFileError
-from .preview import before_after, render, suggest_exposure, write_preview
+from .preview import before_after, encode_preview, render, suggest_exposure, write_preview
 from .reader import read
-from .writer import write_dng
+from .writer import encode_dng, write_dng
 
 __all__ = [
     "BAYER",
@@ -17,6 +18,8 @@ __all__ = [
     "Raw",
     "RawFileError",
     "before_after",
+    "encode_dng",
+    "encode_preview",
     "pack",
     "read",
     "render",
@@ -25,5 +28,6 @@ __all__ = [
     "suggest_exposure",
     "unpack",
     "write_dng",
+    "write_files",
     "write_preview",
 ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -44,7 +44,26 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
         os.replace(temporary, target)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno is not None:
+        if isinstance(error, OSError) and error.errno and error.filename in (None, str(temporary)):
             # A full disk names no file, a refused one the temporary: the user knows neither.
             raise OSError(error.errno, error.strerror, str(target)) from error
         raise
+
+
+def write_files(contents: Mapping[Path, bytes], *, last_check: Callable[[], None] = lambda: None) -> None:
+    """Write several files, all of them or none.
+
+    Args:
+        contents: what each file shall hold; existing files are replaced.
+        last_check: called when everything is on disk under temporary names; what it raises leaves none of it.
+
+    Raises:
+        OSError: the system refuses one of the files, which is named.
+    """
+    with ExitStack() as files:
+        for target, data in contents.items():
+            file = files.enter_context(replacing(target))
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        last_check()

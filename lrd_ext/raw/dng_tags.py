@@ -171,7 +171,7 @@ def _black(raw: Any, top: int, left: int) -> np.ndarray:
     """
     rows, columns = (int(v) for v in _value(raw, 50713, (1, 1)))
     levels = _numbers(raw, 50714)
-    pattern = np.zeros((1, 1)) if levels is None else levels.reshape(rows, columns)
+    pattern = np.zeros((rows, columns)) if levels is None else levels.reshape(rows, columns)
     delta_columns, delta_rows = _numbers(raw, 50715), _numbers(raw, 50716)
     black = np.zeros(4)
     for site, (row, column) in enumerate(_cfa.SITES):

@@ -107,16 +107,16 @@ class Raw:
         return dataclasses.replace(self, **changes)
 
     @property
+    def camera(self) -> str | None:
+        """Maker and model, the maker not twice; None where neither is known."""
+        make, model = self.make or "", self.model or ""
+        return (model if model.startswith(make) else f"{make} {model}").strip() or None
+
+    @property
     def active(self) -> np.ndarray:
         """The unmasked pixels, (bottom-top, right-left) uint16, a view; its phase is :attr:`active_cfa`."""
         top, left, bottom, right = self.active_area
         return self.mosaic[top:bottom, left:right]
-
-    @property
-    def camera(self) -> str:
-        """Maker and model, the maker once; "camera not named" where the file says neither."""
-        make, model = self.make or "", self.model or ""
-        return (model if model.startswith(make) else f"{make} {model}").strip() or "camera not named"
 
     @property
     def active_cfa(self) -> str:

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .atomic import check_target, replacing
+from .atomic import check_target, write_files
 from .cfa import MONO
 from .model import Raw
 from .writer import XYZ_TO_SRGB
@@ -141,9 +142,22 @@ def write_preview(
     target = check_target(path, "raw.write_preview")
     if target.suffix.lower() != ".png":
         raise ValueError(f"raw.write_preview: path must end in .png, got {path}")
-    sheet = before_after(before, after, labels=labels, exposure_ev=exposure_ev, max_size=max_size)
-    with replacing(target) as file:
-        sheet.save(file, format="PNG")
+    data = encode_preview(before, after, labels=labels, exposure_ev=exposure_ev, max_size=max_size)
+    write_files({target: data})
+
+
+def encode_preview(
+    before: Raw,
+    after: Raw,
+    *,
+    labels: tuple[str, str] = ("before", "after"),
+    exposure_ev: tuple[float, float] = (0.0, 0.0),
+    max_size: int | None = 1024,
+) -> bytes:
+    """Return the bytes of the file that :func:`write_preview` writes; same arguments, same errors."""
+    png = io.BytesIO()
+    before_after(before, after, labels=labels, exposure_ev=exposure_ev, max_size=max_size).save(png, "PNG")
+    return png.getvalue()
 
 
 def _linear(raw: Raw) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .atomic import check_target, replacing
+from .atomic import check_target, write_files
 from .cfa import MONO, shift_cfa
 from .model import UNKNOWN_CAMERA, Raw
 
@@ -68,28 +68,44 @@ def write_dng(
 
     Source: Adobe DNG Specification 1.6, chapter 4; TIFF 6.0, sections 2 and 8; Exif 2.32, section 4.6.
     """
+    target = check_target(path, "raw.write_dng")
+    data = encode_dng(
+        raw,
+        baseline_exposure=baseline_exposure,
+        noise_profile=noise_profile,
+        description=description,
+        software=software,
+    )
+    write_files({target: data})
+
+
+def encode_dng(
+    raw: Raw,
+    *,
+    baseline_exposure: float | None = None,
+    noise_profile: Any = None,
+    description: str | None = None,
+    software: str | None = None,
+) -> bytes:
+    """Return the bytes of the file that :func:`write_dng` writes; same arguments, same errors."""
     if not isinstance(raw, Raw):
         raise TypeError(f"raw.write_dng: raw must be a Raw, got {type(raw).__name__}")
-    target = check_target(path, "raw.write_dng")
     baseline = raw.baseline_exposure if baseline_exposure is None else baseline_exposure
     tags = [*_identity_tags(raw), *_level_tags(raw), *_area_tags(raw), *_color_tags(raw)]
     tags.append((50730, _SRATIONAL, 1, _rational("baseline_exposure", baseline, signed=True)))
     tags += _noise_profile_tag(noise_profile, raw.cfa)
     tags += [(code, _UNDEFINED, len(data), data) for code, data in raw.opcode_lists.items()]
-    exif = _exif_ifd(raw)
     texts = {
         "description": _ascii("description", description),
         "software": _ascii("software", software) or False,
     }
-    data = _tiff_with_exif(raw, sorted(tags), exif, texts)
-    with replacing(target) as file:
-        file.write(data)
+    return _tiff_with_exif(raw, sorted(tags), _exif_ifd(raw), texts)
 
 
 def _identity_tags(raw: Raw) -> list[_Tag]:
     # TIFF text is ASCII; other letters become "?", so that the picture can be written all the same.
-    make, model = ((name or "").encode("ascii", "replace").decode() for name in (raw.make, raw.model))
-    full = model if make and model and model.startswith(make) else " ".join(filter(None, (make, model)))
+    names = (raw.make or "", raw.model or "", raw.camera or UNKNOWN_CAMERA)
+    make, model, full = (name.encode("ascii", "replace").decode() for name in names)
     tags: list[_Tag] = [(code, _ASCII, 0, text) for code, text in ((271, make), (272, model)) if text]
     # Opcode lists came with DNG 1.3; a reader that knows less must not skip them unsaid.
     backward = (1, 3, 0, 0) if raw.opcode_lists else (1, 1, 0, 0)
@@ -98,7 +114,7 @@ def _identity_tags(raw: Raw) -> list[_Tag]:
         (274, _SHORT, 1, raw.orientation),
         (50706, _BYTE, 4, (1, 4, 0, 0)),
         (50707, _BYTE, 4, backward),
-        (50708, _ASCII, 0, full or UNKNOWN_CAMERA),
+        (50708, _ASCII, 0, full),
     ]
 
 

@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
+import threading
 import time
+import types
 
 import numpy as np
 import pytest
 import torch
 from rose_picture import DATA, rose
 
-from lrd_ext import NoiseParams, fused_synth, load_profile, raw
+from lrd_ext import NoiseParams, fused_synth, load_profile, lowlight, raw
 
 A7S2 = ("--camera", "sony_a7s2", "--iso", 3200)
 
@@ -138,12 +142,23 @@ def test_odd_sizes_are_those_of_the_even_frame_cut(lrd, tmp_path):
     np.testing.assert_array_equal(frames[0][:-1, :-1], frames[1])
 
 
-def test_the_factor_between_ranges_and_a_missing_black_level_are_told(lrd, tmp_path):
+def test_the_factor_between_ranges_is_told(lrd, tmp_path):
     source = tmp_path / "in.dng"
     raw.write_dng(source, rose("RGGB", black=0))
     code, out, _ = lrd("synth", source, "-o", tmp_path / "out.dng", *A7S2)
     assert code == 0
     assert f"x {15520 / (16383 - 512):.6g}" in out
+    assert "no black level" not in out
+
+
+def test_a_file_without_black_level_keeps_0_and_is_told_of(lrd, tmp_path, rose_dng):
+    level, private = (struct.pack("<HHI", code, 3, 4) for code in (50714, 65001))
+    assert level in rose_dng.read_bytes()
+    rose_dng.write_bytes(rose_dng.read_bytes().replace(level, private))
+    code, out, _ = lrd("synth", rose_dng, "-o", tmp_path / "out.dng", *A7S2)
+    assert code == 0
+    assert "the file gives no black level: 0 is taken" in out
+    np.testing.assert_array_equal(raw.read(tmp_path / "out.dng").black, 0)
 
 
 def test_demo_picture_and_its_preview(lrd, tmp_path):
@@ -203,6 +218,14 @@ def test_existing_output_needs_overwrite(lrd, tmp_path, rose_dng):
     assert raw.read(target).iso == 3200
 
 
+def test_read_only_folder_is_named(lrd, tmp_path, rose_dng, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # the mode bits do not stop root
+    code, _, err = lrd("synth", rose_dng, "-o", tmp_path / "o.dng", *A7S2)
+    assert code == 2
+    assert f"{tmp_path} is read-only" in err
+    assert [p.name for p in tmp_path.iterdir()] == ["rose.dng"]
+
+
 @pytest.mark.parametrize("flags", [[], ["--overwrite"]])
 def test_output_must_not_be_the_input(lrd, rose_dng, flags):
     old = rose_dng.read_bytes()
@@ -240,15 +263,82 @@ def test_two_inputs_of_one_name_are_refused(lrd, tmp_path, rose_dng):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("flags", [[], ["--preview", "new/p.png"]])
+def test_no_folder_is_left_of_a_run_without_output(lrd, tmp_path, flags):
+    (tmp_path / "bad.dng").write_bytes(b"garbage")
+    flags = [tmp_path / f if f.endswith(".png") else f for f in flags]
+    assert lrd("synth", tmp_path / "bad.dng", "-o", tmp_path / "new" / "o.dng", *A7S2, *flags)[0] == 2
+    assert [p.name for p in tmp_path.iterdir()] == ["bad.dng"]
+
+
+def test_picture_that_cannot_be_written_takes_the_raw_file_with_it(lrd, tmp_path, rose_dng, monkeypatch):
+    written = []
+
+    def full_at_the_second_file(fd):
+        written.append(fd)
+        if len(written) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full_at_the_second_file)
+    code, _, err = lrd("synth", rose_dng, "-o", tmp_path / "o.dng", *A7S2, "--preview", tmp_path / "p.png")
+    assert code == 2
+    assert f"{tmp_path / 'p.png'}: {os.strerror(errno.ENOSPC)}" in err
+    assert [p.name for p in tmp_path.iterdir()] == ["rose.dng"]
+
+
+def test_missing_package_is_named(lrd, tmp_path, rose_dng, monkeypatch):
+    monkeypatch.setitem(sys.modules, "rawpy", None)
+    code, _, err = lrd("synth", rose_dng, "-o", tmp_path / "o.dng", *A7S2)
+    assert code == 2
+    assert err == "lrd synth: error: the package rawpy is missing; pip install it\n"
+
+
+def test_interrupt_half_way_through_a_file_leaves_nothing_of_it(lrd, tmp_path, rose_dng, monkeypatch):
+    """The signal comes while the file is in work, which goes on only when the main thread has seen it."""
+    stops = []
+
+    class Stop(threading.Event):
+        def __init__(self):
+            super().__init__()
+            stops.append(self)
+
+    def recipe(*arguments):
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        assert stops[0].wait(60)
+        return "{}"
+
+    monkeypatch.setattr(lowlight, "threading", types.SimpleNamespace(Event=Stop))
+    monkeypatch.setattr(lowlight, "recipe", recipe)
+    code, _, err = lrd("synth", rose_dng, "-o", tmp_path / "o.dng", *A7S2, "--preview", tmp_path / "p.png")
+    assert (code, err) == (2, "lrd synth: interrupted\n")
+    assert [p.name for p in tmp_path.iterdir()] == ["rose.dng"]
+
+
+def test_interrupt_while_the_program_loads_is_one_line():
+    code = """
+import signal, sys, lrd_main
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+lrd_main.main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "lrd: interrupted\n")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-def test_interrupt_leaves_no_output(tmp_path, rose_dng):
+def test_interrupt_of_a_batch_keeps_whole_files_only(tmp_path, rose_dng):
     # 200 files keep it busy; whatever is finished is whole, nothing else is there.
     sources = [tmp_path / f"s{i}.dng" for i in range(200)]
     for source in sources:
         os.link(rose_dng, source)
     folder = tmp_path / "out"
     process = subprocess.Popen(
-        [sys.executable, "-m", "lrd_ext.cli", "synth", *sources, "-o", folder, *map(str, A7S2)],
+        [sys.executable, "-m", "lrd_main", "synth", *sources, "-o", folder, *map(str, A7S2)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import errno
 import importlib
 import json
 import math
@@ -309,3 +310,17 @@ def test_the_work_of_the_self_test_grows_with_the_rows_not_with_their_square(min
     minimal["branches"][0]["iso"] = [100, 600]
     assert self_test.self_test(profile_from_dict(minimal)) == ()
     assert len(calls) == 2
+
+
+def test_a_full_disk_names_the_profile_and_leaves_the_old_one(tmp_path, monkeypatch):
+    target = tmp_path / "camera.json"
+    target.write_text("old")
+
+    def full(source, destination):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match=r"camera\.json") as caught:
+        load_profile("canon_70d").save(target)
+    assert caught.value.errno == errno.ENOSPC
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("camera.json", "old")]

@@ -55,7 +55,7 @@ def test_raw_replace_checks_again_and_leaves_the_first_alone():
         ("Sony", "ILCE-7SM2", "Sony ILCE-7SM2"),
         ("Sony", None, "Sony"),
         (None, "ILCE-7SM2", "ILCE-7SM2"),
-        (None, None, "camera not named"),
+        (None, None, None),
     ],
 )
 def test_the_camera_is_named_with_its_maker_once(make, model, camera):
