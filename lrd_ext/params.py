@@ -241,6 +241,8 @@ def _as_tensor(name: str, value: Any) -> Tensor:
         tensor = value.detach().to(torch.float32)
     else:
         try:
+            if isinstance(value, bool):
+                raise TypeError("a truth value is no number")
             tensor = torch.as_tensor(value, dtype=torch.float64).to(torch.float32)
         except (TypeError, ValueError, RuntimeError) as error:
             raise TypeError(

@@ -114,6 +114,7 @@ WRONG = [
     ({"K": "2"}, TypeError, "K must be a number"),
     ({"K": None}, TypeError, "K must be a number"),
     ({"K": 1 + 2j}, TypeError, "K must be"),
+    ({"K": True}, TypeError, "K must be a number.*got True"),
     ({"K": torch.tensor([True])}, TypeError, "K must be real numbers, got a tensor of torch.bool"),
     ({"K": torch.tensor([1j])}, TypeError, "K must be real numbers, got a tensor of torch.complex64"),
     ({"K": [[1.0, 2.0]]}, ValueError, r"K must be a number or \(B,\), got shape \(1, 2\)"),
