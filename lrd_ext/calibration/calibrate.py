@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hashlib
 import math
@@ -21,91 +20,16 @@ from .frames import Frame
 from .gain_switch import GainLine, find_branches, fit_gain_line
 from .intervals import Estimate, from_frames, from_scatter
 from .photon_transfer import DARKS, PairPoint, PhotonTransfer, photon_transfer
-from .row_column import BandingLine, banding, line_noise, naive_line_noise
+from .results import Calibration, DarkGroup, FlatGroup, IsoResult, ReadNoise
+from .row_column import banding, line_noise, naive_line_noise
 from .statistics_store import Arrays, StatisticsStore
 from .survey import Record, look_at
-from .tukey_lambda_fit import Agreement, TukeyLambdaFit, agreement, fit_tukey_lambda, ppcc_shape
+from .tukey_lambda_fit import agreement, fit_tukey_lambda, ppcc_shape
 
 #: Groups up to this size are read from disk once and held while they are measured, bytes.
 HELD = 400_000_000
-#: Below this many darks the shape of the distribution is not to be trusted.
-FEW_DARKS = 8
 
 Progress = Callable[[str], None]
-
-
-@dataclasses.dataclass(frozen=True)
-class DarkGroup:
-    """Darks of one ISO and exposure time and what was kept of them."""
-
-    iso: float
-    exposure_s: float
-    statistics: DarkStatistics
-    bias: tuple[Estimate, ...]
-    drift: Estimate | None
-
-
-@dataclasses.dataclass(frozen=True)
-class ReadNoise:
-    """Figures of one ISO from its darks, DN; ``pixel`` (4,) is sigma_gaussian by site."""
-
-    gaussian: Estimate
-    tukey_lambda: TukeyLambdaFit
-    row: Estimate
-    col: Estimate
-    naive_row: float
-    pixel: tuple[float, ...]
-    dsnu: Estimate
-    dsnu_white: Estimate
-    models: dict[str, Agreement]
-    ppcc: tuple[float, float]
-    banding_rows: tuple[BandingLine, ...]
-    banding_cols: tuple[BandingLine, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class FlatGroup:
-    """Flats of one ISO and level of light, and what was kept of them."""
-
-    iso: float
-    exposure_s: float
-    name: str
-    statistics: FlatStatistics
-
-
-@dataclasses.dataclass(frozen=True)
-class IsoResult:
-    """All that is known at one ISO; None for what could not be had, and ``missing`` says why."""
-
-    iso: float
-    dark: DarkGroup | None
-    read: ReadNoise | None
-    transfer: PhotonTransfer | None
-    flats: tuple[FlatGroup, ...]
-    prnu: Estimate | None
-    prnu_all: Estimate | None
-    linearity: LinearityError | None
-    missing: tuple[str, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Calibration:
-    """A camera's calibration: the sensor, figures by ISO, black level of every group of darks, branches."""
-
-    sensor: Sensor
-    isos: tuple[IsoResult, ...]
-    darks: tuple[DarkGroup, ...]
-    branches: tuple[tuple[int, int], ...]
-    gain_lines: tuple[GainLine | None, ...]
-    frames: int
-    left_out: dict[str, str]
-    unpaired: tuple[str, ...]
-    border: np.ndarray | None
-
-    @property
-    def measured(self) -> tuple[IsoResult, ...]:
-        """ISOs with read noise: the rows of the profile; ``branches`` counts in these."""
-        return tuple(result for result in self.isos if result.read is not None)
 
 
 def _silent(event: str) -> None:
@@ -152,17 +76,15 @@ def _conclude(
     isos = tuple(_at_iso(iso, darks, flats, ordered.sensor, kinds[iso]) for iso in sorted(kinds))
     border = _border(records, ordered.left_out)
     rows = [r for r in isos if r.read is not None]
+    if not rows and not any(r.kind == "dark" for r in records):
+        rows = [r for r in isos if r.transfer is not None]
     if not rows and border is None:
         raise ValueError(_nothing(isos, ordered))
-    branches: list[tuple[int, int]] = []
-    if rows:
-        known = all(r.transfer is not None for r in rows)
-        gains = [r.transfer.K.value for r in rows if r.transfer is not None] if known else None
-        sigmas = [max(r.read.gaussian.value, 1e-3) for r in rows if r.read is not None]
-        branches = find_branches([r.iso for r in rows], sigmas, gains)
+    branches = _branches(rows)
     return Calibration(
         sensor=ordered.sensor,
         isos=isos,
+        measured=tuple(rows),
         darks=tuple(darks),
         branches=tuple(branches),
         gain_lines=tuple(_gain_line(rows[a : b + 1]) for a, b in branches),
@@ -171,6 +93,16 @@ def _conclude(
         unpaired=ordered.unpaired,
         border=border,
     )
+
+
+def _branches(rows: Sequence[IsoResult]) -> list[tuple[int, int]]:
+    """Split the rows where the gain switches; without darks there is no telling."""
+    sigmas = [max(r.read.gaussian.value, 1e-3) for r in rows if r.read is not None]
+    if not sigmas:
+        return [(0, len(rows) - 1)] if rows else []
+    known = all(r.transfer is not None for r in rows)
+    gains = [r.transfer.K.value for r in rows if r.transfer is not None] if known else None
+    return find_branches([r.iso for r in rows], sigmas, gains)
 
 
 def _nothing(isos: Sequence[IsoResult], ordered: Sorted) -> str:

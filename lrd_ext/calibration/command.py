@@ -17,9 +17,10 @@ from lrd_ext import raw as raw_files
 from lrd_ext.profiles import CameraProfile
 from lrd_ext.raw.atomic import replacing
 
-from .calibrate import Calibration, calibrate
+from .calibrate import calibrate
 from .frames import Frame, Levels, find_frames
 from .profile import profile_of
+from .results import Calibration
 from .verdict import verdict
 
 
@@ -79,7 +80,7 @@ def run(
     frames = find_frames(folder, levels or Levels())
     found = _with_progress(frames, target.with_name(f"{target.stem}.statistics"))
     maps = target.with_name(f"{target.stem}.dark_shading.safetensors")
-    shading = _write_shading(maps, found) if found.measured else None
+    shading = _write_shading(maps, found) if any(r.dark for r in found.measured) else None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         profile = profile_of(found, target.stem, shading)

@@ -13,8 +13,8 @@ from lrd_ext.profiles import CameraProfile, profile_from_dict, tukey_lambda_std
 from lrd_ext.profiles.figures import header
 from lrd_ext.version import __version__
 
-from .calibrate import FEW_DARKS, Calibration, IsoResult
 from .intervals import Estimate
+from .results import FEW_DARKS, Calibration, IsoResult
 from .tukey_lambda_fit import PPCC_BRACKET
 from .verdict import better_model, verdict
 
@@ -57,7 +57,7 @@ def profile_dict(found: Calibration, name: str) -> dict[str, Any]:
     }
     if not found.measured:
         return data | _from_border(found)
-    rows = [_row(r, fill) for r in found.measured]
+    rows = [_row(r, fill) if r.read else _row_of_flats(r) for r in found.measured]
     return data | {
         "read": better_model(found),
         "rows": rows,
@@ -114,6 +114,19 @@ def _row(r: IsoResult, fill: dict[float, float]) -> dict[str, Any]:
     return row
 
 
+def _row_of_flats(r: IsoResult) -> dict[str, Any]:
+    """Return K, and read noise from the intercept of the photon transfer: all that flats alone can tell."""
+    assert r.transfer is not None
+    K, read = r.transfer.K, r.transfer.read_noise
+    return {
+        "iso": r.iso,
+        "K": K.value,
+        "sigma_gaussian": read.value,
+        "interval95": {"K": [max(K.low, 0.0), K.high], "sigma_gaussian": [read.low, read.high]},
+        "goodness": {"chi2_per_dof_K": r.transfer.chi2_per_dof, "p_sites_K": r.transfer.p_sites},
+    }
+
+
 def _low(name: str, low: float) -> float:
     return low if name == "tukey_lambda" else max(low, 0.0)
 
@@ -127,7 +140,7 @@ def _branch(found: Calibration, rows: Sequence[dict[str, Any]], index: int) -> d
     branch: dict[str, Any] = {
         "name": names[index] if index < len(names) else f"gain {index + 1}",
         "iso": [own[0]["iso"], own[-1]["iso"]],
-        "tukey_lambda": [row["tukey_lambda"] for row in own],
+        "tukey_lambda": [row["tukey_lambda"] for row in own if "tukey_lambda" in row],
     }
     line = found.gain_lines[index]
     if "K" not in own[0]:
@@ -140,7 +153,7 @@ def _branch(found: Calibration, rows: Sequence[dict[str, Any]], index: int) -> d
 
 def _law(rows: Sequence[dict[str, Any]], name: str) -> dict[str, float] | None:
     """Fit ln(sigma) = slope*ln(K) + intercept; spread is that of rows about it and of frames in a row."""
-    good = [row for row in rows if row[name] > 0]
+    good = [row for row in rows if row.get(name, 0.0) > 0]
     if len(good) < 2 or len(good) < len(rows):
         return None
     x, y = np.log([row["K"] for row in good]), np.log([row[name] for row in good])
@@ -148,7 +161,7 @@ def _law(rows: Sequence[dict[str, Any]], name: str) -> dict[str, float] | None:
         return None
     slope, intercept = np.polyfit(x, y, 1)
     about = float(((y - slope * x - intercept) ** 2).sum()) / max(len(good) - 2, 1)
-    frames = float(np.mean([(row["spread"].get(name, 0.0) / row[name]) ** 2 for row in good]))
+    frames = float(np.mean([(row.get("spread", {}).get(name, 0.0) / row[name]) ** 2 for row in good]))
     return {"slope": float(slope), "intercept": float(intercept), "spread": math.sqrt(about + frames)}
 
 
@@ -228,6 +241,9 @@ def _account_of(r: IsoResult) -> dict[str, Any]:
 
 def _doubtful(found: Calibration, fill: dict[float, float]) -> list[dict[str, Any]]:
     doubtful: list[dict[str, Any]] = []
+    if not any(r.read for r in found.measured):
+        reason = "no darks: from the intercept of the photon transfer; row, column and tails unknown"
+        return [{"field": "sigma_gaussian", "reason": reason}]
     for r in found.measured:
         if r.dark is None or r.read is None:
             continue

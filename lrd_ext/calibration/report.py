@@ -14,9 +14,9 @@ from lrd_ext.profiles import CameraProfile
 from lrd_ext.raw.atomic import replacing
 from lrd_ext.version import __version__
 
-from .calibrate import Calibration
 from .intervals import Estimate
 from .plots import all_plots
+from .results import Calibration
 from .verdict import verdict
 
 if TYPE_CHECKING:

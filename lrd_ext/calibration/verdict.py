@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .calibrate import FEW_DARKS, Calibration, IsoResult
 from .intervals import SUSPICION
+from .results import FEW_DARKS, Calibration, IsoResult
 
 #: K/ISO may bend by this much before it is worth a word.
 BENT = 0.02
@@ -42,7 +42,10 @@ def _summary(found: Calibration) -> Iterator[str]:
     if known:
         yield f"K is known at {len(known)} of {len(found.measured)} ISOs."
     else:
-        yield "K is unknown (null): without pairs of flats the profile has no shot noise."
+        yield "K is unknown (null): without usable pairs of flats the profile has no shot noise."
+    if not any(r.read for r in found.measured):
+        yield "Read noise is a rough guess from the flats, row and column noise are unknown: shoot darks."
+        return
     model = better_model(found)
     g, t = (
         np.mean([r.read.models[m].kld for r in found.measured if r.read])

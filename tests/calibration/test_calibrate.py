@@ -134,9 +134,17 @@ class TestTooLittle:
         assert len(profile.branches) == 2
         assert any("K is unknown (null)" in line for line in verdict(found))
 
-    def test_flats_alone_say_what_is_missing(self, frames):
-        with pytest.raises(ValueError, match=r"read noise needs at least 2 dark frames.*no dark frames"):
-            calibrate([f for f in frames if f.kind == "flat"])
+    def test_flats_alone_give_gain_and_say_what_is_missing(self, camera, frames):
+        found = calibrate([f for f in frames if f.kind == "flat"])
+        profile = profile_of(found, "x")
+        for row, truth in zip(profile.rows, camera.truth.rows, strict=True):
+            assert pytest.approx(truth["K"], rel=0.02) == row.K
+            assert row.sigma_row is None
+        # Black-level error of up to 3 DN moves the intercept by K times it.
+        first, K = camera.truth.rows[0]["sigma_gaussian"], camera.truth.rows[0]["K"]
+        assert profile.rows[0].sigma_gaussian ** 2 == pytest.approx(first**2, abs=3 * K + 1)
+        assert [d.field for d in profile.doubtful] == ["sigma_gaussian"]
+        assert any("shoot darks" in line for line in verdict(found))
 
     def test_one_dark_says_what_is_missing(self, frames):
         with pytest.raises(ValueError, match="only 1 dark frame, 2 are needed"):

@@ -38,6 +38,26 @@ def test_folder_to_profile_and_report(lrd, small_folder, tmp_path):
     assert len(list((tmp_path / "r_plots").glob("*.png"))) == 3
 
 
+@pytest.mark.parametrize(
+    ("kind", "pictures", "said"),
+    [("dark", 2, "K is unknown (null)"), ("flat", 2, "unknown: shoot darks")],
+)
+def test_one_kind_of_frames_gives_what_it_can_with_a_report(
+    lrd, small_folder, tmp_path, kind, pictures, said
+):
+    folder, levels = small_folder
+    table = (folder / "frames.csv").read_text().splitlines()
+    own = [line for line in table if f",{kind}," in line]
+    (folder / "frames.csv").write_text("\n".join([table[0], *own]))
+    code, out, err = lrd(
+        "calibrate", folder, "-o", tmp_path / "cam.json", "--report", tmp_path / "r.html", *levels
+    )
+    assert (code, err) == (0, "")
+    assert said in out
+    assert len(list((tmp_path / "r_plots").glob("*.png"))) == pictures
+    assert load_profile(str(tmp_path / "cam.json")).dark_only == (kind == "dark")
+
+
 def test_second_run_gives_the_same_bytes(lrd, small_folder, tmp_path):
     folder, levels = small_folder
     lrd("calibrate", folder, "-o", tmp_path / "cam.json", *levels)

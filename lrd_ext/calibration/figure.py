@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An empty figure for plots, drawn with matplotlib without a display, and the colours they share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.figure import Figure
+
+RED, BLUE = "#c0392b", "#2471a3"
+#: Of the four CFA sites of an RGGB mosaic; other phases and mono sensors take them in the same order.
+COLOURS = (RED, "#1e8449", "#7fb069", BLUE)
+
+
+def new_figure(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:
+    """Return a figure of ``size`` inches and its axes (rows, columns), with a grid."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for ax in axes.flat:
+        ax.grid(alpha=0.25)
+        ax.tick_params(labelsize=8)
+    return figure, axes
