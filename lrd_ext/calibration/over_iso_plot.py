@@ -61,7 +61,8 @@ def _draw_gain(gain: Axes, departure: Axes, electrons: Axes, found: Calibration,
     if line is not None:
         on_line = line.per_iso * r.iso + line.offset
         off = Estimate(*(100 * (k / on_line - 1) for k in (K.value, K.low, K.high)))
-        _point(departure, r.iso, off, colour, "o")
+        below, above = off.value - off.low, off.high - off.value
+        departure.errorbar(r.iso, off.value, [[below], [above]], fmt="o", ms=4, color=colour, capsize=3)
     if r.read is not None:
         s = r.read.gaussian
         _point(electrons, r.iso, Estimate(s.value / K.value, s.low / K.value, s.high / K.value), colour, "o")
@@ -88,9 +89,8 @@ def _draw_lines(
 
 
 def _point(ax: Axes, x: float, e: Estimate, colour: str, marker: str) -> None:
-    below, above = max(e.value - e.low, 0.0), max(e.high - e.value, 0.0)
-    if e.value > 0:
-        below = min(below, 0.999 * e.value)  # a bar down to 0 has no end on a logarithmic axis
+    # A bar down to 0 has no end on a logarithmic axis.
+    below, above = min(max(e.value - e.low, 0.0), 0.999 * e.value), max(e.high - e.value, 0.0)
     ax.errorbar(x, e.value, [[below], [above]], fmt=marker, ms=4, color=colour, capsize=3)
 
 

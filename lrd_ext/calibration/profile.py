@@ -13,6 +13,7 @@ from lrd_ext.profiles import CameraProfile, profile_from_dict, tukey_lambda_std
 from lrd_ext.profiles.figures import header
 from lrd_ext.version import __version__
 
+from .gain_switch import GainLine
 from .intervals import Estimate
 from .results import FEW_DARKS, Calibration, IsoResult
 from .tukey_lambda_fit import PPCC_BRACKET
@@ -168,13 +169,12 @@ def _law(rows: Sequence[dict[str, Any]], name: str) -> dict[str, float] | None:
 def _from_border(found: Calibration) -> dict[str, Any]:
     """Return rows of a first estimate from masked borders: Gaussian read noise and row noise, no K."""
     assert found.border is not None
-    black = np.array(found.sensor.black)
     isos = [float(row[0]) for row in found.border]
     return {
         "read": "gaussian",
         "rows": [{"iso": r[0], "sigma_gaussian": r[5], "sigma_row": r[6]} for r in found.border.tolist()],
         "branches": [{"name": "all ISOs", "iso": [isos[0], isos[-1]]}],
-        "bias": [{"iso": r[0], "dn": list(np.array(r[1:5]) - black)} for r in found.border.tolist()],
+        "bias": [{"iso": r[0], "dn": r[1:5]} for r in found.border.tolist()],
         "calibration": {"command": "lrd calibrate", "frames": found.frames, "left_out": dict(found.left_out)},
         "notes": ["first estimate from masked borders, no darks", *verdict(found)],
         "doubtful": [
@@ -197,6 +197,7 @@ def _account(found: Calibration) -> dict[str, Any]:
             [found.measured[a[1]].iso, found.measured[b[0]].iso]
             for a, b in zip(found.branches, found.branches[1:], strict=False)
         ],
+        "gain_lines": [_account_of_line(line) for line in found.gain_lines],
         "by_iso": [_account_of(r) for r in found.isos],
         "bias_interval95": [
             {
@@ -210,6 +211,17 @@ def _account(found: Calibration) -> dict[str, Any]:
     }
 
 
+def _account_of_line(line: GainLine | None) -> dict[str, Any] | None:
+    if line is None:
+        return None
+    return {
+        "per_iso": line.per_iso_estimate.to_dict(),
+        "offset": line.offset_estimate.to_dict() if line.offset else None,
+        "largest_departure": line.misfit,
+        "chance": line.p if line.tested else None,
+    }
+
+
 def _account_of(r: IsoResult) -> dict[str, Any]:
     account: dict[str, Any] = {"iso": r.iso, "missing": list(r.missing)}
     if r.dark is not None and r.read is not None:
@@ -217,14 +229,14 @@ def _account_of(r: IsoResult) -> dict[str, Any]:
         account |= {
             "darks": d.frames,
             "exposure_s": r.dark.exposure_s,
-            "sigma_read_by_site_dn": list(read.pixel),
+            "sigma_read_by_site_dn": [e.to_dict() for e in read.pixel],
             "dsnu_dn": read.dsnu.to_dict(),
             "dsnu_pixels_dn": read.dsnu_white.to_dict(),
             "sigma_row_naive_dn": read.naive_row,
             "hot_pixels": len(d.hot),
             "hot_pixels_first": d.hot[:200].tolist(),
-            "banding_rows": [[line.cycles, line.amplitude] for line in read.banding_rows],
-            "banding_columns": [[line.cycles, line.amplitude] for line in read.banding_cols],
+            "banding_rows": [vars(line) for line in read.banding_rows],
+            "banding_columns": [vars(line) for line in read.banding_cols],
             "drift_dn": r.dark.drift.to_dict() if r.dark.drift else None,
         }
     if r.transfer is not None:

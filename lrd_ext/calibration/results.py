@@ -34,14 +34,14 @@ class DarkGroup:
 
 @dataclasses.dataclass(frozen=True)
 class ReadNoise:
-    """Figures of one ISO from its darks, DN; ``pixel`` (4,) is sigma_gaussian by site."""
+    """Figures of one ISO from its darks, DN; ``pixel`` is sigma_gaussian by site."""
 
     gaussian: Estimate
     tukey_lambda: TukeyLambdaFit
     row: Estimate
     col: Estimate
     naive_row: float
-    pixel: tuple[float, ...]
+    pixel: tuple[Estimate, ...]
     dsnu: Estimate
     dsnu_white: Estimate
     models: dict[str, Agreement]
@@ -52,11 +52,12 @@ class ReadNoise:
 
 @dataclasses.dataclass(frozen=True)
 class FlatGroup:
-    """Flats of one ISO and level of light, and what was kept of them."""
+    """Flats of one ISO and level of light, their white minus black [DN], and what was kept of them."""
 
     iso: float
     exposure_s: float
     name: str
+    range_dn: float
     statistics: FlatStatistics
 
 

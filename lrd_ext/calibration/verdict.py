@@ -61,6 +61,12 @@ def _summary(found: Calibration) -> Iterator[str]:
 def _sources_of_doubt(found: Calibration) -> Iterator[str]:
     if found.left_out:
         yield f"{len(found.left_out)} of {found.frames} frames were left out: see calibration.left_out."
+    for name, (low, high) in (("black", found.sensor.blacks), ("white", found.sensor.whites)):
+        # Black by site differs within a file already: only what files differ by counts.
+        told = getattr(found.sensor, name)
+        if low < np.min(told) or high > np.max(told):
+            rest = ": bias is against each file's own." if name == "black" else "."
+            yield f"The files tell {name} levels from {low:g} to {high:g}, the profile the most common{rest}"
     if found.unpaired:
         alone = len(found.unpaired)
         yield f"Not used, because without a second one like it: {alone} frame{'s' if alone > 1 else ''}."

@@ -119,6 +119,24 @@ class TestBadFrames:
         found = calibrate([*frames[:2], swapped, *frames[3:32]])
         assert "another ISO or camera" in found.left_out[frames[2].name]
 
+    def test_black_levels_that_move_with_the_file_are_no_other_camera(self, camera, frames):
+        # As Canon's masked pixels and some makers' high ISOs do: every file tells its own black level.
+        own = [f for f in frames if f.kind == "dark"]
+        moved = [
+            changed(f, black=tuple(camera.truth.black + k % 2 + np.array([0, 1, 0, 1])))
+            for k, f in enumerate(own)
+        ]
+        found, plain = calibrate(moved), calibrate(own)
+        assert not found.left_out
+        for result, same in zip(found.darks, plain.darks, strict=True):
+            shift = np.array([a.value - b.value for a, b in zip(result.bias, same.bias, strict=True)])
+            assert shift == pytest.approx([-0.5, -1.5, -0.5, -1.5])
+        assert any("files tell black levels from 512 to 514" in line for line in verdict(found))
+
+    def test_frames_of_another_bit_depth_are_named(self, frames):
+        found = calibrate([changed(frames[0], white=4095.0), *frames[1:32]])
+        assert found.left_out == {frames[0].name: "white is 4095.0, that of the others 16383.0"}
+
     def test_darks_with_light_are_refused(self, frames):
         lit = [changed(f, mosaic=f.load().mosaic + np.uint16(3000)) for f in frames[:8]]
         with pytest.raises(ValueError, match=r"at least 2 dark frames.*a dark with light.*Put the cap on"):
