@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 RED, BLUE = "#c0392b", "#2471a3"
@@ -26,3 +28,16 @@ def new_figure(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figu
         ax.grid(alpha=0.25)
         ax.tick_params(labelsize=8)
     return figure, axes
+
+
+def plain_log(ax: Axes) -> None:
+    """Make the y axis logarithmic with marks 1, 2, 5; linear stays what has less than a factor 2."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    low, high = ax.dataLim.minposy, ax.dataLim.y1
+    if not 2 * low < high < math.inf:
+        return
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_locator(NullLocator())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .figure import BLUE, RED, new_figure
+from .figure import BLUE, RED, new_figure, plain_log
 from .intervals import Estimate
 from .results import Calibration, IsoResult
 
@@ -44,10 +44,13 @@ def draw_over_iso(found: Calibration) -> Figure:
     _finish(noise, found, "Noise of the darks", "standard deviation [DN]", dark)
     _finish(electrons, found, "Read noise in electrons", "read noise [e-]", lit and dark)
     for ax in (gain, noise):
-        _plain_log(ax)
+        plain_log(ax)
+    if lit and found.branches:
+        gain.legend(fontsize=8)
     if dark:
         noise.legend(fontsize=8)
-    electrons.set_ylim(bottom=0)
+    if lit and dark:
+        electrons.set_ylim(0, 1.1 * electrons.dataLim.y1)
     return figure
 
 
@@ -74,7 +77,8 @@ def _draw_lines(
     colour, iso = (RED, BLUE)[branch % 2], np.array([r.iso for r in rows])
     line = found.gain_lines[branch]
     if line is not None:
-        gain.plot(iso, line.per_iso * iso + line.offset, color=colour, lw=1)
+        name = f"ISO {iso[0]:g} to {iso[-1]:g}"
+        gain.plot(iso, line.per_iso * iso + line.offset, color=colour, lw=1, label=name)
     for name, label, marker, ls in _NOISES:
         own = [(r.iso, getattr(r.read, name)) for r in rows if r.read is not None]
         own = [(x, e) for x, e in own if e.value > 0]
@@ -112,15 +116,3 @@ def _mark_isos(ax: Axes, isos: list[float]) -> None:
     ax.set_xticks(shown, [f"{iso:g}" for iso in shown])
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlim(min(isos) / 1.25, max(isos) * 1.25)
-
-
-def _plain_log(ax: Axes) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-
-    low, high = ax.dataLim.minposy, ax.dataLim.y1
-    if not 2 * low < high < math.inf:
-        return  # marks at 1, 2, 5 need more than a factor 2; and there may be no data
-    ax.set_yscale("log")
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.yaxis.set_minor_locator(NullLocator())

@@ -75,6 +75,18 @@ class PhotonTransfer:
         return sum(line.chi2 for line in self.lines) / max(sum(line.dof for line in self.lines), 1)
 
     @property
+    def bend(self) -> float:
+        """Curvature: share of the variance of the brightest level that a parabola puts down to x^2."""
+        shares = []
+        for line in self.lines:
+            mean, variance = np.array([(p.mean, p.variance) for p in line.points]).T
+            top = float(mean.max())
+            if len(mean) > 3:
+                parabola = np.polyfit(mean / top, variance, 2, w=1 / np.array(line.errors))
+                shares.append(float(parabola[0] / parabola.sum()))
+        return float(np.mean(shares)) if shares else 0.0
+
+    @property
     def read_noise(self) -> Estimate:
         """Read noise from the intercepts, DN: rough: a black level off by x moves them by K x."""
         errors = np.array([line.offset_error for line in self.lines])

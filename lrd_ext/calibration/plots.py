@@ -11,7 +11,7 @@ import numpy as np
 
 from lrd_ext.raw import site_labels
 
-from .figure import BLUE, COLOURS, RED, new_figure
+from .figure import BLUE, COLOURS, RED, new_figure, plain_log
 from .over_iso_plot import draw_over_iso
 from .results import Calibration, IsoResult
 from .row_column import BandingLine
@@ -75,7 +75,10 @@ def draw_transfer(found: Calibration, r: IsoResult) -> Figure:
     curve.legend(fontsize=8)
     residual.axhspan(-1.96, 1.96, color="#ccc", alpha=0.4)
     residual.set(xlabel="mean above black [DN]", ylabel="residual [standard errors]")
-    residual.set_title(f"Residuals: chi² per degree of freedom {r.transfer.chi2_per_dof:.2f}", fontsize=9)
+    fit = "none left over: two points a line"
+    if any(line.dof > 0 for line in r.transfer.lines):
+        fit = f"chi² per degree of freedom {r.transfer.chi2_per_dof:.2f}"
+    residual.set_title(f"Residuals: {fit}", fontsize=9)
     return figure
 
 
@@ -92,9 +95,10 @@ def draw_darks(found: Calibration, r: IsoResult) -> Figure:
         for parity, shade in ((0, BLUE), (1, RED)):
             own = profile[parity::2]
             ax.plot(np.arange(parity, len(profile), 2), own - profile.mean(), lw=0.6, color=shade)
-        ax.set(xlabel=f"{what} (even blue, odd red)", ylabel="mean dark [DN]")
+        ax.set(xlabel=f"{what} (even blue, odd red)", ylabel=f"{what} mean over the level [DN]")
         ax.set_title(f"Mean of {d.frames} darks by {what}", fontsize=9)
-    _draw_shading(figure, axes[0, 2], d.shading)
+    plain_log(axes[0, 1])
+    _draw_shading(figure, axes[0, 2], d.shading, (d.height, d.width))
     _draw_hot(axes[1, 2], d.hot, d.hot_excess, (d.height, d.width))
     figure.suptitle(f"ISO {r.iso:g}, {r.dark.exposure_s:g} s", fontsize=10)
     return figure
@@ -124,7 +128,7 @@ def _draw_qq(ax: Axes, r: IsoResult) -> None:
 def _draw_spectrum(
     ax: Axes, power: np.ndarray, lines: int, found: tuple[BandingLine, ...], what: str, colour: str
 ) -> None:
-    ax.semilogy(np.arange(1, len(power) + 1) / lines, power, lw=0.6, color=colour, label=what)
+    ax.plot(np.arange(1, len(power) + 1) / lines, power, lw=0.6, color=colour, label=what)
     for line in found[:5]:
         ax.axvline(line.cycles, color=colour, ls=":", lw=0.8)
     ax.set(xlabel="cycles per line", ylabel="power (white = 1)")
@@ -132,13 +136,20 @@ def _draw_spectrum(
     ax.legend(fontsize=8)
 
 
-def _draw_shading(figure: Figure, ax: Axes, shading: np.ndarray) -> None:
+def _draw_shading(figure: Figure, ax: Axes, shading: np.ndarray, shape: tuple[int, int]) -> None:
     mean = shading.mean(axis=0)
     limit = max(float(np.percentile(np.abs(mean), 99.5)), 1e-3)
-    shown = ax.imshow(mean, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
+    shown = ax.imshow(
+        mean,
+        cmap="RdBu_r",
+        vmin=-limit,
+        vmax=limit,
+        aspect="auto",
+        interpolation="nearest",
+        extent=(0, shape[1], shape[0], 0),
+    )
     ax.grid(visible=False)
-    ax.set_xticks([])
-    ax.set_yticks([])
+    ax.set(xlabel="column", ylabel="row")
     ax.set_title("Dark shading [DN], mean of the sites", fontsize=9)
     figure.colorbar(shown, ax=ax, shrink=0.8)
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
+import numpy as np
+
 from lrd_ext.profiles import CameraProfile
 from lrd_ext.raw import site_labels
 
@@ -110,7 +112,8 @@ def sites_table(found: Calibration) -> Table:
     for r in found.isos:
         if r.transfer is not None:
             K = {line.site: line.K for line in r.transfer.lines}
-            fit = f"{r.transfer.chi2_per_dof:.2f}"
+            tested = any(line.dof > 0 for line in r.transfer.lines)
+            fit = f"{r.transfer.chi2_per_dof:.2f}" if tested else "-"
             cells = [_cell(K.get(site)) for site in range(4)]
             rows.append([f"{r.iso:g}", "K [DN/e-]", *cells, f"{r.transfer.p_sites:.3g}", fit])
         if r.read is not None:
@@ -128,7 +131,12 @@ def emva_table(found: Calibration) -> Table:
         K = r.transfer.K.value if r.transfer else None
         rows.append([f"{r.iso:g}", *_dsnu(r, K), *_lit(r)])
     head = ["ISO", "DSNU [DN]", "DSNU of pixels [DN]", "DSNU [e-]", "PRNU [%]", "PRNU of pixels [%]"]
-    return [*head, "linearity error: low, high, mean abs. [%]", "saturation [DN]", "saturation [e-]"], rows
+    return [
+        *head,
+        "linearity error: low, high, mean abs. [%]",
+        "saturation above dark [DN]",
+        "saturation [e-]",
+    ], rows
 
 
 def _dsnu(r: IsoResult, K: float | None) -> list[str]:
@@ -144,7 +152,7 @@ def _lit(r: IsoResult) -> list[str]:
     linear = "-" if bend is None else f"{bend.lowest:+.2f}, {bend.highest:+.2f}, {bend.mean_absolute:.2f}"
     if r.transfer is None:
         return [*prnu, linear, "-", "-"]
-    full = r.transfer.saturation
+    full = r.transfer.saturation - (float(np.mean([b.value for b in r.dark.bias])) if r.dark else 0.0)
     return [*prnu, linear, f"{full:.0f}", f"{full / r.transfer.K.value:.0f}"]
 
 

@@ -8,13 +8,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .intervals import SUSPICION
+from .intervals import SUSPICION, Estimate
+from .photon_transfer import PhotonTransfer
 from .results import FEW_DARKS, Calibration, IsoResult
 
 #: K/ISO may bend by this much before it is worth a word.
 BENT = 0.02
 #: Banding below this share of the read noise is not worth a word.
 SEEN = 0.02
+#: Models whose KLD differ by less than this share describe the darks equally well ...
+NEAR = 0.2
+#: ... and above this, in nats, not well at all.
+POOR = 0.01
 
 
 def better_model(found: Calibration) -> str:
@@ -31,7 +36,10 @@ def better_model(found: Calibration) -> str:
 
 def verdict(found: Calibration) -> tuple[str, ...]:
     """Say in sentences what was found, and what to shoot again if something is off."""
-    return (*_summary(found), *_sources_of_doubt(found))
+    doubts = tuple(_sources_of_doubt(found))
+    whole = any(r.read and r.transfer for r in found.measured)
+    closing = ("Nothing speaks against these figures: nothing needs to be shot again.",)
+    return (*_summary(found), *(doubts or (closing if whole else ())))
 
 
 def _summary(found: Calibration) -> Iterator[str]:
@@ -40,7 +48,8 @@ def _summary(found: Calibration) -> Iterator[str]:
         return
     known = [r for r in found.measured if r.transfer]
     if known:
-        yield f"K is known at {len(known)} of {len(found.measured)} ISOs."
+        half = max(_half_width(r.transfer.K) for r in known if r.transfer)
+        yield f"K is known at {len(known)} of {len(found.measured)} ISOs, within {half:.1%} or better."
     else:
         yield "K is unknown (null): without usable pairs of flats the profile has no shot noise."
     if not any(r.read for r in found.measured):
@@ -52,15 +61,24 @@ def _summary(found: Calibration) -> Iterator[str]:
         for m in ("gaussian", "tukey_lambda")
     )
     name = "the Tukey-lambda distribution" if model == "tukey_lambda" else "the Gaussian"
-    yield f"Use {name} for read noise: KLD {t:.2g} nats with Tukey-lambda, {g:.2g} with the Gaussian."
+    half = max(_half_width(r.read.gaussian) for r in found.measured if r.read)
+    yield f"Read noise is known within {half:.1%} or better."
+    little = " There is little between them." if abs(g - t) < NEAR * max(g, t) or max(g, t) < 1e-3 else ""
+    yield f"Use {name} for it: KLD {t:.2g} nats with Tukey-lambda, {g:.2g} with the Gaussian.{little}"
+    if min(g, t) > POOR:
+        yield "Neither model comes near the darks: look at the QQ plot, and prefer real darks or a generator."
     for a, b in zip(found.branches, found.branches[1:], strict=False):
         low, high = found.measured[a[1]].iso, found.measured[b[0]].iso
         yield f"The gain switches between ISO {low:g} and ISO {high:g}."
 
 
+def _half_width(e: Estimate) -> float:
+    return (e.high - e.low) / 2 / e.value if e.value > 0 else math.inf
+
+
 def _sources_of_doubt(found: Calibration) -> Iterator[str]:
     if found.left_out:
-        yield f"{len(found.left_out)} of {found.frames} frames were left out: see calibration.left_out."
+        yield f"{len(found.left_out)} of {found.frames} frames were left out, named with the reason."
     for name, (low, high) in (("black", found.sensor.blacks), ("white", found.sensor.whites)):
         # Black by site differs within a file already: only what files differ by counts.
         told = getattr(found.sensor, name)
@@ -78,6 +96,17 @@ def _sources_of_doubt(found: Calibration) -> Iterator[str]:
         yield from (f"ISO {r.iso:g}: {text}" for text in _at(r))
 
 
+def _bend(transfer: PhotonTransfer) -> str:
+    """Say which way the photon transfer bends, and what does that."""
+    bend = transfer.bend
+    if abs(bend) < 0.01:
+        return "points scatter about the line: were the flats defocused, the light and the tripod steady?"
+    if bend < 0:
+        cause = "charge shared by neighbours in bright light, or saturation. Shoot the flats darker to tell"
+        return f"it bends down by {-bend:.1%} at the top, which the interval of K leaves out: {cause}."
+    return f"it bends up by {bend:.1%} at the top: light that flickers or texture that moved. Shoot again."
+
+
 def _at(r: IsoResult) -> Iterator[str]:
     yield from (f"{text}." for text in r.missing)
     if r.dark is not None and r.read is not None:
@@ -87,16 +116,21 @@ def _at(r: IsoResult) -> Iterator[str]:
         drift = r.dark.drift
         if drift and drift.low * drift.high > 0 and abs(drift.value) > 0.25 * r.read.gaussian.value:
             yield f"the dark level drifted by {drift.value:+.2g} DN over the series: warm it up first."
+        if r.read.dsnu_white.high == 0:
+            yield "patterns of the darks oppose each other: interference, from a charger or radio close by?"
         if r.read.gaussian.value < 0.35:
             yield "read noise below 0.35 DN is lost in the rounding."
-        line = next(iter(r.read.banding_rows), None)
-        if line and line.amplitude > SEEN * r.read.gaussian.value:
-            yield f"banding every {1 / line.cycles:.1f} rows, {line.amplitude:.2g} DN."
+        for lines, what in ((r.read.banding_rows, "rows"), (r.read.banding_cols, "columns")):
+            if lines and lines[0].amplitude > SEEN * r.read.gaussian.value:
+                yield f"banding every {1 / lines[0].cycles:.1f} {what}, {lines[0].amplitude:.2g} DN."
     if r.transfer is not None:
         if r.transfer.with_darks:
             yield "K rests on the darks and few levels of flats: shoot pairs at 8 levels."
+        if r.transfer.left_out:
+            out, rest = len(r.transfer.left_out), len({p.level for p in r.transfer.lines[0].points})
+            yield f"{out} levels of flats left out, clipped or above 80% of saturation; {rest} remain."
         if r.transfer.chi2_per_dof > 3:
-            yield "variance over mean is not straight: were the flats even, defocused and steady?"
+            yield f"variance over mean is not straight: {_bend(r.transfer)}"
         if r.transfer.p_sites < SUSPICION:
             sites = [line.K.value for line in r.transfer.lines]
             yield f"K differs between sites by {max(sites) / min(sites) - 1:.1%}, more than chance."

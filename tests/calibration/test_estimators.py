@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from lrd_ext.calibration.dark_frames import without_pixels
 from lrd_ext.calibration.gain_switch import find_branches, fit_gain_line
 from lrd_ext.calibration.hot_pixels import find_hot_pixels
 from lrd_ext.calibration.intervals import from_error, from_frames, from_scatter
@@ -71,6 +73,7 @@ class TestRowNoise:
         found = banding(power, 16, math.sqrt(1 + 0.125), 400)
         assert found[0].cycles == pytest.approx(0.1)
         assert found[0].amplitude == pytest.approx(0.5, rel=0.2)
+        assert found[0].low < 0.5 < found[0].high
 
     def test_white_rows_have_no_banding(self):
         rng = np.random.default_rng(4)
@@ -129,6 +132,8 @@ class TestGainSwitch:
         straight = fit_gain_line(isos, [from_error(1e-3 * i, 1e-3 * i * 0.002) for i in isos])
         bent = fit_gain_line(isos, [from_error(1e-3 * i + 0.02, 1e-3 * i * 0.002) for i in isos])
         assert straight.offset == 0
+        assert straight.per_iso_estimate.low < 1e-3 < straight.per_iso_estimate.high
+        assert straight.tested
         assert bent.offset == pytest.approx(0.02, rel=0.01)
 
 
@@ -162,6 +167,19 @@ class TestPhotonTransfer:
         assert found.with_darks
         assert found.K.value == pytest.approx(0.5, rel=0.01)
 
+    @pytest.mark.parametrize("bend", [-0.06, 0.0, 0.06])
+    def test_bend_of_the_curve_is_measured(self, bend):
+        straight = self.points([100, 500, 1000, 1500, 2000, 2500, 3000], n=4_000_000)
+        bent = [
+            dataclasses.replace(p, variance=p.variance + bend * 1500 * (p.mean / 3000) ** 2) for p in straight
+        ]
+        assert photon_transfer(bent, 4000).bend == pytest.approx(bend, abs=0.01)
+
+    def test_intercept_gives_read_noise(self):
+        found = photon_transfer(self.points([10, 30, 60, 100, 200], n=4_000_000), 4000)
+        assert found.read_noise.low < math.sqrt(4 - 1 / 12) < found.read_noise.high
+        assert found.read_noise.value == pytest.approx(math.sqrt(4 - 1 / 12), rel=0.05)
+
     def test_flicker_and_prnu_do_not_count(self):
         rng = np.random.default_rng(0)
         light = 1000 * (1 + 0.02 * rng.standard_normal((200, 200))) * np.linspace(0.7, 1.3, 200)
@@ -180,6 +198,15 @@ def test_hot_pixels_are_found_and_heavy_tails_are_none():
     hot, excess = find_hot_pixels(mean.astype(np.float32), 2.19 / 4)
     assert sorted(hot[:, 0] * 400 + hot[:, 1]) == sorted(at)
     assert excess == pytest.approx(20, abs=4)
+
+
+def test_hot_pixels_in_clusters_leave_nothing_behind():
+    mean = np.full((24, 32), 100.0, np.float32)
+    hot = [(r, c) for r in range(8, 16) for c in range(10, 18)] + [(0, 0), (23, 31), (0, 2)]
+    at = np.array(hot)
+    mean[at[:, 0], at[:, 1]] = 900.0
+    assert (without_pixels(mean, at) == 100).all()
+    assert (mean[at[:, 0], at[:, 1]] == 900).all()
 
 
 class TestIntervals:
