@@ -19,6 +19,7 @@ from .flat_frames import FlatStatistics, flat_statistics
 from .frames import Frame
 from .gain_switch import GainLine, find_branches, fit_gain_line
 from .intervals import Estimate, from_frames, from_scatter
+from .masked_border import BorderEstimate, estimate_border
 from .photon_transfer import DARKS, PairPoint, PhotonTransfer, photon_transfer
 from .results import Calibration, DarkGroup, FlatGroup, IsoResult, ReadNoise
 from .row_column import banding, line_noise, naive_line_noise
@@ -74,11 +75,11 @@ def _conclude(
 ) -> Calibration:
     kinds = {g.iso: {h.kind for h in ordered.groups if h.iso == g.iso} for g in ordered.groups}
     isos = tuple(_at_iso(iso, darks, flats, kinds[iso]) for iso in sorted(kinds))
-    border = _border(records, ordered)
+    borders = _borders(records, ordered)
     rows = [r for r in isos if r.read is not None]
     if not rows and not any(r.kind == "dark" for r in records):
         rows = [r for r in isos if r.transfer is not None]
-    if not rows and border is None:
+    if not rows and not borders:
         raise ValueError(_nothing(isos, ordered))
     branches = _branches(rows)
     return Calibration(
@@ -91,7 +92,7 @@ def _conclude(
         frames=len(records),
         left_out=dict(sorted(ordered.left_out.items())),
         unpaired=ordered.unpaired,
-        border=border,
+        borders=borders,
     )
 
 
@@ -114,13 +115,14 @@ def _nothing(isos: Sequence[IsoResult], ordered: Sorted) -> str:
     return f"no profile can be made: read noise needs at least 2 dark frames at one ISO ({have}{left})"
 
 
-def _border(records: Sequence[Record], ordered: Sorted) -> np.ndarray | None:
-    """Return figures of masked borders, (n, 7): ISO, bias by site, read and row noise; a row per ISO."""
+def _borders(records: Sequence[Record], ordered: Sorted) -> tuple[BorderEstimate, ...]:
     found = [r for r in records if r.border.size and r.name not in ordered.left_out and not r.error]
-    figures = {r.name: r.border - np.append(ordered.sensor.black_of(r), (0, 0)) for r in found}
-    isos = sorted({r.iso for r in found})
-    rows = [[iso, *np.median([figures[r.name] for r in found if r.iso == iso], axis=0)] for iso in isos]
-    return np.array(rows) if rows else None
+    estimates = []
+    for iso in sorted({r.iso for r in found}):
+        own = [r for r in found if r.iso == iso]
+        blacks = np.array([ordered.sensor.black_of(r) for r in own])
+        estimates.append(estimate_border(iso, np.array([r.border for r in own]), blacks))
+    return tuple(estimates)
 
 
 def _gain_line(rows: Sequence[IsoResult]) -> GainLine | None:

@@ -93,7 +93,7 @@ def run(
         print(line)
     for name, reason in found.left_out.items():
         print(f"lrd calibrate: left out: {name}: {reason}", file=sys.stderr)
-    for name in found.unpaired:
+    for name in found.unpaired if found.measured else ():
         print(f"lrd calibrate: not used: {name}: no second frame like it", file=sys.stderr)
     print(f"profile: {target}" + (f"\nreport: {page}" if page else ""))
     return 1 if found.left_out else 0

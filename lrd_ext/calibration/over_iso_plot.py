@@ -39,17 +39,16 @@ def draw_over_iso(found: Calibration) -> Figure:
             ax.axvline(at, color="#888", ls=":", lw=1)
     departure.axhline(0, color="#888", lw=0.8)
     lit, dark = (any(getattr(r, w) for r in found.isos) for w in ("transfer", "read"))
+    both = any(r.transfer and r.read for r in found.isos)
     _finish(gain, found, "Gain and the line of each branch", "K [DN/e-]", lit)
     _finish(departure, found, "Gain against that line, 95 % intervals", "K / line - 1 [%]", lit)
     _finish(noise, found, "Noise of the darks", "standard deviation [DN]", dark)
-    _finish(electrons, found, "Read noise in electrons", "read noise [e-]", lit and dark)
+    _finish(electrons, found, "Read noise in electrons", "read noise [e-]", both)
     for ax in (gain, noise):
         plain_log(ax)
-    if lit and found.branches:
-        gain.legend(fontsize=8)
-    if dark:
-        noise.legend(fontsize=8)
-    if lit and dark:
+        if ax.get_legend_handles_labels()[0]:
+            ax.legend(fontsize=8)
+    if both:
         electrons.set_ylim(0, 1.1 * electrons.dataLim.y1)
     return figure
 

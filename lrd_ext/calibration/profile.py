@@ -57,7 +57,7 @@ def profile_dict(found: Calibration, name: str) -> dict[str, Any]:
         "cfa": sensor.cfa,
     }
     if not found.measured:
-        return data | _from_border(found)
+        return data | _from_borders(found)
     rows = [_row(r, fill) if r.read else _row_of_flats(r) for r in found.measured]
     return data | {
         "read": better_model(found),
@@ -166,20 +166,29 @@ def _law(rows: Sequence[dict[str, Any]], name: str) -> dict[str, float] | None:
     return {"slope": float(slope), "intercept": float(intercept), "spread": math.sqrt(about + frames)}
 
 
-def _from_border(found: Calibration) -> dict[str, Any]:
+def _from_borders(found: Calibration) -> dict[str, Any]:
     """Return rows of a first estimate from masked borders: Gaussian read noise and row noise, no K."""
-    assert found.border is not None
-    isos = [float(row[0]) for row in found.border]
+    rows = []
+    for b in found.borders:
+        figures = {"sigma_gaussian": b.read, "sigma_row": b.row}
+        row: dict[str, Any] = {"iso": b.iso} | {name: e.value for name, e in figures.items()}
+        rows.append(row | {"interval95": {name: [e.low, e.high] for name, e in figures.items()}})
     return {
         "read": "gaussian",
-        "rows": [{"iso": r[0], "sigma_gaussian": r[5], "sigma_row": r[6]} for r in found.border.tolist()],
-        "branches": [{"name": "all ISOs", "iso": [isos[0], isos[-1]]}],
-        "bias": [{"iso": r[0], "dn": r[1:5]} for r in found.border.tolist()],
-        "calibration": {"command": "lrd calibrate", "frames": found.frames, "left_out": dict(found.left_out)},
-        "notes": ["first estimate from masked borders, no darks", *verdict(found)],
+        "rows": rows,
+        "branches": [{"name": "all ISOs", "iso": [found.borders[0].iso, found.borders[-1].iso]}],
+        "bias": [{"iso": b.iso, "dn": [e.value for e in b.bias]} for b in found.borders],
+        "calibration": {
+            "command": "lrd calibrate",
+            "version": __version__,
+            "frames": found.frames,
+            "left_out": dict(found.left_out),
+            "borders": [{"iso": b.iso, "pictures": b.pictures} for b in found.borders],
+        },
+        "notes": list(verdict(found)),
         "doubtful": [
             {"field": f, "reason": "measured in the masked border of ordinary pictures, within single frames"}
-            for f in ("sigma_gaussian", "sigma_row")
+            for f in ("sigma_gaussian", "sigma_row", "bias")
         ],
     }
 

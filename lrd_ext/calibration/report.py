@@ -67,9 +67,10 @@ def _page(found: Calibration, profile: CameraProfile, figures: list[str]) -> str
     s = found.sensor
     title = f"Calibration of {escape(profile.name)}"
     black = ", ".join(f"{b:g}" for b in s.black)
+    camera = s.model if s.model.startswith(s.make) else f"{s.make} {s.model}"
     facts = (
-        f"{escape(s.make)} {escape(s.model)}, {escape(s.cfa)}, {s.shape[0]} x {s.shape[1]} pixels, "
-        f"black {black}, white {s.white:g}; {found.frames} frames. lrd_ext {__version__}"
+        f"{escape(camera)}, {escape(s.cfa)}, {s.shape[0]} x {s.shape[1]} pixels, "
+        f"black {black}, white {s.white:g}; frames: {found.frames}. lrd_ext {__version__}"
     )
     points = "".join(f"<li>{escape(line)}</li>" for line in verdict(found))
     tables = "".join(f"<h2>{escape(head)}</h2>{table}" for head, table in all_tables(found, profile))
@@ -77,5 +78,5 @@ def _page(found: Calibration, profile: CameraProfile, figures: list[str]) -> str
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f"<style>{_STYLE}</style></head><body><h1>{title}</h1><p>{facts}</p>"
         f'<h2>Verdict</h2><ul class="verdict">{points}</ul>{tables}'
-        f"<h2>Plots</h2>{''.join(figures)}</body></html>"
+        f"{'<h2>Plots</h2>' if figures else ''}{''.join(figures)}</body></html>"
     )

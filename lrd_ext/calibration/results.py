@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import dataclasses
 
-import numpy as np
-
 from .bad_frames import Sensor
 from .dark_frames import DarkStatistics
 from .emva1288 import LinearityError
 from .flat_frames import FlatStatistics
 from .gain_switch import GainLine
 from .intervals import Estimate
+from .masked_border import BorderEstimate
 from .photon_transfer import PhotonTransfer
 from .row_column import BandingLine
 from .tukey_lambda_fit import Agreement, TukeyLambdaFit
@@ -93,7 +92,7 @@ class Calibration:
     frames: int
     left_out: dict[str, str]
     unpaired: tuple[str, ...]
-    border: np.ndarray | None
+    borders: tuple[BorderEstimate, ...]
 
     def branch_of(self, result: IsoResult) -> int | None:
         """Return the number of the gain branch an ISO lies in, None where it makes no row."""

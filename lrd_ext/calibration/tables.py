@@ -36,6 +36,7 @@ def all_tables(found: Calibration, profile: CameraProfile) -> Iterator[tuple[str
         ("EMVA 1288", emva_table(found)),
         ("Steadiness, banding, hot pixels", steadiness_table(found)),
         ("Black-level error", bias_table(found)),
+        ("Black-level error in the masked border", border_table(found)),
     ):
         if rows:
             yield title, _html(head, rows)
@@ -194,8 +195,19 @@ def bias_table(found: Calibration) -> Table:
     return ["ISO", "exposure [s]", "darks", *labels], rows
 
 
+def border_table(found: Calibration) -> Table:
+    """Black-level error and noise in the masked borders of ordinary raws, where they have one."""
+    rows = [
+        [f"{b.iso:g}", str(b.pictures), *(_cell(e, "+.3f") for e in b.bias), _cell(b.read), _cell(b.row)]
+        for b in found.borders
+    ]
+    labels = [f"{label} [DN]" for label in site_labels(found.sensor.cfa)]
+    return ["ISO", "frames", *labels, "read noise [DN]", "row noise [DN]"], rows
+
+
 def left_out_table(found: Calibration) -> Table:
     """Names of frames that were not used, and why."""
     rows = [[escape(name), escape(reason)] for name, reason in found.left_out.items()]
-    rows += [[escape(name), "no second frame like it"] for name in found.unpaired]
+    if found.measured:
+        rows += [[escape(name), "no second frame like it"] for name in found.unpaired]
     return ["frame", "reason"], rows

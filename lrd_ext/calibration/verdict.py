@@ -44,7 +44,12 @@ def verdict(found: Calibration) -> tuple[str, ...]:
 
 def _summary(found: Calibration) -> Iterator[str]:
     if not found.measured:
-        yield "First estimate from masked borders: shoot darks and flats for a calibration."
+        pictures = sum(b.pictures for b in found.borders)
+        borders = (
+            "the masked border of 1 picture" if pictures == 1 else f"masked borders of {pictures} pictures"
+        )
+        yield f"First estimate from {borders}: black, read and row noise."
+        yield "K is unknown (null). Shoot darks and flats for a calibration."
         return
     known = [r for r in found.measured if r.transfer]
     if known:
@@ -85,7 +90,7 @@ def _sources_of_doubt(found: Calibration) -> Iterator[str]:
         if low < np.min(told) or high > np.max(told):
             rest = ": bias is against each file's own." if name == "black" else "."
             yield f"The files tell {name} levels from {low:g} to {high:g}, the profile the most common{rest}"
-    if found.unpaired:
+    if found.unpaired and found.measured:
         alone = len(found.unpaired)
         yield f"Not used, because without a second one like it: {alone} frame{'s' if alone > 1 else ''}."
     for line, (a, b) in zip(found.gain_lines, found.branches, strict=True):

@@ -58,6 +58,26 @@ def test_one_kind_of_frames_gives_what_it_can_with_a_report(
     assert load_profile(str(tmp_path / "cam.json")).dark_only == (kind == "dark")
 
 
+def test_darks_and_flats_of_different_isos(lrd, small_folder, tmp_path):
+    folder, levels = small_folder
+    table = (folder / "frames.csv").read_text()
+    iso = load_iso(table)
+    moved = [line.replace(f",dark,{iso},", ",dark,100,") for line in table.splitlines()]
+    (folder / "frames.csv").write_text("\n".join(moved))
+    code, out, _ = lrd(
+        "calibrate", folder, "-o", tmp_path / "cam.json", "--report", tmp_path / "r.html", *levels
+    )
+    assert code == 0
+    assert f"ISO {iso}: no dark frames." in out
+    profile = load_profile(str(tmp_path / "cam.json"))
+    assert [row.iso for row in profile.rows] == [100]
+    assert any(d.field == "K" for d in profile.doubtful)
+
+
+def load_iso(table):
+    return table.splitlines()[1].split(",")[2]
+
+
 def test_second_run_gives_the_same_bytes(lrd, small_folder, tmp_path):
     folder, levels = small_folder
     lrd("calibrate", folder, "-o", tmp_path / "cam.json", *levels)
@@ -113,9 +133,14 @@ def test_masked_border_of_an_ordinary_raw_is_a_first_estimate(lrd, tmp_path):
     )
     assert code == 0
     assert "masked border" in out
+    assert "K is unknown (null)" in out
     profile = load_profile(str(tmp_path / "cam.json"))
     assert profile.dark_only
     assert profile.rows[0].sigma_gaussian == pytest.approx(16.5, rel=0.1)
+    low, high = profile.rows[0].interval95["sigma_gaussian"]
+    assert low < profile.rows[0].sigma_gaussian < high < 1.02 * low
+    black = [2056 + dn for dn in profile.bias[0].dn]
+    assert black == pytest.approx([2047.4, 2047.4, 2050.5, 2050.3], abs=0.2)
 
 
 @pytest.mark.parametrize(
