@@ -15,14 +15,13 @@ from lrd_ext.version import __version__
 
 from .gain_switch import GainLine
 from .intervals import Estimate
+from .laws import FittedLaw, fit_law
 from .results import FEW_DARKS, Calibration, IsoResult
 from .tukey_lambda_fit import PPCC_BRACKET
 from .verdict import better_model, verdict
 
 #: Digits kept in the file: far beyond what any calibration can tell.
 DIGITS = 9
-_LAWS = ("sigma_gaussian", "sigma_tukey_lambda", "sigma_row", "sigma_col")
-_SOFT = 1e-9
 
 
 def profile_of(found: Calibration, name: str, shading: dict[str, Any] | None = None) -> CameraProfile:
@@ -148,22 +147,29 @@ def _branch(found: Calibration, rows: Sequence[dict[str, Any]], index: int) -> d
         return branch
     if line is not None:
         branch["K"] = {"per_iso": line.per_iso, "offset": line.offset, "jitter": min(line.misfit, 0.5)}
-    laws = {n: law for n in _LAWS if (law := _law(own, n)) is not None}
+    laws = {
+        name: {"slope": law.slope.value, "intercept": law.intercept.value, "spread": law.spread}
+        for name, law in laws_of(found, index).items()
+    }
     return branch | ({"laws": laws} if laws else {})
 
 
-def _law(rows: Sequence[dict[str, Any]], name: str) -> dict[str, float] | None:
-    """Fit ln(sigma) = slope*ln(K) + intercept; spread is that of rows about it and of frames in a row."""
-    good = [row for row in rows if row.get(name, 0.0) > 0]
-    if len(good) < 2 or len(good) < len(rows):
-        return None
-    x, y = np.log([row["K"] for row in good]), np.log([row[name] for row in good])
-    if np.ptp(x) < _SOFT:
-        return None
-    slope, intercept = np.polyfit(x, y, 1)
-    about = float(((y - slope * x - intercept) ** 2).sum()) / max(len(good) - 2, 1)
-    frames = float(np.mean([(row.get("spread", {}).get(name, 0.0) / row[name]) ** 2 for row in good]))
-    return {"slope": float(slope), "intercept": float(intercept), "spread": math.sqrt(about + frames)}
+def laws_of(found: Calibration, index: int) -> dict[str, FittedLaw]:
+    """Fit the laws of a branch, by the name of the sigma; none without K at every ISO."""
+    first, last = found.branches[index]
+    rows, fill = found.measured[first : last + 1], _gain_fill(found)
+    gains = [r.transfer.K.value if r.transfer else fill.get(r.iso) for r in rows]
+    reads = [r.read for r in rows if r.read is not None]
+    known = [K for K in gains if K is not None]
+    if len(known) < len(rows) or len(reads) < len(rows):
+        return {}
+    sigmas = {
+        "sigma_gaussian": [read.gaussian for read in reads],
+        "sigma_tukey_lambda": [read.tukey_lambda.scale for read in reads],
+        "sigma_row": [read.row for read in reads],
+        "sigma_col": [read.col for read in reads],
+    }
+    return {name: law for name, own in sigmas.items() if (law := fit_law(known, own)) is not None}
 
 
 def _from_borders(found: Calibration) -> dict[str, Any]:
@@ -207,6 +213,13 @@ def _account(found: Calibration) -> dict[str, Any]:
             for a, b in zip(found.branches, found.branches[1:], strict=False)
         ],
         "gain_lines": [_account_of_line(line) for line in found.gain_lines],
+        "laws": [
+            {
+                name: {"slope": law.slope.to_dict(), "intercept": law.intercept.to_dict()}
+                for name, law in laws_of(found, i).items()
+            }
+            for i in range(len(found.branches))
+        ],
         "by_iso": [_account_of(r) for r in found.isos],
         "bias_interval95": [
             {

@@ -9,9 +9,11 @@ from html import escape
 import numpy as np
 
 from lrd_ext.profiles import CameraProfile
+from lrd_ext.profiles.figures import SIGMAS
 from lrd_ext.raw import site_labels
 
 from .intervals import Estimate
+from .profile import laws_of
 from .results import Calibration, IsoResult
 from .row_column import BandingLine
 
@@ -30,7 +32,7 @@ def all_tables(found: Calibration, profile: CameraProfile) -> Iterator[tuple[str
     for title, (head, rows) in (
         ("Figures with 95 % intervals", figures_table(profile)),
         ("Frames left out", left_out_table(found)),
-        ("Gain over ISO by branch", branches_table(found, profile)),
+        ("Gain over ISO by branch", branches_table(found)),
         ("Which model of read noise", models_table(found)),
         ("Sites against each other", sites_table(found)),
         ("EMVA 1288", emva_table(found)),
@@ -72,24 +74,21 @@ def figures_table(profile: CameraProfile) -> Table:
     return ["ISO", *(title for _, title in _FIGURES)], rows
 
 
-def branches_table(found: Calibration, profile: CameraProfile) -> Table:
+def branches_table(found: Calibration) -> Table:
     """The line of K over ISO in every gain branch, how well K follows it, and the laws sampling uses."""
     rows = []
-    for line, branch in zip(found.gain_lines, profile.branches, strict=False):
+    for i, (line, (first, last)) in enumerate(zip(found.gain_lines, found.branches, strict=True)):
         if line is None:
             continue
-        laws = "<br>".join(
-            f"{escape(name)}: slope {law.slope:.3f}, spread {law.spread:.3f}"
-            for name, law in branch.laws.items()
-        )
-        ends = f"{escape(branch.name)}<br><small>ISO {branch.iso[0]:g} to {branch.iso[1]:g}</small>"
+        ends = f"{found.measured[first].iso:g} to {found.measured[last].iso:g}"
         offset = _cell(line.offset_estimate) if line.offset else "none needed"
         test = f"{line.p:.3g}" if line.tested else "too few ISOs"
-        rows.append(
-            [ends, _cell(line.per_iso_estimate), offset, f"{line.misfit:.2%}", test, laws or "-"],
-        )
-    head = ["branch", "K/ISO [DN/e-]", "offset [DN/e-]", "largest departure", "chance of such departures"]
-    return [*head, "ln sigma over ln K"], rows
+        laws = laws_of(found, i)
+        slopes = [_cell(laws[name].slope if name in laws else None, ".3f") for name in SIGMAS]
+        rows.append([ends, _cell(line.per_iso_estimate), offset, f"{line.misfit:.2%}", test, *slopes])
+    head = ["ISO", "K/ISO [DN/e-]", "offset [DN/e-]", "largest departure", "chance of such departures"]
+    names = ("read std", "Tukey-lambda scale", "row", "column")
+    return [*head, *(f"ln {name} over ln K: slope" for name in names)], rows
 
 
 def models_table(found: Calibration) -> Table:

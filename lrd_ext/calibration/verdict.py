@@ -53,8 +53,8 @@ def _summary(found: Calibration) -> Iterator[str]:
         return
     known = [r for r in found.measured if r.transfer]
     if known:
-        half = max(_half_width(r.transfer.K) for r in known if r.transfer)
-        yield f"K is known at {len(known)} of {len(found.measured)} ISOs, within {half:.1%} or better."
+        half, all_isos = max(_half_width(r.transfer.K) for r in known if r.transfer), len(found.measured)
+        yield f"K is known at {len(known)} of {all_isos} ISOs, within {100 * half:.2g} % or better."
     else:
         yield "K is unknown (null): without usable pairs of flats the profile has no shot noise."
     if not any(r.read for r in found.measured):
@@ -67,7 +67,7 @@ def _summary(found: Calibration) -> Iterator[str]:
     )
     name = "the Tukey-lambda distribution" if model == "tukey_lambda" else "the Gaussian"
     half = max(_half_width(r.read.gaussian) for r in found.measured if r.read)
-    yield f"Read noise is known within {half:.1%} or better."
+    yield f"Read noise is known within {100 * half:.2g} % or better."
     little = " There is little between them." if abs(g - t) < NEAR * max(g, t) or max(g, t) < 1e-3 else ""
     yield f"Use {name} for it: KLD {t:.2g} nats with Tukey-lambda, {g:.2g} with the Gaussian.{little}"
     if min(g, t) > POOR:
@@ -97,8 +97,23 @@ def _sources_of_doubt(found: Calibration) -> Iterator[str]:
         if line and line.misfit > BENT and line.p < SUSPICION:
             ends = f"ISO {found.measured[a].iso:g} to {found.measured[b].iso:g}"
             yield f"K is not proportional to ISO within {ends}: off by up to {line.misfit:.1%}."
+    yield from _raised_darks(found)
     for r in found.isos:
         yield from (f"ISO {r.iso:g}: {text}" for text in _at(r))
+
+
+def _raised_darks(found: Calibration) -> Iterator[str]:
+    """Name darks of another exposure time that lie well above those the figures come from."""
+    for r in found.measured:
+        for g in found.darks if r.dark and r.read else ():
+            assert r.dark is not None
+            assert r.read is not None
+            over = float(np.mean([a.value - b.value for a, b in zip(g.bias, r.dark.bias, strict=True)]))
+            if g.iso == r.iso and over > max(3 * r.read.gaussian.value, 3.0):
+                times = (
+                    f"darks of {g.exposure_s:g} s lie {over:.0f} DN above those of {r.dark.exposure_s:g} s"
+                )
+                yield f"ISO {r.iso:g}: {times}: dark current, or light."
 
 
 def _bend(transfer: PhotonTransfer) -> str:
@@ -108,7 +123,7 @@ def _bend(transfer: PhotonTransfer) -> str:
         return "points scatter about the line: were the flats defocused, the light and the tripod steady?"
     if bend < 0:
         cause = "charge shared by neighbours in bright light, or saturation. Shoot the flats darker to tell"
-        return f"it bends down by {-bend:.1%} at the top, which the interval of K leaves out: {cause}."
+        return f"it bends down by {-bend:.1%} at the top (the interval of K does not cover that): {cause}."
     return f"it bends up by {bend:.1%} at the top: light that flickers or texture that moved. Shoot again."
 
 

@@ -196,6 +196,11 @@ class TestVerdict:
         assert line.amplitude == pytest.approx(2, rel=0.1)
         assert any("banding every 8.0 rows" in text for text in verdict(found))
 
+    def test_darks_of_another_time_that_lie_higher_are_named(self, frames):
+        higher = [changed(f, mosaic=f.load().mosaic + np.uint16(40), exposure_s=30.0) for f in frames[8:12]]
+        found = calibrate([*frames[:8], *higher])
+        assert any("darks of 30 s lie 40 DN above those of 0.01 s" in text for text in verdict(found))
+
     def test_drift_is_named(self, frames):
         drifting = [changed(f, mosaic=f.load().mosaic + np.uint16(k // 5)) for k, f in enumerate(frames[:16])]
         assert any("drifted" in text for text in verdict(calibrate(drifting)))

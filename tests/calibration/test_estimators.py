@@ -12,6 +12,7 @@ from lrd_ext.calibration.dark_frames import without_pixels
 from lrd_ext.calibration.gain_switch import find_branches, fit_gain_line
 from lrd_ext.calibration.hot_pixels import find_hot_pixels
 from lrd_ext.calibration.intervals import from_error, from_frames, from_scatter
+from lrd_ext.calibration.laws import fit_law
 from lrd_ext.calibration.masked_border import estimate_border, measure_border
 from lrd_ext.calibration.photon_transfer import DARKS, PairPoint, pair_point, photon_transfer
 from lrd_ext.calibration.row_column import (
@@ -239,3 +240,28 @@ def test_masked_border_gives_levels_and_noise_with_intervals():
 
 def test_picture_without_border_has_no_figures():
     assert measure_border(None).size == 0
+
+
+class TestLaw:
+    def test_intervals_of_slope_and_intercept_hold_the_truth(self):
+        rng = np.random.default_rng(3)
+        K, hits = np.array([0.1, 0.2, 0.4, 0.8, 1.6, 3.2]), []
+        for _ in range(200):
+            sigma = np.exp(0.8 * np.log(K) + 1.2 + rng.normal(0, 0.03, len(K)))
+            law = fit_law(list(K), [from_error(s, 0.001 * s, 0.002 * s) for s in sigma])
+            hits.append(
+                [law.slope.low <= 0.8 <= law.slope.high, law.intercept.low <= 1.2 <= law.intercept.high]
+            )
+        # Binomial: 95 % of 200 lies between 180 and 198 in 99 of 100 cases.
+        assert ((np.sum(hits, axis=0) >= 180) & (np.sum(hits, axis=0) <= 198)).all()
+
+    def test_two_isos_take_their_interval_from_the_sigmas(self):
+        law = fit_law([1.0, 2.0], [from_error(1.0, 0.01), from_error(2.0, 0.02)])
+        assert law.slope.value == pytest.approx(1)
+        assert law.slope.high - law.slope.low == pytest.approx(
+            2 * 1.96 * 0.01 * math.sqrt(2) / math.log(2), rel=1e-3
+        )
+
+    def test_no_law_without_noise_or_change_of_gain(self):
+        assert fit_law([1.0, 2.0], [from_error(0.0, 0.01), from_error(2.0, 0.02)]) is None
+        assert fit_law([1.0, 1.0], [from_error(1.0, 0.01), from_error(2.0, 0.02)]) is None
