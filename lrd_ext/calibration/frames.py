@@ -26,17 +26,26 @@ _FOLDERS = {"dark": "dark", "darks": "dark", "flat": "flat", "flats": "flat"}
 _NOT_RAW = (
     ".jpg",
     ".jpeg",
+    ".heic",
     ".png",
     ".txt",
     ".csv",
     ".json",
     ".html",
     ".xmp",
+    ".pp3",
+    ".dop",
     ".md",
+    ".log",
+    ".pdf",
+    ".zip",
     ".npz",
     ".npy",
+    ".safetensors",
+    ".thm",
     ".mov",
     ".mp4",
+    ".wav",
 )
 
 

@@ -113,6 +113,35 @@ def test_raw_files_are_sorted_by_exif_and_level(lrd, tmp_path, camera):
     assert (profile.make, profile.model) == ("Maker", "Model")
 
 
+def test_outputs_among_the_raw_files_are_no_frames(lrd, tmp_path, camera):
+    for k, mosaic in enumerate(camera.draw(1, 0.0, 3, 0)):
+        _write_dng(tmp_path / f"d{k}.dng", mosaic, camera, camera.truth.isos[1], 0.01)
+    runs = [
+        lrd("calibrate", tmp_path, "-o", tmp_path / "cam.json", "--report", tmp_path / "cam.html")
+        for _ in range(2)
+    ]
+    assert runs[0] == runs[1]
+    assert runs[1][0] == 0
+
+
+def test_folders_tell_darks_from_flats_whatever_their_level(lrd, tmp_path, camera):
+    iso = camera.truth.isos[1]
+    for kind in ("darks", "Flat"):
+        (tmp_path / "raws" / kind).mkdir(parents=True)
+    raised = np.uint16(0.02 * camera.truth.white)  # by its level it would be a flat
+    for k, mosaic in enumerate(camera.draw(1, 0.0, 4, 0)):
+        _write_dng(tmp_path / f"raws/darks/{k}.dng", mosaic + raised, camera, iso, 8.0)
+    for j, level in enumerate((0.004, 0.3, 0.5, 0.7)):  # the first by its level a dark
+        for k, mosaic in enumerate(camera.draw(1, level, 2, 100 + 10 * j)):
+            _write_dng(tmp_path / f"raws/Flat/{j}{k}.dng", mosaic, camera, iso, level)
+    assert lrd("calibrate", tmp_path / "raws", "-o", tmp_path / "cam.json")[0] == 0
+    profile = load_profile(str(tmp_path / "cam.json"))
+    assert [(b.iso, b.exposure_s) for b in profile.black_level_error] == [(iso, 8.0)]
+    truth = camera.truth.bias[1] + float(raised)
+    assert profile.bias[0].dn == pytest.approx(tuple(truth), abs=0.5)
+    assert pytest.approx(camera.truth.rows[1]["K"], rel=0.03) == profile.rows[0].K
+
+
 def _write_dng(path, mosaic, camera, iso, exposure):
     t = camera.truth
     levels = {"cfa": "RGGB", "black": np.full(4, t.black), "white": t.white}
