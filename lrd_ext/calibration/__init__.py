@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a folder of dark and flat frames to a camera profile with intervals."""
 
-from .calibrate import Calibration, calibrate
+from .calibrate import calibrate
 from .frames import Frame, Levels, Picture, find_frames
 from .profile import profile_of
+from .results import Calibration
 from .verdict import verdict
 
 __all__ = [

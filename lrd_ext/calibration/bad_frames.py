@@ -6,6 +6,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -18,11 +19,18 @@ LIGHT_ABOVE = 0.05
 #: Flats within this relative difference are of one level.
 SAME_LEVEL = 0.04
 WRONG_RATE = 0.15
+#: Files of one camera tell black levels within this share of white of each other (masked pixels, ISO) ...
+BLACK_WITHIN = 0.02
+#: ... and white levels within this: 12 and 14 bits lie farther apart.
+WHITE_WITHIN = 0.2
 
 
 @dataclasses.dataclass(frozen=True)
 class Sensor:
-    """What all frames share: levels [raw DN], phase, size and names."""
+    """What all frames share: levels [raw DN], phase, size and names.
+
+    ``black`` and ``white`` are what most files tell; ``blacks`` and ``whites`` the lowest and highest told.
+    """
 
     black: tuple[float, ...]
     white: float
@@ -30,11 +38,21 @@ class Sensor:
     shape: tuple[int, int]
     make: str
     model: str
+    blacks: tuple[float, float]
+    whites: tuple[float, float]
 
     @property
     def range_dn(self) -> float:
         """White minus mean black."""
         return self.white - float(np.mean(self.black))
+
+    def black_of(self, r: Record) -> np.ndarray:
+        """Return the black level by site of one frame (4,), raw DN: its own where its file tells one."""
+        return np.array(self.black if r.black is None else r.black)
+
+    def above_black(self, r: Record) -> float:
+        """Return the level of a frame above its black, DN."""
+        return r.level - float(self.black_of(r).mean())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +73,19 @@ class Group:
     def level(self) -> float:
         """Median level, raw DN."""
         return float(np.median([r.level for r in self.frames]))
+
+    def above_black(self, sensor: Sensor) -> float:
+        """Return the median level above black, DN."""
+        return float(np.median([sensor.above_black(r) for r in self.frames]))
+
+    def black(self, sensor: Sensor) -> np.ndarray:
+        """Return the median black level by site, (4,), raw DN."""
+        return np.median([sensor.black_of(r) for r in self.frames], axis=0)
+
+    @property
+    def white(self) -> float:
+        """Lowest white level any of the frames tells, raw DN."""
+        return min(r.white for r in self.frames)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,23 +128,36 @@ def sort_frames(records: Sequence[Record]) -> Sorted:
 
 
 def _key(r: Record, sensor: Sensor) -> tuple[str, float, float]:
-    dark = r.level - np.mean(sensor.black) < DARK_BELOW * sensor.range_dn
+    dark = sensor.above_black(r) < DARK_BELOW * sensor.range_dn
     return r.kind or ("dark" if dark else "flat"), r.iso, float(f"{r.exposure_s:.4g}")
 
 
 def _of_one_camera(good: list[Record], out: dict[str, str]) -> list[Record]:
     for what in ("make", "model", "shape", "cfa", "white", "black"):
-        common = collections.Counter(getattr(r, what) for r in good).most_common(1)[0][0]
+        common = _most_common(good, what)
         for r in good:
-            if getattr(r, what) != common:
+            if not _alike(what, getattr(r, what), common, r.white):
                 out[r.name] = f"{what} is {getattr(r, what)}, that of the others {common}"
         good = [r for r in good if r.name not in out]
     return good
 
 
+def _most_common(good: Sequence[Record], what: str) -> Any:
+    return collections.Counter(getattr(r, what) for r in good).most_common(1)[0][0]
+
+
+def _alike(what: str, own: Any, common: Any, white: float) -> bool:
+    """Tell whether a frame may be of the camera of the others: levels move a little with ISO and file."""
+    if what == "white":
+        return abs(own - common) <= WHITE_WITHIN * common
+    if what == "black" and own is not None and common is not None:
+        return max(abs(a - b) for a, b in zip(own, common, strict=True)) <= BLACK_WITHIN * white
+    return bool(own == common)
+
+
 def _sensor(good: list[Record]) -> Sensor:
     first = good[0]
-    black = first.black
+    black, white = _most_common(good, "black"), _most_common(good, "white")
     if black is None:
         darks = sorted((r.exposure_s, r.iso, i) for i, r in enumerate(good) if r.kind == "dark")
         if not darks:
@@ -121,10 +165,20 @@ def _sensor(good: list[Record]) -> Sensor:
         chosen = [good[i].means for t, iso, i in darks if (t, iso) == darks[0][:2]]
         # Shared by all sites: what sites differ by is bias, and belongs in the table.
         black = (float(np.round(np.median(chosen))),) * 4
-    sides = tuple(black) * 4 if len(black) == 1 else tuple(black)
-    if max(sides) >= first.white:
-        raise ValueError(f"black must be below white, got {max(sides):g} and {first.white:g}")
-    return Sensor(sides, first.white, first.cfa, first.shape, first.make, first.model)
+    if max(black) >= white:
+        raise ValueError(f"black must be below white, got {max(black):g} and {white:g}")
+    told = [b for r in good for b in (r.black or black)]
+    whites = [r.white for r in good]
+    return Sensor(
+        tuple(black),
+        white,
+        first.cfa,
+        first.shape,
+        first.make,
+        first.model,
+        (min(told), max(told)),
+        (min(whites), max(whites)),
+    )
 
 
 def _spread(values: np.ndarray) -> float:
@@ -132,10 +186,9 @@ def _spread(values: np.ndarray) -> float:
 
 
 def _steady_darks(members: list[Record], sensor: Sensor, out: dict[str, str]) -> list[Record]:
-    black = float(np.mean(sensor.black))
     for r in members:
-        if r.level - black > LIGHT_ABOVE * sensor.range_dn:
-            out[r.name] = f"a dark with light: {r.level - black:.0f} DN above black. Put the cap on"
+        if sensor.above_black(r) > LIGHT_ABOVE * sensor.range_dn:
+            out[r.name] = f"a dark with light: {sensor.above_black(r):.0f} DN above black. Put the cap on"
     members = [r for r in members if r.name not in out]
     return _steady(members, out, "a light leak, or another exposure", lambda std, level: 0.3 * std)
 
@@ -173,11 +226,10 @@ def _steady(
 
 def _levels(members: list[Record], sensor: Sensor) -> list[list[Record]]:
     """Split flats of one ISO and exposure where the light was changed between them."""
-    black = float(np.mean(sensor.black))
     ordered = sorted(members, key=lambda r: r.level)
     levels: list[list[Record]] = []
     for r in ordered:
-        if levels and r.level - levels[-1][-1].level <= SAME_LEVEL * max(r.level - black, 1.0):
+        if levels and r.level - levels[-1][-1].level <= SAME_LEVEL * max(sensor.above_black(r), 1.0):
             levels[-1].append(r)
         else:
             levels.append([r])
@@ -188,21 +240,17 @@ def _wrong_exposures(
     unpaired: list[Record], groups: list[Group], sensor: Sensor, out: dict[str, str]
 ) -> list[Record]:
     """Name lone flats whose level is not what their exposure gives; return the other lone ones."""
-    black = float(np.mean(sensor.black))
     alone = []
     for r in unpaired:
-        rates = [(g.level - black) / g.exposure_s for g in groups if g.kind == "flat" and g.iso == r.iso]
+        rates = [g.above_black(sensor) / g.exposure_s for g in groups if g.kind == "flat" and g.iso == r.iso]
         rate = float(np.median(rates)) if len(rates) > 1 else 0.0
         # Only where exposure tells the level: a lamp dimmed between levels breaks the proportion.
-        expected = (
-            rate * r.exposure_s if rate > 0 and _spread(np.array(rates)) < 0.1 * rate else r.level - black
-        )
-        off = abs(r.level - black - expected)
+        level = sensor.above_black(r)
+        expected = rate * r.exposure_s if rate > 0 and _spread(np.array(rates)) < 0.1 * rate else level
+        off = abs(level - expected)
         if off > max(WRONG_RATE * expected, 0.005 * sensor.range_dn) and r.level < 0.9 * sensor.white:
-            factor = (r.level - black) / expected
-            out[r.name] = (
-                f"{factor:.2f} times the level its exposure should give: wrong exposure or other light"
-            )
+            factor = f"{level / expected:.2f}"
+            out[r.name] = f"{factor} times the level its exposure should give: wrong exposure or other light"
         else:
             alone.append(r)
     return alone

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hashlib
 import math
@@ -20,92 +19,18 @@ from .flat_frames import FlatStatistics, flat_statistics
 from .frames import Frame
 from .gain_switch import GainLine, find_branches, fit_gain_line
 from .intervals import Estimate, from_frames, from_scatter
+from .masked_border import BorderEstimate, estimate_border
 from .photon_transfer import DARKS, PairPoint, PhotonTransfer, photon_transfer
-from .row_column import BandingLine, banding, line_noise, naive_line_noise
+from .results import Calibration, DarkGroup, FlatGroup, IsoResult, ReadNoise
+from .row_column import banding, line_noise, naive_line_noise
 from .statistics_store import Arrays, StatisticsStore
 from .survey import Record, look_at
-from .tukey_lambda_fit import Agreement, TukeyLambdaFit, agreement, fit_tukey_lambda, ppcc_shape
+from .tukey_lambda_fit import agreement, fit_tukey_lambda, ppcc_shape
 
 #: Groups up to this size are read from disk once and held while they are measured, bytes.
 HELD = 400_000_000
-#: Below this many darks the shape of the distribution is not to be trusted.
-FEW_DARKS = 8
 
 Progress = Callable[[str], None]
-
-
-@dataclasses.dataclass(frozen=True)
-class DarkGroup:
-    """Darks of one ISO and exposure time and what was kept of them."""
-
-    iso: float
-    exposure_s: float
-    statistics: DarkStatistics
-    bias: tuple[Estimate, ...]
-    drift: Estimate | None
-
-
-@dataclasses.dataclass(frozen=True)
-class ReadNoise:
-    """Figures of one ISO from its darks, DN; ``pixel`` (4,) is sigma_gaussian by site."""
-
-    gaussian: Estimate
-    tukey_lambda: TukeyLambdaFit
-    row: Estimate
-    col: Estimate
-    naive_row: float
-    pixel: tuple[float, ...]
-    dsnu: Estimate
-    dsnu_white: Estimate
-    models: dict[str, Agreement]
-    ppcc: tuple[float, float]
-    banding_rows: tuple[BandingLine, ...]
-    banding_cols: tuple[BandingLine, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class FlatGroup:
-    """Flats of one ISO and level of light, and what was kept of them."""
-
-    iso: float
-    exposure_s: float
-    name: str
-    statistics: FlatStatistics
-
-
-@dataclasses.dataclass(frozen=True)
-class IsoResult:
-    """All that is known at one ISO; None for what could not be had, and ``missing`` says why."""
-
-    iso: float
-    dark: DarkGroup | None
-    read: ReadNoise | None
-    transfer: PhotonTransfer | None
-    flats: tuple[FlatGroup, ...]
-    prnu: Estimate | None
-    prnu_all: Estimate | None
-    linearity: LinearityError | None
-    missing: tuple[str, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Calibration:
-    """A camera's calibration: the sensor, figures by ISO, black level of every group of darks, branches."""
-
-    sensor: Sensor
-    isos: tuple[IsoResult, ...]
-    darks: tuple[DarkGroup, ...]
-    branches: tuple[tuple[int, int], ...]
-    gain_lines: tuple[GainLine | None, ...]
-    frames: int
-    left_out: dict[str, str]
-    unpaired: tuple[str, ...]
-    border: np.ndarray | None
-
-    @property
-    def measured(self) -> tuple[IsoResult, ...]:
-        """ISOs with read noise: the rows of the profile; ``branches`` counts in these."""
-        return tuple(result for result in self.isos if result.read is not None)
 
 
 def _silent(event: str) -> None:
@@ -149,28 +74,36 @@ def _conclude(
     ordered: Sorted, darks: list[DarkGroup], flats: list[FlatGroup], records: Sequence[Record]
 ) -> Calibration:
     kinds = {g.iso: {h.kind for h in ordered.groups if h.iso == g.iso} for g in ordered.groups}
-    isos = tuple(_at_iso(iso, darks, flats, ordered.sensor, kinds[iso]) for iso in sorted(kinds))
-    border = _border(records, ordered.left_out)
+    isos = tuple(_at_iso(iso, darks, flats, kinds[iso]) for iso in sorted(kinds))
+    borders = _borders(records, ordered)
     rows = [r for r in isos if r.read is not None]
-    if not rows and border is None:
+    if not rows and not any(r.kind == "dark" for r in records):
+        rows = [r for r in isos if r.transfer is not None]
+    if not rows and not borders:
         raise ValueError(_nothing(isos, ordered))
-    branches: list[tuple[int, int]] = []
-    if rows:
-        known = all(r.transfer is not None for r in rows)
-        gains = [r.transfer.K.value for r in rows if r.transfer is not None] if known else None
-        sigmas = [max(r.read.gaussian.value, 1e-3) for r in rows if r.read is not None]
-        branches = find_branches([r.iso for r in rows], sigmas, gains)
+    branches = _branches(rows)
     return Calibration(
         sensor=ordered.sensor,
         isos=isos,
+        measured=tuple(rows),
         darks=tuple(darks),
         branches=tuple(branches),
         gain_lines=tuple(_gain_line(rows[a : b + 1]) for a, b in branches),
         frames=len(records),
         left_out=dict(sorted(ordered.left_out.items())),
         unpaired=ordered.unpaired,
-        border=border,
+        borders=borders,
     )
+
+
+def _branches(rows: Sequence[IsoResult]) -> list[tuple[int, int]]:
+    """Split the rows where the gain switches; without darks there is no telling."""
+    sigmas = [max(r.read.gaussian.value, 1e-3) for r in rows if r.read is not None]
+    if not sigmas:
+        return [(0, len(rows) - 1)] if rows else []
+    known = all(r.transfer is not None for r in rows)
+    gains = [r.transfer.K.value for r in rows if r.transfer is not None] if known else None
+    return find_branches([r.iso for r in rows], sigmas, gains)
 
 
 def _nothing(isos: Sequence[IsoResult], ordered: Sorted) -> str:
@@ -182,12 +115,14 @@ def _nothing(isos: Sequence[IsoResult], ordered: Sorted) -> str:
     return f"no profile can be made: read noise needs at least 2 dark frames at one ISO ({have}{left})"
 
 
-def _border(records: Sequence[Record], left_out: dict[str, str]) -> np.ndarray | None:
-    """Return figures of masked borders, (n, 7): ISO, black by site, read and row noise; a row per ISO."""
-    found = [r for r in records if r.border.size and r.name not in left_out and not r.error]
-    isos = sorted({r.iso for r in found})
-    rows = [[iso, *np.median([r.border for r in found if r.iso == iso], axis=0)] for iso in isos]
-    return np.array(rows) if rows else None
+def _borders(records: Sequence[Record], ordered: Sorted) -> tuple[BorderEstimate, ...]:
+    found = [r for r in records if r.border.size and r.name not in ordered.left_out and not r.error]
+    estimates = []
+    for iso in sorted({r.iso for r in found}):
+        own = [r for r in found if r.iso == iso]
+        blacks = np.array([ordered.sensor.black_of(r) for r in own])
+        estimates.append(estimate_border(iso, np.array([r.border for r in own]), blacks))
+    return tuple(estimates)
 
 
 def _gain_line(rows: Sequence[IsoResult]) -> GainLine | None:
@@ -213,7 +148,7 @@ def _same(frame: np.ndarray) -> np.ndarray:
 
 
 def _identity(group: Group, sensor: Sensor) -> str:
-    return f"{sensor.black} {sensor.white} {[r.identity for r in group.frames]}"
+    return f"{group.black(sensor).tolist()} {group.white} {[r.identity for r in group.frames]}"
 
 
 def _dark_group(
@@ -230,7 +165,7 @@ def _dark_group(
     for scalar, kind in (("bin_width", float), ("height", int), ("width", int)):
         fields[scalar] = kind(fields[scalar])
     statistics = DarkStatistics(**fields)
-    over = statistics.site_means - np.array(sensor.black)
+    over = statistics.site_means - np.array([sensor.black_of(r) for r in group.frames])
     bias = tuple(from_scatter(over[:, site]) for site in range(4))
     return DarkGroup(group.iso, group.exposure_s, statistics, bias, _drift(over.mean(axis=1)))
 
@@ -258,14 +193,17 @@ def _flat_group(
     own = _best_darks(group.iso, darks)
     hot = own.statistics.hot if own else None
 
+    black = group.black(sensor)
+
     def measure() -> Arrays:
-        found = flat_statistics(_reads(group, loads, sensor), np.array(sensor.black), sensor.white, hot)
+        found = flat_statistics(_reads(group, loads, sensor), black, group.white, hot)
         return {name: np.asarray(value) for name, value in vars(found).items()}
 
     of_darks = "" if hot is None else hashlib.sha256(hot.tobytes()).hexdigest()
     kept = store.remember("flats", _identity(group, sensor) + of_darks, measure)
     statistics = FlatStatistics(kept["pairs"], kept["spatial"], kept["spatial_white"], int(kept["frames"]))
-    return FlatGroup(group.iso, group.exposure_s, group.name, statistics)
+    range_dn = group.white - float(black.mean())
+    return FlatGroup(group.iso, group.exposure_s, group.name, range_dn, statistics)
 
 
 def _best_darks(iso: float, darks: Sequence[DarkGroup]) -> DarkGroup | None:
@@ -274,9 +212,7 @@ def _best_darks(iso: float, darks: Sequence[DarkGroup]) -> DarkGroup | None:
     return max(own, key=lambda g: (g.statistics.frames, -g.exposure_s), default=None)
 
 
-def _at_iso(
-    iso: float, darks: Sequence[DarkGroup], flats: Sequence[FlatGroup], sensor: Sensor, kinds: set[str]
-) -> IsoResult:
+def _at_iso(iso: float, darks: Sequence[DarkGroup], flats: Sequence[FlatGroup], kinds: set[str]) -> IsoResult:
     dark = _best_darks(iso, darks)
     lit = tuple(g for g in flats if g.iso == iso)
     missing = []
@@ -285,7 +221,7 @@ def _at_iso(
     transfer: PhotonTransfer | str = "no pairs of flats, so K is unknown"
     if lit:
         points = [p for g in lit for p in g.statistics.points(g.name)]
-        transfer = photon_transfer(points, sensor.range_dn, _dark_points(dark))
+        transfer = photon_transfer(points, min(g.range_dn for g in lit), _dark_points(dark))
     if isinstance(transfer, str):
         missing.append(transfer)
     K = transfer if isinstance(transfer, PhotonTransfer) else None
@@ -323,11 +259,8 @@ def _read_noise(d: DarkStatistics) -> ReadNoise:
     kurtosis = _excess_kurtosis(hist.total, hist.centres)
     pixel = float(d.pixel.mean())
     free = max(d.frames - 1, 1) * (d.height - 1) * (d.width - 1)
-    # Rounding to whole DN adds 1/12 DN^2.
-    variance = max(pixel - 1 / 12, 1e-6)
-    std = math.sqrt(variance)
-    per_frame = np.sqrt(np.maximum(d.pixel.mean(axis=1) - 1 / 12, 1e-6))
-    gaussian = from_frames(std, pixel * math.sqrt(max(2 + kurtosis, 0.2) / free) / (2 * std), per_frame)
+    gaussian = _read_std(d.pixel.mean(axis=1), kurtosis, free)
+    std = gaussian.value
     row, col = (line_noise(d.squares, axis, kurtosis) for axis in ("row", "col"))
     pixels = d.height * d.width // 4
     total = pixel + row.value**2 + col.value**2
@@ -337,9 +270,9 @@ def _read_noise(d: DarkStatistics) -> ReadNoise:
         row=row,
         col=col,
         naive_row=naive_line_noise(d.squares, "row"),
-        pixel=tuple(math.sqrt(max(v - 1 / 12, 0.0)) for v in d.pixel.mean(axis=0)),
+        pixel=tuple(_read_std(own, kurtosis, free / 4) for own in d.pixel.T),
         dsnu=dark_nonuniformity(d.spatial, total, d.frames, pixels),
-        dsnu_white=dark_nonuniformity(d.spatial_white, pixel, d.frames, pixels),
+        dsnu_white=dark_nonuniformity(d.spatial_white, pixel, d.frames, pixels, True),
         models={
             "gaussian": agreement(hist, std, None),
             "tukey_lambda": agreement(hist, fit.std, fit.shape.value),
@@ -348,6 +281,15 @@ def _read_noise(d: DarkStatistics) -> ReadNoise:
         banding_rows=banding(d.row_power, d.frames - 1, naive_line_noise(d.squares, "row"), d.height),
         banding_cols=banding(d.col_power, d.frames - 1, naive_line_noise(d.squares, "col"), d.width),
     )
+
+
+def _read_std(squares: np.ndarray, kurtosis: float, free: float) -> Estimate:
+    """Return the standard deviation of pixels from mean squares of frames (n,), rounding taken out, DN."""
+    pixel = float(squares.mean())
+    # Rounding to whole DN adds 1/12 DN^2.
+    std = math.sqrt(max(pixel - 1 / 12, 1e-6))
+    per_frame = np.sqrt(np.maximum(squares - 1 / 12, 1e-6))
+    return from_frames(std, pixel * math.sqrt(max(2 + kurtosis, 0.2) / free) / (2 * std), per_frame)
 
 
 def _excess_kurtosis(counts: np.ndarray, centres: np.ndarray) -> float:

@@ -17,9 +17,10 @@ from lrd_ext import raw as raw_files
 from lrd_ext.profiles import CameraProfile
 from lrd_ext.raw.atomic import replacing
 
-from .calibrate import Calibration, calibrate
+from .calibrate import calibrate
 from .frames import Frame, Levels, find_frames
 from .profile import profile_of
+from .results import Calibration
 from .verdict import verdict
 
 
@@ -79,7 +80,7 @@ def run(
     frames = find_frames(folder, levels or Levels())
     found = _with_progress(frames, target.with_name(f"{target.stem}.statistics"))
     maps = target.with_name(f"{target.stem}.dark_shading.safetensors")
-    shading = _write_shading(maps, found) if found.measured else None
+    shading = _write_shading(maps, found) if any(r.dark for r in found.measured) else None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         profile = profile_of(found, target.stem, shading)
@@ -92,6 +93,8 @@ def run(
         print(line)
     for name, reason in found.left_out.items():
         print(f"lrd calibrate: left out: {name}: {reason}", file=sys.stderr)
+    for name in found.unpaired if found.measured else ():
+        print(f"lrd calibrate: not used: {name}: no second frame like it", file=sys.stderr)
     print(f"profile: {target}" + (f"\nreport: {page}" if page else ""))
     return 1 if found.left_out else 0
 

@@ -175,11 +175,30 @@ def _counts(rest: np.ndarray, hot: int, width: float) -> np.ndarray:
 
 
 def without_pixels(mean: np.ndarray, hot: np.ndarray) -> np.ndarray:
-    """Return a frame with the pixels (m, 2) set to the value of the same site two columns beside."""
+    """Return a frame with the pixels (m, 2) set to the median of the eight neighbours of their site.
+
+    Neighbours that are themselves among the pixels do not count: hot pixels come in clusters.
+    """
+    if not len(hot):
+        return mean
+    marked = mean.copy()
+    marked[hot[:, 0], hot[:, 1]] = np.nan
+    offsets = [(r, c) for r in (-2, 0, 2) for c in (-2, 0, 2) if (r, c) != (0, 0)]
+    around = np.stack([_beside(marked, hot, r, c) for r, c in offsets])
+    known = np.isfinite(around).any(axis=0)
     cold = mean.copy()
-    beside = np.where(hot[:, 1] >= 2, hot[:, 1] - 2, np.minimum(hot[:, 1] + 2, mean.shape[1] - 1))
-    cold[hot[:, 0], hot[:, 1]] = mean[hot[:, 0], beside]
+    cold[hot[known, 0], hot[known, 1]] = np.nanmedian(around[:, known], axis=0)
+    for row, column in hot[~known]:  # in the middle of a cluster
+        cold[row, column] = np.nanmedian(marked[row % 2 :: 2, column % 2 :: 2])
     return cold
+
+
+def _beside(frame: np.ndarray, places: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Return values beside places (m, 2), NaN outside the frame."""
+    r, c = places[:, 0] + rows, places[:, 1] + columns
+    inside = (r >= 0) & (r < frame.shape[0]) & (c >= 0) & (c < frame.shape[1])
+    values = frame[np.where(inside, r, 0), np.where(inside, c, 0)]
+    return np.where(inside, values, np.nan)
 
 
 def spatial_variances(plane: np.ndarray) -> tuple[float, float]:

@@ -25,20 +25,22 @@ class LinearityError:
 
 
 def dark_nonuniformity(
-    spatial: np.ndarray, temporal: float, frames: int, pixels: int, K: float | None = None
+    spatial: np.ndarray, temporal: float, frames: int, pixels: int, high_pass: bool = False
 ) -> Estimate:
-    """Return DSNU: the spatial standard deviation of darks less what temporal noise is left in their mean.
+    """Return DSNU in DN: the spatial deviation of darks less the temporal noise left in their mean.
 
     Args:
         spatial: (4,) spatial variance of the mean of the frames by site, DN^2.
         temporal: temporal variance of one frame, DN^2.
         frames: how many were averaged.
         pixels: number of pixels of a site.
-        K: DN/e-; with it the result is in electrons, without it in DN.
+        high_pass: whether ``spatial`` is what a 5 x 5 high-pass left.
 
     Source: EMVA 1288 Rel. 3.1, section 8.2, eq. (45).
     """
-    return root(_spatial(float(spatial.mean()), temporal / frames, len(spatial) * pixels, K or 1.0))
+    whole = float(spatial.mean())
+    error = whole * math.sqrt((HIGH_PASS if high_pass else 1.0) * 2 / (len(spatial) * pixels))
+    return root(from_error(whole - temporal / frames, error))
 
 
 def photo_nonuniformity(
@@ -80,7 +82,3 @@ def linearity_error(
     line = np.stack([x, np.ones_like(x)], axis=1) @ np.linalg.lstsq(design, np.ones_like(y), rcond=None)[0]
     deviation = 100 * (y - line) / line
     return LinearityError(float(deviation.min()), float(deviation.max()), float(np.abs(deviation).mean()))
-
-
-def _spatial(spatial: float, remaining: float, pixels: int, K: float) -> Estimate:
-    return from_error((spatial - remaining) / K**2, spatial * math.sqrt(2 / pixels) / K**2)

@@ -16,6 +16,7 @@ import numpy as np
 
 from lrd_ext import raw as raw_files
 from lrd_ext.raw import Raw
+from lrd_ext.raw.quiet import silenced
 
 KINDS = ("dark", "flat")
 COLUMNS = ("file", "kind", "iso", "exposure_s")
@@ -25,17 +26,26 @@ _FOLDERS = {"dark": "dark", "darks": "dark", "flat": "flat", "flats": "flat"}
 _NOT_RAW = (
     ".jpg",
     ".jpeg",
+    ".heic",
     ".png",
     ".txt",
     ".csv",
     ".json",
     ".html",
     ".xmp",
+    ".pp3",
+    ".dop",
     ".md",
+    ".log",
+    ".pdf",
+    ".zip",
     ".npz",
     ".npy",
+    ".safetensors",
+    ".thm",
     ".mov",
     ".mp4",
+    ".wav",
 )
 
 
@@ -163,13 +173,19 @@ def even(mosaic: np.ndarray) -> np.ndarray:
 
 def _from_csv(root: Path, levels: Levels) -> Iterator[Frame]:
     table = root / "frames.csv"
-    with open(table, newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file, skipinitialspace=True))
+    try:
+        with open(table, newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file, skipinitialspace=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{table}: must be a table in UTF-8 text, commas between ({error})") from error
     if not rows:
         raise ValueError(f"{table}: lists no frames; its columns are {','.join(COLUMNS)}")
     missing = [c for c in COLUMNS if c not in rows[0]]
     if missing:
-        raise ValueError(f"{table}: column {missing[0]} is missing; its columns are {','.join(COLUMNS)}")
+        wanted, given = ",".join(COLUMNS), ",".join(str(name) for name in rows[0])
+        raise ValueError(
+            f"{table}: column {missing[0]} is missing; its first line must be {wanted}, got {given}"
+        )
     seen: set[str] = set()
     for line, row in enumerate(rows, 2):
         name, kind = (row["file"] or "").strip(), (row["kind"] or "").strip().lower()
@@ -190,7 +206,7 @@ def _positive(text: str | None, what: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 < value < math.inf:
-        raise ValueError(f"{what} must be a number above 0, got {text!r}")
+        raise ValueError(f"{what} must be a number above 0, got {text or ''!r}")
     return value
 
 
@@ -233,17 +249,22 @@ def _load_mosaic(path: Path) -> np.ndarray:
 
 
 def _read_npy(path: Path) -> np.ndarray:
-    loaded = np.load(path, allow_pickle=False)
-    if not isinstance(loaded, np.ndarray):
-        raise ValueError("no array")
-    return loaded
+    # np.load would take a zip, and for anything else offers to open it as a pickle.
+    with open(path, "rb") as file:
+        if file.read(6) != b"\x93NUMPY":
+            raise ValueError("not an .npy file")
+    try:
+        return np.asarray(np.load(path, allow_pickle=False))
+    except ValueError as error:
+        raise ValueError(str(error).partition("allow_pickle")[0]) from error
 
 
 def _read_tiff(path: Path) -> np.ndarray:
     import tifffile
 
     try:
-        return tifffile.imread(path)
+        with silenced("tifffile"):
+            return tifffile.imread(path)
     except tifffile.TiffFileError as error:
         raise ValueError(str(error)) from error
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import optimize, stats
 
-from .intervals import SUSPICION, Estimate
+from .intervals import SUSPICION, Estimate, from_error, misfit_factor
 
 #: A branch is believed whole while read noise follows sigma^2 = (a K)^2 + b^2 this well (ln), K/ISO likewise.
 READ_MISFIT = 0.1
@@ -21,12 +21,27 @@ GAIN_OF_SPLIT = 2.5
 
 @dataclasses.dataclass(frozen=True)
 class GainLine:
-    """K = per_iso*ISO + offset; ``misfit`` the largest relative residual, ``p`` the chance of those."""
+    """K = per_iso*ISO + offset; ``misfit`` the largest relative residual, ``p`` the chance of those.
+
+    ``errors`` are the standard errors of the two; ``tested`` tells whether there were ISOs enough for ``p``.
+    """
 
     per_iso: float
     offset: float
     misfit: float
     p: float
+    errors: tuple[float, float] = (0.0, 0.0)
+    tested: bool = True
+
+    @property
+    def per_iso_estimate(self) -> Estimate:
+        """K over ISO with its interval, DN/e-."""
+        return from_error(self.per_iso, self.errors[0])
+
+    @property
+    def offset_estimate(self) -> Estimate:
+        """K at ISO 0 with its interval, DN/e-."""
+        return from_error(self.offset, self.errors[1])
 
 
 def read_misfit(K: np.ndarray, sigma: np.ndarray, cut: int | None = None) -> float:
@@ -95,15 +110,19 @@ def fit_gain_line(iso: Sequence[float], K: Sequence[Estimate]) -> GainLine:
     """
     isos, gains = np.asarray(iso, float), np.array([k.value for k in K])
     errors = np.maximum(np.array([k.error for k in K]), 1e-6 * gains)
-    line = _weighted_line(isos[:, None] / errors[:, None], gains / errors)
-    offset, chi2, dof = 0.0, line[1], len(isos) - 1
-    if len(isos) >= 3 and chi2 > stats.chi2.isf(SUSPICION, dof):
-        bent = _weighted_line(np.stack([isos, np.ones_like(isos)], axis=1) / errors[:, None], gains / errors)
-        if bent[1] < chi2 / GAIN_OF_SPLIT and bent[0][0] > 0 and (bent[0][0] * isos + bent[0][1]).min() > 0:
-            line, offset, chi2, dof = bent, float(bent[0][1]), bent[1], len(isos) - 2
-    per_iso = float(line[0][0])
+    design = isos[:, None] / errors[:, None]
+    found, chi2 = _weighted_line(design, gains / errors)
+    if len(isos) >= 3 and chi2 > stats.chi2.isf(SUSPICION, len(isos) - 1):
+        with_offset = np.stack([isos, np.ones_like(isos)], axis=1) / errors[:, None]
+        bent, bent_chi2 = _weighted_line(with_offset, gains / errors)
+        if bent_chi2 < chi2 / GAIN_OF_SPLIT and bent[0] > 0 and (bent[0] * isos + bent[1]).min() > 0:
+            design, found, chi2 = with_offset, bent, bent_chi2
+    dof = len(isos) - len(found)
+    per_iso, offset = float(found[0]), float(found[1]) if len(found) == 2 else 0.0
     misfit = float(np.abs(gains / (per_iso * isos + offset) - 1).max())
-    return GainLine(per_iso, offset, misfit, float(stats.chi2.sf(chi2, dof)) if dof > 0 else 1.0)
+    own = np.sqrt(np.diag(np.linalg.inv(design.T @ design))) * misfit_factor(chi2, dof)
+    p = float(stats.chi2.sf(chi2, dof)) if dof > 0 else 1.0
+    return GainLine(per_iso, offset, misfit, p, (float(own[0]), float(own[-1]) if offset else 0.0), dof > 0)
 
 
 def _weighted_line(design: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, float]:

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 
 import numpy as np
 from scipy import stats
 
-from .intervals import Estimate, from_error, misfit_factor
+from .intervals import Estimate, from_error, misfit_factor, root
 
 #: Levels above this share of saturation stay out of the line.
 HIGHEST = 0.8
@@ -47,6 +46,7 @@ class SiteLine:
     site: int
     K: Estimate
     offset: float
+    offset_error: float
     points: tuple[PairPoint, ...]
     used: tuple[bool, ...]
     errors: tuple[float, ...]
@@ -73,6 +73,26 @@ class PhotonTransfer:
     def chi2_per_dof(self) -> float:
         """Misfit of all lines: 1 where points lie as near as their errors say."""
         return sum(line.chi2 for line in self.lines) / max(sum(line.dof for line in self.lines), 1)
+
+    @property
+    def bend(self) -> float:
+        """Curvature: share of the variance of the brightest level that a parabola puts down to x^2."""
+        shares = []
+        for line in self.lines:
+            mean, variance = np.array([(p.mean, p.variance) for p in line.points]).T
+            top = float(mean.max())
+            if len(mean) > 3:
+                parabola = np.polyfit(mean / top, variance, 2, w=1 / np.array(line.errors))
+                shares.append(float(parabola[0] / parabola.sum()))
+        return float(np.mean(shares)) if shares else 0.0
+
+    @property
+    def read_noise(self) -> Estimate:
+        """Read noise from the intercepts, DN: rough: a black level off by x moves them by K x."""
+        errors = np.array([line.offset_error for line in self.lines])
+        # Rounding to whole DN adds 1/12 DN^2.
+        variance = float(np.mean([line.offset for line in self.lines])) - 1 / 12
+        return root(from_error(variance, float(np.sqrt((errors**2).sum())) / len(errors)))
 
 
 def pair_point(
@@ -145,7 +165,7 @@ def photon_transfer(
     if usable and len({p.level for p in usable}) < FEWEST_LEVELS:
         usable += darks
     levels = {p.level for p in usable}
-    why = f" ({len(out)} left out: clipped or above {HIGHEST:.0%} of saturation)" if out else ""
+    why = f" ({len(out)} left out: clipped or above {HIGHEST:.0%} of saturation, shoot darker)" if out else ""
     if len(levels) < (FEWEST_LEVELS - 1 if darks else FEWEST_LEVELS):
         return f"K needs pairs of flats at {FEWEST_LEVELS} or more levels of light, got {len(levels)}{why}"
     with_darks = any(p.level == DARKS for p in usable)
@@ -184,11 +204,12 @@ def _site_line(points: list[PairPoint]) -> SiteLine:
     chi2, dof = float((miss[used] ** 2).sum()), int(used.sum()) - 2
     rows = (design / error[:, None])[used]
     covariance = np.linalg.inv(rows.T @ rows) if dof >= 0 else np.full((2, 2), np.inf)
-    slope_error = math.sqrt(covariance[0, 0]) * misfit_factor(chi2, dof)
+    slope_error, offset_error = np.sqrt(np.diag(covariance)) * misfit_factor(chi2, dof)
     return SiteLine(
         points[0].site,
-        from_error(float(found[0]), slope_error),
+        from_error(float(found[0]), float(slope_error)),
         float(found[1]),
+        float(offset_error),
         tuple(points),
         tuple(bool(u) for u in used),
         tuple(float(e) for e in error),

@@ -11,9 +11,9 @@ import numpy as np
 
 from lrd_ext.raw import site_labels
 
-from .calibrate import Calibration, IsoResult
-from .gain_switch import GainLine
-from .intervals import Estimate
+from .figure import BLUE, COLOURS, RED, new_figure, plain_log
+from .over_iso_plot import draw_over_iso
+from .results import Calibration, IsoResult
 from .row_column import BandingLine
 from .tukey_lambda_fit import model_quantiles, probability_plot
 
@@ -21,13 +21,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = ("#c0392b", "#1e8449", "#7fb069", "#2471a3")
-
 
 def all_plots(found: Calibration) -> Iterator[tuple[str, str, Figure]]:
     """Give name, caption and figure of every plot that can be drawn."""
-    if found.measured:
-        yield "over_iso", "Gain, read noise and row noise over ISO", draw_over_iso(found)
+    if found.isos:
+        caption = "Gain, its departure from the line of its branch, and noise over ISO"
+        yield "over_iso", caption, draw_over_iso(found)
     for r in found.isos:
         if r.transfer is not None:
             yield (
@@ -39,71 +38,9 @@ def all_plots(found: Calibration) -> Iterator[tuple[str, str, Figure]]:
             yield f"darks_iso{r.iso:g}", f"Dark frames at ISO {r.iso:g}", draw_darks(found, r)
 
 
-def _figure(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, columns, squeeze=False)
-    for ax in axes.flat:
-        ax.grid(alpha=0.25)
-        ax.tick_params(labelsize=8)
-    return figure, axes
-
-
-def draw_over_iso(found: Calibration) -> Figure:
-    """Draw K, K/ISO, read noise and row noise over ISO; a line breaks where the gain switches."""
-    figure, axes = _figure(1, 3, (13.0, 4.0))
-    gain, read, electrons = axes[0]
-    for branch, ((a, b), line) in enumerate(zip(found.branches, found.gain_lines, strict=True)):
-        _draw_branch(found.measured[a : b + 1], line, gain, read, electrons, branch)
-    for low, high in zip(found.branches, found.branches[1:], strict=False):
-        switch = math.sqrt(found.measured[low[1]].iso * found.measured[high[0]].iso)
-        for ax in axes[0]:
-            ax.axvline(switch, color="#888", ls=":", lw=1)
-    for ax, title, unit in (
-        (gain, "Gain over ISO: K and its line", "K [DN/e-]"),
-        (read, "Read (circles), row (squares), column (triangles)", "noise [DN]"),
-        (electrons, "Read noise in electrons", "read noise [e-]"),
-    ):
-        ax.set(xscale="log", yscale="log", xlabel="ISO", ylabel=unit)
-        ax.set_title(title, fontsize=9)
-    if not any(r.transfer for r in found.measured):
-        gain.text(0.5, 0.5, "K unknown: no pairs of flats", ha="center", transform=gain.transAxes)
-    return figure
-
-
-def _draw_branch(
-    rows: tuple[IsoResult, ...], line: GainLine | None, gain: Axes, read: Axes, electrons: Axes, branch: int
-) -> None:
-    colour = COLOURS[3 * (branch % 2)]
-    iso = np.array([r.iso for r in rows])
-    known = [(r.iso, r.transfer.K, r.read.gaussian) for r in rows if r.transfer and r.read]
-    for x, K, sigma in known:
-        _point(gain, x, K, colour, "o")
-        e = Estimate(sigma.value / K.value, sigma.low / K.value, sigma.high / K.value)
-        _point(electrons, x, e, colour, "o")
-    if line is not None:
-        gain.plot(iso, line.per_iso * iso + line.offset, color=colour, lw=1)
-    electrons.plot([x for x, _, _ in known], [s.value / K.value for _, K, s in known], color=colour, lw=1)
-    for r in rows:
-        if r.read is not None:
-            for e, marker in ((r.read.gaussian, "o"), (r.read.row, "s"), (r.read.col, "^")):
-                _point(read, r.iso, e, colour, marker)
-    for name, ls in (("gaussian", "-"), ("row", "--"), ("col", ":")):
-        read.plot(iso, [getattr(r.read, name).value for r in rows], color=colour, lw=1, ls=ls)
-
-
-def _point(ax: Axes, x: float, e: Estimate, colour: str, marker: str) -> None:
-    if e.value > 0:
-        low = min(max(e.value - e.low, 0.0), 0.999 * e.value)
-        ax.errorbar(x, e.value, [[low], [e.high - e.value]], fmt=marker, ms=4, color=colour, capsize=2)
-
-
 def draw_transfer(found: Calibration, r: IsoResult) -> Figure:
     """Draw variance over mean by site with its line, and residuals in standard errors."""
-    figure, axes = _figure(1, 2, (11.0, 4.0))
+    figure, axes = new_figure(1, 2, (11.0, 4.0))
     curve, residual = axes[0]
     labels = site_labels(found.sensor.cfa)
     assert r.transfer is not None
@@ -138,13 +75,16 @@ def draw_transfer(found: Calibration, r: IsoResult) -> Figure:
     curve.legend(fontsize=8)
     residual.axhspan(-1.96, 1.96, color="#ccc", alpha=0.4)
     residual.set(xlabel="mean above black [DN]", ylabel="residual [standard errors]")
-    residual.set_title(f"Residuals: chi² per degree of freedom {r.transfer.chi2_per_dof:.2f}", fontsize=9)
+    fit = "none left over: two points a line"
+    if any(line.dof > 0 for line in r.transfer.lines):
+        fit = f"chi² per degree of freedom {r.transfer.chi2_per_dof:.2f}"
+    residual.set_title(f"Residuals: {fit}", fontsize=9)
     return figure
 
 
 def draw_darks(found: Calibration, r: IsoResult) -> Figure:
     """Draw QQ of both models, spectrum, row and column profiles, and dark shading."""
-    figure, axes = _figure(2, 3, (13.0, 7.5))
+    figure, axes = new_figure(2, 3, (13.0, 7.5))
     assert r.dark is not None
     assert r.read is not None
     d = r.dark.statistics
@@ -152,12 +92,13 @@ def draw_darks(found: Calibration, r: IsoResult) -> Figure:
     _draw_spectrum(axes[0, 1], d.row_power, d.height, r.read.banding_rows, "rows", COLOURS[0])
     _draw_spectrum(axes[0, 1], d.col_power, d.width, r.read.banding_cols, "columns", COLOURS[3])
     for ax, profile, what in ((axes[1, 0], d.row_profile, "row"), (axes[1, 1], d.col_profile, "column")):
-        for parity, shade in ((0, "#2471a3"), (1, "#c0392b")):
+        for parity, shade in ((0, BLUE), (1, RED)):
             own = profile[parity::2]
             ax.plot(np.arange(parity, len(profile), 2), own - profile.mean(), lw=0.6, color=shade)
-        ax.set(xlabel=f"{what} (even blue, odd red)", ylabel="mean dark [DN]")
+        ax.set(xlabel=f"{what} (even blue, odd red)", ylabel=f"{what} mean over the level [DN]")
         ax.set_title(f"Mean of {d.frames} darks by {what}", fontsize=9)
-    _draw_shading(figure, axes[0, 2], d.shading)
+    plain_log(axes[0, 1])
+    _draw_shading(figure, axes[0, 2], d.shading, (d.height, d.width))
     _draw_hot(axes[1, 2], d.hot, d.hot_excess, (d.height, d.width))
     figure.suptitle(f"ISO {r.iso:g}, {r.dark.exposure_s:g} s", fontsize=10)
     return figure
@@ -187,7 +128,7 @@ def _draw_qq(ax: Axes, r: IsoResult) -> None:
 def _draw_spectrum(
     ax: Axes, power: np.ndarray, lines: int, found: tuple[BandingLine, ...], what: str, colour: str
 ) -> None:
-    ax.semilogy(np.arange(1, len(power) + 1) / lines, power, lw=0.6, color=colour, label=what)
+    ax.plot(np.arange(1, len(power) + 1) / lines, power, lw=0.6, color=colour, label=what)
     for line in found[:5]:
         ax.axvline(line.cycles, color=colour, ls=":", lw=0.8)
     ax.set(xlabel="cycles per line", ylabel="power (white = 1)")
@@ -195,13 +136,20 @@ def _draw_spectrum(
     ax.legend(fontsize=8)
 
 
-def _draw_shading(figure: Figure, ax: Axes, shading: np.ndarray) -> None:
+def _draw_shading(figure: Figure, ax: Axes, shading: np.ndarray, shape: tuple[int, int]) -> None:
     mean = shading.mean(axis=0)
     limit = max(float(np.percentile(np.abs(mean), 99.5)), 1e-3)
-    shown = ax.imshow(mean, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
+    shown = ax.imshow(
+        mean,
+        cmap="RdBu_r",
+        vmin=-limit,
+        vmax=limit,
+        aspect="auto",
+        interpolation="nearest",
+        extent=(0, shape[1], shape[0], 0),
+    )
     ax.grid(visible=False)
-    ax.set_xticks([])
-    ax.set_yticks([])
+    ax.set(xlabel="column", ylabel="row")
     ax.set_title("Dark shading [DN], mean of the sites", fontsize=9)
     figure.colorbar(shown, ax=ax, shrink=0.8)
 

@@ -13,15 +13,15 @@ from lrd_ext.profiles import CameraProfile, profile_from_dict, tukey_lambda_std
 from lrd_ext.profiles.figures import header
 from lrd_ext.version import __version__
 
-from .calibrate import FEW_DARKS, Calibration, IsoResult
+from .gain_switch import GainLine
 from .intervals import Estimate
+from .laws import FittedLaw, fit_law
+from .results import FEW_DARKS, Calibration, IsoResult
 from .tukey_lambda_fit import PPCC_BRACKET
 from .verdict import better_model, verdict
 
 #: Digits kept in the file: far beyond what any calibration can tell.
 DIGITS = 9
-_LAWS = ("sigma_gaussian", "sigma_tukey_lambda", "sigma_row", "sigma_col")
-_SOFT = 1e-9
 
 
 def profile_of(found: Calibration, name: str, shading: dict[str, Any] | None = None) -> CameraProfile:
@@ -56,8 +56,8 @@ def profile_dict(found: Calibration, name: str) -> dict[str, Any]:
         "cfa": sensor.cfa,
     }
     if not found.measured:
-        return data | _from_border(found)
-    rows = [_row(r, fill) for r in found.measured]
+        return data | _from_borders(found)
+    rows = [_row(r, fill) if r.read else _row_of_flats(r) for r in found.measured]
     return data | {
         "read": better_model(found),
         "rows": rows,
@@ -114,6 +114,19 @@ def _row(r: IsoResult, fill: dict[float, float]) -> dict[str, Any]:
     return row
 
 
+def _row_of_flats(r: IsoResult) -> dict[str, Any]:
+    """Return K, and read noise from the intercept of the photon transfer: all that flats alone can tell."""
+    assert r.transfer is not None
+    K, read = r.transfer.K, r.transfer.read_noise
+    return {
+        "iso": r.iso,
+        "K": K.value,
+        "sigma_gaussian": read.value,
+        "interval95": {"K": [max(K.low, 0.0), K.high], "sigma_gaussian": [read.low, read.high]},
+        "goodness": {"chi2_per_dof_K": r.transfer.chi2_per_dof, "p_sites_K": r.transfer.p_sites},
+    }
+
+
 def _low(name: str, low: float) -> float:
     return low if name == "tukey_lambda" else max(low, 0.0)
 
@@ -127,46 +140,61 @@ def _branch(found: Calibration, rows: Sequence[dict[str, Any]], index: int) -> d
     branch: dict[str, Any] = {
         "name": names[index] if index < len(names) else f"gain {index + 1}",
         "iso": [own[0]["iso"], own[-1]["iso"]],
-        "tukey_lambda": [row["tukey_lambda"] for row in own],
+        "tukey_lambda": [row["tukey_lambda"] for row in own if "tukey_lambda" in row],
     }
     line = found.gain_lines[index]
     if "K" not in own[0]:
         return branch
     if line is not None:
         branch["K"] = {"per_iso": line.per_iso, "offset": line.offset, "jitter": min(line.misfit, 0.5)}
-    laws = {n: law for n in _LAWS if (law := _law(own, n)) is not None}
+    laws = {
+        name: {"slope": law.slope.value, "intercept": law.intercept.value, "spread": law.spread}
+        for name, law in laws_of(found, index).items()
+    }
     return branch | ({"laws": laws} if laws else {})
 
 
-def _law(rows: Sequence[dict[str, Any]], name: str) -> dict[str, float] | None:
-    """Fit ln(sigma) = slope*ln(K) + intercept; spread is that of rows about it and of frames in a row."""
-    good = [row for row in rows if row[name] > 0]
-    if len(good) < 2 or len(good) < len(rows):
-        return None
-    x, y = np.log([row["K"] for row in good]), np.log([row[name] for row in good])
-    if np.ptp(x) < _SOFT:
-        return None
-    slope, intercept = np.polyfit(x, y, 1)
-    about = float(((y - slope * x - intercept) ** 2).sum()) / max(len(good) - 2, 1)
-    frames = float(np.mean([(row["spread"].get(name, 0.0) / row[name]) ** 2 for row in good]))
-    return {"slope": float(slope), "intercept": float(intercept), "spread": math.sqrt(about + frames)}
+def laws_of(found: Calibration, index: int) -> dict[str, FittedLaw]:
+    """Fit the laws of a branch, by the name of the sigma; none without K at every ISO."""
+    first, last = found.branches[index]
+    rows, fill = found.measured[first : last + 1], _gain_fill(found)
+    gains = [r.transfer.K.value if r.transfer else fill.get(r.iso) for r in rows]
+    reads = [r.read for r in rows if r.read is not None]
+    known = [K for K in gains if K is not None]
+    if len(known) < len(rows) or len(reads) < len(rows):
+        return {}
+    sigmas = {
+        "sigma_gaussian": [read.gaussian for read in reads],
+        "sigma_tukey_lambda": [read.tukey_lambda.scale for read in reads],
+        "sigma_row": [read.row for read in reads],
+        "sigma_col": [read.col for read in reads],
+    }
+    return {name: law for name, own in sigmas.items() if (law := fit_law(known, own)) is not None}
 
 
-def _from_border(found: Calibration) -> dict[str, Any]:
+def _from_borders(found: Calibration) -> dict[str, Any]:
     """Return rows of a first estimate from masked borders: Gaussian read noise and row noise, no K."""
-    assert found.border is not None
-    black = np.array(found.sensor.black)
-    isos = [float(row[0]) for row in found.border]
+    rows = []
+    for b in found.borders:
+        figures = {"sigma_gaussian": b.read, "sigma_row": b.row}
+        row: dict[str, Any] = {"iso": b.iso} | {name: e.value for name, e in figures.items()}
+        rows.append(row | {"interval95": {name: [e.low, e.high] for name, e in figures.items()}})
     return {
         "read": "gaussian",
-        "rows": [{"iso": r[0], "sigma_gaussian": r[5], "sigma_row": r[6]} for r in found.border.tolist()],
-        "branches": [{"name": "all ISOs", "iso": [isos[0], isos[-1]]}],
-        "bias": [{"iso": r[0], "dn": list(np.array(r[1:5]) - black)} for r in found.border.tolist()],
-        "calibration": {"command": "lrd calibrate", "frames": found.frames, "left_out": dict(found.left_out)},
-        "notes": ["first estimate from masked borders, no darks", *verdict(found)],
+        "rows": rows,
+        "branches": [{"name": "all ISOs", "iso": [found.borders[0].iso, found.borders[-1].iso]}],
+        "bias": [{"iso": b.iso, "dn": [e.value for e in b.bias]} for b in found.borders],
+        "calibration": {
+            "command": "lrd calibrate",
+            "version": __version__,
+            "frames": found.frames,
+            "left_out": dict(found.left_out),
+            "borders": [{"iso": b.iso, "pictures": b.pictures} for b in found.borders],
+        },
+        "notes": list(verdict(found)),
         "doubtful": [
             {"field": f, "reason": "measured in the masked border of ordinary pictures, within single frames"}
-            for f in ("sigma_gaussian", "sigma_row")
+            for f in ("sigma_gaussian", "sigma_row", "bias")
         ],
     }
 
@@ -184,6 +212,14 @@ def _account(found: Calibration) -> dict[str, Any]:
             [found.measured[a[1]].iso, found.measured[b[0]].iso]
             for a, b in zip(found.branches, found.branches[1:], strict=False)
         ],
+        "gain_lines": [_account_of_line(line) for line in found.gain_lines],
+        "laws": [
+            {
+                name: {"slope": law.slope.to_dict(), "intercept": law.intercept.to_dict()}
+                for name, law in laws_of(found, i).items()
+            }
+            for i in range(len(found.branches))
+        ],
         "by_iso": [_account_of(r) for r in found.isos],
         "bias_interval95": [
             {
@@ -197,6 +233,17 @@ def _account(found: Calibration) -> dict[str, Any]:
     }
 
 
+def _account_of_line(line: GainLine | None) -> dict[str, Any] | None:
+    if line is None:
+        return None
+    return {
+        "per_iso": line.per_iso_estimate.to_dict(),
+        "offset": line.offset_estimate.to_dict() if line.offset else None,
+        "largest_departure": line.misfit,
+        "chance": line.p if line.tested else None,
+    }
+
+
 def _account_of(r: IsoResult) -> dict[str, Any]:
     account: dict[str, Any] = {"iso": r.iso, "missing": list(r.missing)}
     if r.dark is not None and r.read is not None:
@@ -204,14 +251,14 @@ def _account_of(r: IsoResult) -> dict[str, Any]:
         account |= {
             "darks": d.frames,
             "exposure_s": r.dark.exposure_s,
-            "sigma_read_by_site_dn": list(read.pixel),
+            "sigma_read_by_site_dn": [e.to_dict() for e in read.pixel],
             "dsnu_dn": read.dsnu.to_dict(),
             "dsnu_pixels_dn": read.dsnu_white.to_dict(),
             "sigma_row_naive_dn": read.naive_row,
             "hot_pixels": len(d.hot),
             "hot_pixels_first": d.hot[:200].tolist(),
-            "banding_rows": [[line.cycles, line.amplitude] for line in read.banding_rows],
-            "banding_columns": [[line.cycles, line.amplitude] for line in read.banding_cols],
+            "banding_rows": [vars(line) for line in read.banding_rows],
+            "banding_columns": [vars(line) for line in read.banding_cols],
             "drift_dn": r.dark.drift.to_dict() if r.dark.drift else None,
         }
     if r.transfer is not None:
@@ -228,6 +275,9 @@ def _account_of(r: IsoResult) -> dict[str, Any]:
 
 def _doubtful(found: Calibration, fill: dict[float, float]) -> list[dict[str, Any]]:
     doubtful: list[dict[str, Any]] = []
+    if not any(r.read for r in found.measured):
+        reason = "no darks: from the intercept of the photon transfer; row, column and tails unknown"
+        return [{"field": "sigma_gaussian", "reason": reason}]
     for r in found.measured:
         if r.dark is None or r.read is None:
             continue

@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from .intervals import Estimate, from_frames, root
+from .intervals import Estimate, from_error, from_frames, root
 
 #: Waves of fewer periods over the frame are drift, not banding.
 SLOWEST = 4
@@ -104,10 +104,12 @@ def line_spectrum(lines: np.ndarray) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class BandingLine:
-    """A line in the spectrum: cycles per row or column, and amplitude of its sine in DN."""
+    """A line in the spectrum: cycles per row or column, amplitude of its sine [DN], its 95 % interval."""
 
     cycles: float
     amplitude: float
+    low: float
+    high: float
 
 
 def banding(power: np.ndarray, frames: int, sigma_lines: float, lines: int) -> tuple[BandingLine, ...]:
@@ -129,9 +131,12 @@ def banding(power: np.ndarray, frames: int, sigma_lines: float, lines: int) -> t
     limit = level * float(gamma.isf(1e-3 / len(power)))
     # Mean power 1 stands for the variance spread evenly over m frequencies.
     share = 2 * sigma_lines**2 / len(power)
-    found = [
-        BandingLine((i + 1) / lines, math.sqrt(share * float(power[i] - level)))
-        for i in np.flatnonzero(power > limit)
-        if i + 1 >= SLOWEST
-    ]
+    found = []
+    for i in np.flatnonzero(power > limit):
+        if i + 1 >= SLOWEST:
+            # |s + z|^2, z of power level: mean s^2 + level, variance level^2 + 2 level s^2.
+            own = float(power[i]) - level
+            error = math.sqrt((level**2 + 2 * level * own) / frames)
+            sine = root(from_error(share * own, share * error))
+            found.append(BandingLine((int(i) + 1) / lines, sine.value, sine.low, sine.high))
     return tuple(sorted(found, key=lambda line: -line.amplitude)[:20])

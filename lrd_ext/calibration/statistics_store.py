@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 #: Raised when the meaning of what is kept changes: older files are then measured anew.
-VERSION = 1
+VERSION = 2
 
 Arrays = Mapping[str, np.ndarray]
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from .dark_frames import site_planes
 from .frames import Frame, Picture
-from .row_column import two_way
+from .masked_border import measure_border
 from .statistics_store import Arrays, StatisticsStore
 
 #: Blocks a side in which the level of a frame is kept.
@@ -25,8 +25,8 @@ class Record:
     """What is kept of one frame; ``error`` says why it could not be read, and then nothing else counts.
 
     ``means`` (4,) raw DN by site; ``std`` of single pixels without the fixed pattern [DN]; ``blocks`` (8, 8)
-    raw DN; ``clipped`` fraction at white; ``border`` (6,) of the masked strip: black by site, read and row
-    noise [DN].
+    raw DN; ``clipped`` fraction at white; ``border`` (8,) of the masked strip, see
+    ``measure_border``.
     """
 
     name: str
@@ -118,7 +118,7 @@ def _record(frame: Frame, picture: Picture) -> Record:
         std=pixel_std(m),
         blocks=block_means(m),
         clipped=float((m >= picture.white).mean()),
-        border=_border_figures(picture.border),
+        border=measure_border(picture.border),
     )
 
 
@@ -136,18 +136,3 @@ def block_means(mosaic: np.ndarray) -> np.ndarray:
     h, w = (size // BLOCKS for size in mosaic.shape)
     cut = mosaic[: h * BLOCKS, : w * BLOCKS].reshape(BLOCKS, h, BLOCKS, w)
     return cut.mean(axis=(1, 3), dtype=np.float64)
-
-
-def _border_figures(strip: np.ndarray | None) -> np.ndarray:
-    """Measure a masked strip by itself: spatial, so fixed columns and rows count as noise of the frame."""
-    if strip is None:
-        return np.zeros(0)
-    black = np.array([plane.mean(dtype=np.float64) for plane in site_planes(strip)])
-    residual = strip.astype(np.float64)
-    for plane, level in zip(site_planes(residual), black, strict=True):
-        plane -= level
-    rows, _, rest = two_way(residual)
-    h, w = rest.shape
-    pixel = float(np.square(rest).sum()) / ((h - 1) * (w - 1))
-    row = float(rows.var(ddof=1)) - pixel / w
-    return np.array([*black, np.sqrt(max(pixel - 1 / 12, 0)), np.sqrt(max(row, 0))])

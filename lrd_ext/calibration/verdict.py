@@ -8,13 +8,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .calibrate import FEW_DARKS, Calibration, IsoResult
-from .intervals import SUSPICION
+from .intervals import SUSPICION, Estimate
+from .photon_transfer import PhotonTransfer
+from .results import FEW_DARKS, Calibration, IsoResult
 
 #: K/ISO may bend by this much before it is worth a word.
 BENT = 0.02
 #: Banding below this share of the read noise is not worth a word.
 SEEN = 0.02
+#: Models whose KLD differ by less than this share describe the darks equally well ...
+NEAR = 0.2
+#: ... and above this, in nats, not well at all.
+POOR = 0.01
 
 
 def better_model(found: Calibration) -> str:
@@ -31,42 +36,95 @@ def better_model(found: Calibration) -> str:
 
 def verdict(found: Calibration) -> tuple[str, ...]:
     """Say in sentences what was found, and what to shoot again if something is off."""
-    return (*_summary(found), *_sources_of_doubt(found))
+    doubts = tuple(_sources_of_doubt(found))
+    whole = any(r.read and r.transfer for r in found.measured)
+    closing = ("Nothing speaks against these figures: nothing needs to be shot again.",)
+    return (*_summary(found), *(doubts or (closing if whole else ())))
 
 
 def _summary(found: Calibration) -> Iterator[str]:
     if not found.measured:
-        yield "First estimate from masked borders: shoot darks and flats for a calibration."
+        pictures = sum(b.pictures for b in found.borders)
+        borders = (
+            "the masked border of 1 picture" if pictures == 1 else f"masked borders of {pictures} pictures"
+        )
+        yield f"First estimate from {borders}: black, read and row noise."
+        yield "K is unknown (null). Shoot darks and flats for a calibration."
         return
     known = [r for r in found.measured if r.transfer]
     if known:
-        yield f"K is known at {len(known)} of {len(found.measured)} ISOs."
+        half, all_isos = max(_half_width(r.transfer.K) for r in known if r.transfer), len(found.measured)
+        yield f"K is known at {len(known)} of {all_isos} ISOs, within {100 * half:.2g} % or better."
     else:
-        yield "K is unknown (null): without pairs of flats the profile has no shot noise."
+        yield "K is unknown (null): without usable pairs of flats the profile has no shot noise."
+    if not any(r.read for r in found.measured):
+        yield "Read noise is a rough guess from the flats, row and column noise are unknown: shoot darks."
+        return
     model = better_model(found)
     g, t = (
         np.mean([r.read.models[m].kld for r in found.measured if r.read])
         for m in ("gaussian", "tukey_lambda")
     )
     name = "the Tukey-lambda distribution" if model == "tukey_lambda" else "the Gaussian"
-    yield f"Use {name} for read noise: KLD {t:.2g} nats with Tukey-lambda, {g:.2g} with the Gaussian."
+    half = max(_half_width(r.read.gaussian) for r in found.measured if r.read)
+    yield f"Read noise is known within {100 * half:.2g} % or better."
+    little = " There is little between them." if abs(g - t) < NEAR * max(g, t) or max(g, t) < 1e-3 else ""
+    yield f"Use {name} for it: KLD {t:.2g} nats with Tukey-lambda, {g:.2g} with the Gaussian.{little}"
+    if min(g, t) > POOR:
+        yield "Neither model comes near the darks: look at the QQ plot, and prefer real darks or a generator."
     for a, b in zip(found.branches, found.branches[1:], strict=False):
         low, high = found.measured[a[1]].iso, found.measured[b[0]].iso
         yield f"The gain switches between ISO {low:g} and ISO {high:g}."
 
 
+def _half_width(e: Estimate) -> float:
+    return (e.high - e.low) / 2 / e.value if e.value > 0 else math.inf
+
+
 def _sources_of_doubt(found: Calibration) -> Iterator[str]:
     if found.left_out:
-        yield f"{len(found.left_out)} of {found.frames} frames were left out: see calibration.left_out."
-    if found.unpaired:
+        yield f"{len(found.left_out)} of {found.frames} frames were left out, named with the reason."
+    for name, (low, high) in (("black", found.sensor.blacks), ("white", found.sensor.whites)):
+        # Black by site differs within a file already: only what files differ by counts.
+        told = getattr(found.sensor, name)
+        if low < np.min(told) or high > np.max(told):
+            rest = ": bias is against each file's own." if name == "black" else "."
+            yield f"The files tell {name} levels from {low:g} to {high:g}, the profile the most common{rest}"
+    if found.unpaired and found.measured:
         alone = len(found.unpaired)
         yield f"Not used, because without a second one like it: {alone} frame{'s' if alone > 1 else ''}."
     for line, (a, b) in zip(found.gain_lines, found.branches, strict=True):
         if line and line.misfit > BENT and line.p < SUSPICION:
             ends = f"ISO {found.measured[a].iso:g} to {found.measured[b].iso:g}"
             yield f"K is not proportional to ISO within {ends}: off by up to {line.misfit:.1%}."
+    yield from _raised_darks(found)
     for r in found.isos:
         yield from (f"ISO {r.iso:g}: {text}" for text in _at(r))
+
+
+def _raised_darks(found: Calibration) -> Iterator[str]:
+    """Name darks of another exposure time that lie well above those the figures come from."""
+    for r in found.measured:
+        for g in found.darks if r.dark and r.read else ():
+            assert r.dark is not None
+            assert r.read is not None
+            over = float(np.mean([a.value - b.value for a, b in zip(g.bias, r.dark.bias, strict=True)]))
+            if g.iso == r.iso and over > max(3 * r.read.gaussian.value, 3.0):
+                times = (
+                    f"darks of {g.exposure_s:g} s lie {over:.0f} DN above those of {r.dark.exposure_s:g} s"
+                )
+                yield f"ISO {r.iso:g}: {times}: dark current, or light."
+
+
+def _bend(transfer: PhotonTransfer) -> str:
+    """Say which way the photon transfer bends, and what does that."""
+    bend = transfer.bend
+    if abs(bend) < 0.01:
+        return "points scatter about the line: were the flats defocused, the light and the tripod steady?"
+    if bend < 0:
+        cause = "charge shared by neighbours in bright light, or saturation. Shoot the flats darker to tell"
+        return f"it bends down by {-bend:.1%} at the top (the interval of K does not cover that): {cause}."
+    return f"it bends up by {bend:.1%} at the top: light that flickers or texture that moved. Shoot again."
 
 
 def _at(r: IsoResult) -> Iterator[str]:
@@ -78,16 +136,21 @@ def _at(r: IsoResult) -> Iterator[str]:
         drift = r.dark.drift
         if drift and drift.low * drift.high > 0 and abs(drift.value) > 0.25 * r.read.gaussian.value:
             yield f"the dark level drifted by {drift.value:+.2g} DN over the series: warm it up first."
+        if r.read.dsnu_white.high == 0:
+            yield "patterns of the darks oppose each other: interference, from a charger or radio close by?"
         if r.read.gaussian.value < 0.35:
             yield "read noise below 0.35 DN is lost in the rounding."
-        line = next(iter(r.read.banding_rows), None)
-        if line and line.amplitude > SEEN * r.read.gaussian.value:
-            yield f"banding every {1 / line.cycles:.1f} rows, {line.amplitude:.2g} DN."
+        for lines, what in ((r.read.banding_rows, "rows"), (r.read.banding_cols, "columns")):
+            if lines and lines[0].amplitude > SEEN * r.read.gaussian.value:
+                yield f"banding every {1 / lines[0].cycles:.1f} {what}, {lines[0].amplitude:.2g} DN."
     if r.transfer is not None:
         if r.transfer.with_darks:
             yield "K rests on the darks and few levels of flats: shoot pairs at 8 levels."
+        if r.transfer.left_out:
+            out, rest = len(r.transfer.left_out), len({p.level for p in r.transfer.lines[0].points})
+            yield f"{out} levels of flats left out, clipped or above 80% of saturation; {rest} remain."
         if r.transfer.chi2_per_dof > 3:
-            yield "variance over mean is not straight: were the flats even, defocused and steady?"
+            yield f"variance over mean is not straight: {_bend(r.transfer)}"
         if r.transfer.p_sites < SUSPICION:
             sites = [line.K.value for line in r.transfer.lines]
             yield f"K differs between sites by {max(sites) / min(sites) - 1:.1%}, more than chance."

@@ -3,7 +3,8 @@
 
     python tests/calibration/real_data.py DATA WORK
 
-writes WORK/ccd/ and WORK/emva/, folders with frames.csv for `lrd calibrate`; what came of them is in
+writes WORK/ccd/ and WORK/emva/, folders with frames.csv for `lrd calibrate`, and prints what the reference
+implementation emva1288 says of the second where it is installed. What came of them is in
 docs/results/calibration_real_data.md.
 """
 
@@ -75,6 +76,24 @@ def make_emva(data: Path, folder: Path) -> None:
     (folder / "frames.csv").write_text("\n".join(rows) + "\n")
 
 
+def print_emva_reference(data: Path) -> None:
+    """Print the quantities of the EMVA set by the package emva1288 (1.0.2, from the package index)."""
+    try:
+        from emva1288.process import Data1288, LoadImageData, ParseEmvaDescriptorFile, Results1288
+    except ImportError:
+        print("emva1288 is not installed: no reference to compare with")
+        return
+    if not hasattr(np, "asfarray"):  # NumPy 2 took away what emva1288 1.0.2 calls
+        np.asfarray = lambda values, dtype=float: np.asarray(values, dtype)
+    table = ParseEmvaDescriptorFile(str(data / "emva1288_ccd12_subset" / "EMVA1288_Data.txt"))
+    found = Results1288(Data1288(LoadImageData(table.images).data).data)
+    print(f"K {found.K:.5f} DN/e-, temporal dark noise {found.sigma_y_dark:.4f} DN")
+    print(f"linearity error {found.LE_min:+.3f} to {found.LE_max:+.3f} %, saturation {found.u_e_sat:.0f} e-")
+    print(f"DSNU {found.DSNU1288_DN():.4f} DN, of pixels {found.DSNU1288_pixel} e-")
+    print(f"PRNU {found.PRNU1288:.4f} %, of pixels {found.PRNU1288_pixel:.4f} %")
+
+
 if __name__ == "__main__":
     make_ccd(Path(sys.argv[1]), Path(sys.argv[2]) / "ccd")
     make_emva(Path(sys.argv[1]), Path(sys.argv[2]) / "emva")
+    print_emva_reference(Path(sys.argv[1]))

@@ -32,6 +32,7 @@ class Truth:
     rows: tuple[dict[str, float], ...]
     bias: np.ndarray
     prnu: float
+    dsnu: float
     hot: np.ndarray
 
 
@@ -51,10 +52,12 @@ class SyntheticCamera:
         )
         hot = rng.choice(shape[0] * shape[1], 30, replace=False)
         bias = rng.uniform(-3, 3, (4, 4))
-        self.truth = Truth(isos, below, bits, black, white, rows, bias, 0.01, np.sort(hot))
+        self.truth = Truth(isos, below, bits, black, white, rows, bias, 0.01, 0.5, np.sort(hot))
         self.shape, self.seed = shape, seed
         y, x = np.mgrid[: shape[0], : shape[1]]
-        self.shading = (2.0 * (x / shape[1] - 0.5) + 3.0 * np.sin(3 * y / shape[0])).astype(np.float32)
+        self.shading = 2.0 * (x / shape[1] - 0.5) + 3.0 * np.sin(3 * y / shape[0])
+        self.shading += self.truth.dsnu * np.random.default_rng([seed, 78]).standard_normal(shape)
+        self.shading = self.shading.astype(np.float32)
         for r in range(2):
             for c in range(2):
                 self.shading[r::2, c::2] -= self.shading[r::2, c::2].mean()

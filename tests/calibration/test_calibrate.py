@@ -6,9 +6,11 @@ import functools
 
 import numpy as np
 import pytest
+import torch
 from study import MEAN_ERRORS, study_of
 from synthetic_camera import FIGURES, SyntheticCamera
 
+from lrd_ext import NoiseParams, fused_synth
 from lrd_ext.calibration import Frame, Picture, calibrate, profile_of, verdict
 from lrd_ext.profiles import load_profile
 
@@ -38,7 +40,7 @@ def inside(found, camera, factor: float = 1.0) -> float:
 
 def test_twenty_runs_cover_the_truth():
     study = study_of(20, first=300)
-    for kind in (*MEAN_ERRORS, "sigma_col", "bias", "PRNU"):
+    for kind in (*MEAN_ERRORS, "sigma_col", "bias", "DSNU", "PRNU"):
         hits = study.kinds[kind].hits
         # Binomial: 95 % of 80 lies above 86 % in 999 of 1000 cases; PRNU has fewer.
         assert np.mean(hits) > (0.86 if len(hits) >= 80 else 0.8), kind
@@ -48,6 +50,24 @@ def test_twenty_runs_cover_the_truth():
     assert study.missed_hot == 0
     assert study.false_hot <= 2
     assert study.left_out == 0
+
+
+def drawn_darks(params: NoiseParams, shading: np.ndarray, frames: int) -> np.ndarray:
+    """Darks of a profile (frames, H, W), raw DN; the shading spreads the places that rounding falls on."""
+    clean = torch.zeros(frames, *shading.shape)
+    dark = torch.from_numpy(shading)
+    drawn = fused_synth(clean, params, seed=5, index=0, dark=dark, output="dn", layout="mosaic")
+    return drawn.numpy().astype(np.float64)
+
+
+def residual_counts(darks: np.ndarray, width: float) -> np.ndarray:
+    """Residuals about means of frames, rows and columns in the bins dark statistics use."""
+    rest = darks - darks.mean(axis=0)
+    rest -= rest.mean(axis=2, keepdims=True)
+    rest -= rest.mean(axis=1, keepdims=True)
+    kept = (1 - 1 / len(darks)) * (1 - 1 / darks.shape[1]) * (1 - 1 / darks.shape[2])
+    cells = np.clip(np.rint(rest / (width * kept)), -960, 960).astype(int) + 960
+    return np.bincount(cells.ravel(), minlength=1921)
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +101,21 @@ class TestProfile:
         for result in found.isos:
             models = result.read.models
             assert models["tukey_lambda"].kld <= models["gaussian"].kld * 1.1 + 1e-5
+
+    @pytest.mark.parametrize("model", ["gaussian", "tukey_lambda"])
+    def test_divergence_is_that_of_darks_drawn_by_the_model(self, found, camera, model):
+        """What the report says of a model, against darks that fused_synth draws with it."""
+        result = found.isos[3]
+        drawn = drawn_darks(profile_of(found, "x").at(result.iso, read=model), camera.shading, 16)
+        counts = residual_counts(drawn, result.dark.statistics.bin_width)
+        said, real = result.read.models[model], result.dark.statistics.counts.sum(axis=0)
+        p, q = real / real.sum(), counts / counts.sum()
+        assert np.abs(np.cumsum(p) - np.cumsum(q)).max() == pytest.approx(said.ks, abs=0.004)
+        wide = np.arange(0, len(p), 48)  # bins of 2 standard deviations: none of the wide ones is empty
+        p, q = np.add.reduceat(p, wide), np.add.reduceat(q, wide)
+        both = (p > 0) & (q > 0)
+        kld = float((p[both] * np.log(p[both] / q[both])).sum())
+        assert (kld > 5e-3) == (said.kld > 5e-3) == (model == "gaussian")
 
     def test_per_site_gain_agrees(self, found):
         for result in found.isos:
@@ -119,10 +154,56 @@ class TestBadFrames:
         found = calibrate([*frames[:2], swapped, *frames[3:32]])
         assert "another ISO or camera" in found.left_out[frames[2].name]
 
+    def test_black_levels_that_move_with_the_file_are_no_other_camera(self, camera, frames):
+        # As Canon's masked pixels and some makers' high ISOs do: every file tells its own black level.
+        own = [f for f in frames if f.kind == "dark"]
+        moved = [
+            changed(f, black=tuple(camera.truth.black + k % 2 + np.array([0, 1, 0, 1])))
+            for k, f in enumerate(own)
+        ]
+        found, plain = calibrate(moved), calibrate(own)
+        assert not found.left_out
+        for result, same in zip(found.darks, plain.darks, strict=True):
+            shift = np.array([a.value - b.value for a, b in zip(result.bias, same.bias, strict=True)])
+            assert shift == pytest.approx([-0.5, -1.5, -0.5, -1.5])
+        assert any("files tell black levels from 512 to 514" in line for line in verdict(found))
+
+    def test_frames_of_another_bit_depth_are_named(self, frames):
+        found = calibrate([changed(frames[0], white=4095.0), *frames[1:32]])
+        assert found.left_out == {frames[0].name: "white is 4095.0, that of the others 16383.0"}
+
     def test_darks_with_light_are_refused(self, frames):
         lit = [changed(f, mosaic=f.load().mosaic + np.uint16(3000)) for f in frames[:8]]
         with pytest.raises(ValueError, match=r"at least 2 dark frames.*a dark with light.*Put the cap on"):
             calibrate(lit)
+
+
+class TestVerdict:
+    def test_nothing_wrong_says_so(self, found):
+        assert verdict(found)[-1] == "Nothing speaks against these figures: nothing needs to be shot again."
+
+    def test_banding_is_named_with_its_period(self, frames):
+        rng = np.random.default_rng(1)
+        banded = []
+        for f in frames[:16]:
+            mosaic = f.load().mosaic
+            phase = rng.uniform(0, 2 * np.pi)
+            wave = 2 * np.sin(2 * np.pi * np.arange(len(mosaic)) / 8 + phase)
+            banded.append(changed(f, mosaic=np.round(mosaic + wave[:, None]).astype(np.uint16)))
+        found = calibrate(banded)
+        line = found.isos[0].read.banding_rows[0]
+        assert line.cycles == pytest.approx(1 / 8)
+        assert line.amplitude == pytest.approx(2, rel=0.1)
+        assert any("banding every 8.0 rows" in text for text in verdict(found))
+
+    def test_darks_of_another_time_that_lie_higher_are_named(self, frames):
+        higher = [changed(f, mosaic=f.load().mosaic + np.uint16(40), exposure_s=30.0) for f in frames[8:12]]
+        found = calibrate([*frames[:8], *higher])
+        assert any("darks of 30 s lie 40 DN above those of 0.01 s" in text for text in verdict(found))
+
+    def test_drift_is_named(self, frames):
+        drifting = [changed(f, mosaic=f.load().mosaic + np.uint16(k // 5)) for k, f in enumerate(frames[:16])]
+        assert any("drifted" in text for text in verdict(calibrate(drifting)))
 
 
 class TestTooLittle:
@@ -134,9 +215,17 @@ class TestTooLittle:
         assert len(profile.branches) == 2
         assert any("K is unknown (null)" in line for line in verdict(found))
 
-    def test_flats_alone_say_what_is_missing(self, frames):
-        with pytest.raises(ValueError, match=r"read noise needs at least 2 dark frames.*no dark frames"):
-            calibrate([f for f in frames if f.kind == "flat"])
+    def test_flats_alone_give_gain_and_say_what_is_missing(self, camera, frames):
+        found = calibrate([f for f in frames if f.kind == "flat"])
+        profile = profile_of(found, "x")
+        for row, truth in zip(profile.rows, camera.truth.rows, strict=True):
+            assert pytest.approx(truth["K"], rel=0.02) == row.K
+            assert row.sigma_row is None
+        # Black-level error of up to 3 DN moves the intercept by K times it.
+        first, K = camera.truth.rows[0]["sigma_gaussian"], camera.truth.rows[0]["K"]
+        assert profile.rows[0].sigma_gaussian ** 2 == pytest.approx(first**2, abs=3 * K + 1)
+        assert [d.field for d in profile.doubtful] == ["sigma_gaussian"]
+        assert any("shoot darks" in line for line in verdict(found))
 
     def test_one_dark_says_what_is_missing(self, frames):
         with pytest.raises(ValueError, match="only 1 dark frame, 2 are needed"):

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from lrd_ext.calibration.dark_frames import without_pixels
 from lrd_ext.calibration.gain_switch import find_branches, fit_gain_line
 from lrd_ext.calibration.hot_pixels import find_hot_pixels
 from lrd_ext.calibration.intervals import from_error, from_frames, from_scatter
+from lrd_ext.calibration.laws import fit_law
+from lrd_ext.calibration.masked_border import estimate_border, measure_border
 from lrd_ext.calibration.photon_transfer import DARKS, PairPoint, pair_point, photon_transfer
 from lrd_ext.calibration.row_column import (
     MeanSquares,
@@ -71,6 +75,7 @@ class TestRowNoise:
         found = banding(power, 16, math.sqrt(1 + 0.125), 400)
         assert found[0].cycles == pytest.approx(0.1)
         assert found[0].amplitude == pytest.approx(0.5, rel=0.2)
+        assert found[0].low < 0.5 < found[0].high
 
     def test_white_rows_have_no_banding(self):
         rng = np.random.default_rng(4)
@@ -129,6 +134,8 @@ class TestGainSwitch:
         straight = fit_gain_line(isos, [from_error(1e-3 * i, 1e-3 * i * 0.002) for i in isos])
         bent = fit_gain_line(isos, [from_error(1e-3 * i + 0.02, 1e-3 * i * 0.002) for i in isos])
         assert straight.offset == 0
+        assert straight.per_iso_estimate.low < 1e-3 < straight.per_iso_estimate.high
+        assert straight.tested
         assert bent.offset == pytest.approx(0.02, rel=0.01)
 
 
@@ -162,6 +169,19 @@ class TestPhotonTransfer:
         assert found.with_darks
         assert found.K.value == pytest.approx(0.5, rel=0.01)
 
+    @pytest.mark.parametrize("bend", [-0.06, 0.0, 0.06])
+    def test_bend_of_the_curve_is_measured(self, bend):
+        straight = self.points([100, 500, 1000, 1500, 2000, 2500, 3000], n=4_000_000)
+        bent = [
+            dataclasses.replace(p, variance=p.variance + bend * 1500 * (p.mean / 3000) ** 2) for p in straight
+        ]
+        assert photon_transfer(bent, 4000).bend == pytest.approx(bend, abs=0.01)
+
+    def test_intercept_gives_read_noise(self):
+        found = photon_transfer(self.points([10, 30, 60, 100, 200], n=4_000_000), 4000)
+        assert found.read_noise.low < math.sqrt(4 - 1 / 12) < found.read_noise.high
+        assert found.read_noise.value == pytest.approx(math.sqrt(4 - 1 / 12), rel=0.05)
+
     def test_flicker_and_prnu_do_not_count(self):
         rng = np.random.default_rng(0)
         light = 1000 * (1 + 0.02 * rng.standard_normal((200, 200))) * np.linspace(0.7, 1.3, 200)
@@ -182,6 +202,15 @@ def test_hot_pixels_are_found_and_heavy_tails_are_none():
     assert excess == pytest.approx(20, abs=4)
 
 
+def test_hot_pixels_in_clusters_leave_nothing_behind():
+    mean = np.full((24, 32), 100.0, np.float32)
+    hot = [(r, c) for r in range(8, 16) for c in range(10, 18)] + [(0, 0), (23, 31), (0, 2)]
+    at = np.array(hot)
+    mean[at[:, 0], at[:, 1]] = 900.0
+    assert (without_pixels(mean, at) == 100).all()
+    assert (mean[at[:, 0], at[:, 1]] == 900).all()
+
+
 class TestIntervals:
     def test_scatter_is_students(self):
         e = from_scatter(np.array([1.0, 2.0, 3.0, 4.0]))
@@ -193,3 +222,46 @@ class TestIntervals:
         wild = from_frames(0.0, 0.25, rng.normal(0, 5, 16))
         assert calm.high == pytest.approx(1.96 * 0.25, rel=0.01)
         assert wild.high > 1.9
+
+
+def test_masked_border_gives_levels_and_noise_with_intervals():
+    rng = np.random.default_rng(8)
+    hits = []
+    for _ in range(60):
+        noise = rng.normal(0, 4, (400, 60)) + rng.normal(0, 1, (400, 1)) + 500
+        noise[1::2, ::2] += 2
+        measured = measure_border(np.round(noise).astype(np.uint16))
+        found = estimate_border(100.0, measured[None], np.full((1, 4), 500.0))
+        truths = ((found.read, 4), (found.row, 1), (found.bias[0], 0), (found.bias[2], 2))
+        hits.append([e.low <= truth <= e.high for e, truth in truths])
+    # Binomial: 95 % of 60 lies at 51 or more in 999 of 1000 cases.
+    assert np.sum(hits, axis=0).min() >= 51
+
+
+def test_picture_without_border_has_no_figures():
+    assert measure_border(None).size == 0
+
+
+class TestLaw:
+    def test_intervals_of_slope_and_intercept_hold_the_truth(self):
+        rng = np.random.default_rng(3)
+        K, hits = np.array([0.1, 0.2, 0.4, 0.8, 1.6, 3.2]), []
+        for _ in range(200):
+            sigma = np.exp(0.8 * np.log(K) + 1.2 + rng.normal(0, 0.03, len(K)))
+            law = fit_law(list(K), [from_error(s, 0.001 * s, 0.002 * s) for s in sigma])
+            hits.append(
+                [law.slope.low <= 0.8 <= law.slope.high, law.intercept.low <= 1.2 <= law.intercept.high]
+            )
+        # Binomial: 95 % of 200 lies between 180 and 198 in 99 of 100 cases.
+        assert ((np.sum(hits, axis=0) >= 180) & (np.sum(hits, axis=0) <= 198)).all()
+
+    def test_two_isos_take_their_interval_from_the_sigmas(self):
+        law = fit_law([1.0, 2.0], [from_error(1.0, 0.01), from_error(2.0, 0.02)])
+        assert law.slope.value == pytest.approx(1)
+        assert law.slope.high - law.slope.low == pytest.approx(
+            2 * 1.96 * 0.01 * math.sqrt(2) / math.log(2), rel=1e-3
+        )
+
+    def test_no_law_without_noise_or_change_of_gain(self):
+        assert fit_law([1.0, 2.0], [from_error(0.0, 0.01), from_error(2.0, 0.02)]) is None
+        assert fit_law([1.0, 1.0], [from_error(1.0, 0.01), from_error(2.0, 0.02)]) is None

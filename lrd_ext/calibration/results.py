@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a calibration found: figures by ISO, groups of frames, the whole."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from .bad_frames import Sensor
+from .dark_frames import DarkStatistics
+from .emva1288 import LinearityError
+from .flat_frames import FlatStatistics
+from .gain_switch import GainLine
+from .intervals import Estimate
+from .masked_border import BorderEstimate
+from .photon_transfer import PhotonTransfer
+from .row_column import BandingLine
+from .tukey_lambda_fit import Agreement, TukeyLambdaFit
+
+#: Below this many darks the shape of the distribution is not to be trusted.
+FEW_DARKS = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class DarkGroup:
+    """Darks of one ISO and exposure time and what was kept of them."""
+
+    iso: float
+    exposure_s: float
+    statistics: DarkStatistics
+    bias: tuple[Estimate, ...]
+    drift: Estimate | None
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadNoise:
+    """Figures of one ISO from its darks, DN; ``pixel`` is sigma_gaussian by site."""
+
+    gaussian: Estimate
+    tukey_lambda: TukeyLambdaFit
+    row: Estimate
+    col: Estimate
+    naive_row: float
+    pixel: tuple[Estimate, ...]
+    dsnu: Estimate
+    dsnu_white: Estimate
+    models: dict[str, Agreement]
+    ppcc: tuple[float, float]
+    banding_rows: tuple[BandingLine, ...]
+    banding_cols: tuple[BandingLine, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class FlatGroup:
+    """Flats of one ISO and level of light, their white minus black [DN], and what was kept of them."""
+
+    iso: float
+    exposure_s: float
+    name: str
+    range_dn: float
+    statistics: FlatStatistics
+
+
+@dataclasses.dataclass(frozen=True)
+class IsoResult:
+    """All that is known at one ISO; None for what could not be had, and ``missing`` says why."""
+
+    iso: float
+    dark: DarkGroup | None
+    read: ReadNoise | None
+    transfer: PhotonTransfer | None
+    flats: tuple[FlatGroup, ...]
+    prnu: Estimate | None
+    prnu_all: Estimate | None
+    linearity: LinearityError | None
+    missing: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """A camera's calibration: the sensor, figures by ISO, black level of every group of darks, branches.
+
+    ``measured`` are the ISOs that make rows of the profile, those with read noise or, where no darks were
+    shot at all, those with K; ``branches`` counts in these.
+    """
+
+    sensor: Sensor
+    isos: tuple[IsoResult, ...]
+    measured: tuple[IsoResult, ...]
+    darks: tuple[DarkGroup, ...]
+    branches: tuple[tuple[int, int], ...]
+    gain_lines: tuple[GainLine | None, ...]
+    frames: int
+    left_out: dict[str, str]
+    unpaired: tuple[str, ...]
+    borders: tuple[BorderEstimate, ...]
+
+    def branch_of(self, result: IsoResult) -> int | None:
+        """Return the number of the gain branch an ISO lies in, None where it makes no row."""
+        places = [i for i, own in enumerate(self.measured) if own.iso == result.iso]
+        found = (i for i, (a, b) in enumerate(self.branches) if places and a <= places[0] <= b)
+        return next(found, None)
