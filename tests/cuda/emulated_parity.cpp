@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The CUDA kernel's own text on the emulator against the CPU executor, bit for bit, NaN for NaN.
-// Usage: emulated_parity [overrun | misaligned], which plant a fault that a sanitizer must catch.
+// Usage: emulated_parity [overrun | misaligned], which plant a fault that a sanitizer must catch;
+// emulated_parity barrier N leaves out one barrier of the kernel, which must change results.
 #include "emulator.h"
 
 #define LRD_ISA emulated
@@ -164,7 +165,9 @@ std::vector<Case> cases() {
 
 int main(int count, char** arguments) {
   const std::string plant = count > 1 ? arguments[1] : "";
-  if (!plant.empty()) {
+  if (plant == "barrier" && count > 2) {
+    emulator::without_barrier = std::atoi(arguments[2]);
+  } else if (!plant.empty()) {
     agree({2, 4, 1, false, true, Dtype::kFloat32, Dtype::kFloat32, 1, 0, 0, 0, plant == "misaligned" ? 1 : 0, 0, 1,
            false, 1, emulator::Order::kForward},
           plant);

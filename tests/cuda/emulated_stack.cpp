@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The CUDA kernel with the conv stack, its own text on the emulator, against the CPU executor: float32 bit for bit,
 // bfloat16 within a bound.
-// Usage: emulated_stack WEIGHTS WIDTH LAYERS PRECISION BOUND [overrun | little], the last planting a fault that a
-// sanitizer must catch. WEIGHTS holds what LiteGenerator.packed_weights_for_cuda gives; PRECISION is float32 or
-// bfloat16; BOUND is the largest error in units of sigma_init.
+// Usage: emulated_stack WEIGHTS WIDTH LAYERS PRECISION BOUND [overrun | little | barrier N | windows]
+// WEIGHTS holds what LiteGenerator.packed_weights_for_cuda gives; PRECISION is float32 or bfloat16; BOUND is the
+// largest error in units of sigma_init. overrun and little plant a fault that a sanitizer must catch, barrier leaves
+// out one barrier, which must change results. windows compares crops and strips of the same noise bit for bit.
 #include "emulator.h"
 
 #define LRD_ISA emulated
@@ -135,21 +136,59 @@ bool agree(const Generator& g, const Case& c, const std::string& plant, double& 
   return right;
 }
 
-// Shapes that fill no strip, several strips in both directions, every order of threads. Noise alone for bfloat16.
+// Shapes that fill no strip, several strips in both directions, blocks that take several strips, every order of
+// threads. Learned and line noise alone for bfloat16.
 std::vector<Case> cases(bool bfloat16) {
   constexpr auto kF32 = Dtype::kFloat32, kF16 = Dtype::kFloat16, kBf16 = Dtype::kBfloat16, kU16 = Dtype::kUint16;
   using emulator::Order;
   if (bfloat16) {
     return {{5, 9, 1, false, false, kF32, kF32, 2, 2, 0, false, false, 16, 9, Order::kForward},
             {21, 70, 1, true, false, kF32, kF32, 2, 2, 3, true, true, 16, 9, Order::kReverse},
-            {9, 33, 2, false, false, kU16, kF32, 2, 2, 0, false, false, 4, 1, Order::kRandom}};
+            {9, 33, 2, false, false, kU16, kF32, 2, 2, 0, true, false, 4, 1, Order::kForward},
+            {9, 33, 2, true, false, kF32, kF32, 2, 2, 0, true, false, 4, 1, Order::kReverse},
+            {66, 20, 1, false, false, kF32, kF32, 2, 2, 0, true, false, 64, 9, Order::kRandom}};
   }
   return {{1, 1, 1, false, true, kF32, kF32, 0, 0, 0, true, false, 16, 9, Order::kForward},
           {5, 9, 1, true, false, kF32, kF32, 2, 2, 1, false, false, 16, 9, Order::kReverse},
           {21, 70, 1, false, true, kU16, kU16, 1, 0, 3, true, true, 16, 9, Order::kRandom},
           {67, 30, 1, true, true, kF16, kBf16, 0, 1, 0, true, false, 64, 9, Order::kForward},
-          {9, 130, 3, false, true, kBf16, kF16, 2, 0, 0, false, true, 8, 1, Order::kReverse},
+          {9, 130, 3, false, true, kBf16, kF16, 2, 0, 0, true, true, 8, 1, Order::kReverse},
+          {9, 70, 2, true, true, kF32, kF32, 2, 2, 0, true, false, 4, 1, Order::kForward},
           {4, 60, 2, true, false, kU16, kU16, 1, 1, 5, true, false, 4, 9, Order::kRandom}};
+}
+
+// Noise alone of rows x cols cells, mosaic, by the kernel.
+Buffer drawn(const Generator& g, int64_t rows, int64_t cols, int64_t batch, int64_t origin_row, int64_t origin_col,
+             int64_t first_index, int tile_rows) {
+  const Case c = {rows, cols,  batch, false,     false, Dtype::kFloat32,          Dtype::kFloat32, 2, 2,
+                  0,    false, false, tile_rows, 9,     emulator::Order::kForward};
+  Request q = {};
+  q.batch = batch, q.cell_rows = rows, q.cell_cols = cols, q.origin_row = origin_row, q.origin_col = origin_col;
+  const std::vector<float> table = parameter_table(c), sigma(static_cast<size_t>(batch), 3.0f);
+  const int64_t seed = 3, index[] = {first_index, first_index + 1};
+  q.table = table.data(), q.table_rows = batch, q.seed = &seed, q.index = index;
+  q.output = 2, q.quantize = 2, q.clip = 2;
+  q.weights = g.weights.data(), q.sigma_init = sigma.data(), q.sigma_rows = batch;
+  for (int i = 0; i < g.layers; ++i) q.widths[i] = g.width;
+  Buffer clean(q, Dtype::kFloat32, batch, 0), out(q, Dtype::kFloat32, batch, 0);
+  std::memset(clean.bytes.get(), 0, clean.size);
+  q.clean = clean.frames, q.out = out.frames;
+  emulate(q, g, c, false);
+  return out;
+}
+
+// Whether a crop of one sample in taller strips has the bits of the whole.
+bool windows_agree(const Generator& g) {
+  constexpr int64_t kRows = 17, kCols = 66, kTop = 3, kLeft = 5;
+  const Buffer whole = drawn(g, kRows, kCols, 2, 10, 20, 7, 4);
+  const Buffer crop = drawn(g, kRows - kTop, kCols - kLeft, 1, 10 + kTop, 20 + kLeft, 8, 16);
+  size_t wrong = 0;
+  for (int64_t row = 0; row < 2 * (kRows - kTop); ++row) {
+    const int64_t from = (2 * kRows + row + 2 * kTop) * 2 * kCols + 2 * kLeft, to = row * 2 * (kCols - kLeft);
+    wrong += std::memcmp(whole.bytes.get() + 4 * from, crop.bytes.get() + 4 * to, 8 * (kCols - kLeft)) != 0;
+  }
+  std::printf("%zu rows of the crop differ from the whole\n", wrong);
+  return wrong == 0;
 }
 
 }  // namespace
@@ -161,12 +200,14 @@ int main(int count, char** arguments) {
   Generator g = {std::vector<float>(bytes.size() / 4), std::atoi(arguments[2]), std::atoi(arguments[3]),
                  std::string(arguments[4]) == "bfloat16", static_cast<float>(std::atof(arguments[5]))};
   std::memcpy(g.weights.data(), bytes.data(), bytes.size());
-  const std::string plant = count > 6 ? arguments[6] : "";
+  const std::string wanted = count > 6 ? arguments[6] : "";
+  if (wanted == "windows") return windows_agree(g) ? 0 : 1;
+  if (wanted == "barrier") emulator::without_barrier = std::atoi(arguments[7]);
   std::vector<Case> all = cases(g.bfloat16);
-  if (!plant.empty()) all.resize(1);
+  if (wanted == "overrun" || wanted == "little") all.resize(1);
   size_t failed = 0;
   double worst = 0;
-  for (const Case& c : all) failed += !agree(g, c, plant, worst);
+  for (const Case& c : all) failed += !agree(g, c, wanted, worst);
   std::printf("%zu of %zu cases agree with the CPU executor (%s), largest error %.2g sigma_init\n", all.size() - failed,
               all.size(), lrd::chosen_build().name, worst);
   return failed == 0 ? 0 : 1;

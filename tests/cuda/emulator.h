@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A block of CUDA threads on the host, as fibers: enough to run the kernels of csrc/cuda under the sanitizers. Between
-// two barriers the threads run one after another in a chosen order, so that a missing barrier changes a result. What a
-// warp does as one, products of matrix tiles, is done when its last thread has come.
+// two barriers the warps run one after another in a chosen order, and so do the threads of a warp, and the blocks: a
+// missing barrier changes a result. What a warp does as one, products of matrix tiles, is done when its last thread has
+// come.
 #pragma once
 
 #include <sanitizer/common_interface_defs.h>
@@ -88,11 +89,12 @@ inline void resume(Fiber& fiber, unsigned thread) {
   __sanitizer_finish_switch_fiber(fake_stack, nullptr, nullptr);
 }
 
-inline void barrier() {
-#if !defined(LRD_PLANT_NO_BARRIER)
+inline int without_barrier = -1;  // the planted fault: this barrier, counted through the kernels' text, is not there
+
+inline void barrier(int number) {
+  if (number == without_barrier) return;
   running->state = State::kAtBarrier;
   to_scheduler(false);
-#endif
 }
 
 [[noreturn]] inline void fail(const char* what) {
@@ -124,7 +126,7 @@ void as_one(Lane mine, Instruction carry_out, Lane& result) {
 
 inline void start_fibers(unsigned threads) {
   fibers.resize(threads);
-  warps.assign(threads / kWarp, Warp());
+  warps.assign((threads + kWarp - 1) / kWarp, Warp());
   for (Fiber& fiber : fibers) {
     getcontext(&fiber.context);
     fiber.context.uc_stack.ss_sp = fiber.stack.data();
@@ -147,39 +149,45 @@ inline bool release_barrier() {
   return true;
 }
 
-// Threads run up to their next barrier, in the given order; every one must come to the same barriers.
+inline std::vector<unsigned> in_order(unsigned count, Order order, std::mt19937& random) {
+  std::vector<unsigned> sequence(count);
+  std::iota(sequence.begin(), sequence.end(), 0u);
+  if (order == Order::kReverse) std::reverse(sequence.begin(), sequence.end());
+  if (order == Order::kRandom) std::shuffle(sequence.begin(), sequence.end(), random);
+  return sequence;
+}
+
+// Let a warp run until all its threads wait at a barrier of the block or have ended.
+inline void run_warp(unsigned first, const std::vector<unsigned>& lanes) {
+  for (bool moved = true; moved;) {
+    moved = false;
+    for (unsigned lane : lanes) {
+      if (first + lane >= fibers.size() || fibers[first + lane].state != State::kReady) continue;
+      resume(fibers[first + lane], first + lane);
+      moved = true;
+    }
+  }
+}
+
+// Warps run up to their next barrier, one after another; every thread must come to the same barriers.
 inline void run_block(unsigned threads, Order order, std::mt19937& random) {
   start_fibers(threads);
   std::fill(dynamic_shared.begin(), dynamic_shared.end(), static_cast<char>(0xFF));  // NaN: nothing is there yet
-  std::vector<unsigned> sequence(threads);
-  std::iota(sequence.begin(), sequence.end(), 0u);
-  if (order == Order::kReverse) std::reverse(sequence.begin(), sequence.end());
   do {
-    if (order == Order::kRandom) std::shuffle(sequence.begin(), sequence.end(), random);
-    for (bool moved = true; moved;) {
-      moved = false;
-      for (unsigned thread : sequence) {
-        if (fibers[thread].state != State::kReady) continue;
-        resume(fibers[thread], thread);
-        moved = true;
-      }
-    }
+    const std::vector<unsigned> lanes = in_order(kWarp, order, random);
+    for (unsigned warp : in_order((threads + kWarp - 1) / kWarp, order, random)) run_warp(warp * kWarp, lanes);
   } while (release_barrier());
 }
 
-// A launch: every block of the grid in turn. shared_bytes: of dynamic shared memory.
+// A launch: every block of the grid, one after another. shared_bytes: of dynamic shared memory.
 template <typename Kernel>
 void launch(uint3 grid, unsigned threads, size_t shared_bytes, Order order, std::mt19937& random, Kernel kernel) {
   gridDim = grid;
   std::vector<char>(shared_bytes).swap(dynamic_shared);  // of exactly this size, so that the sanitizer sees its end
   body = kernel;
-  for (unsigned z = 0; z < grid.z; ++z) {
-    for (unsigned y = 0; y < grid.y; ++y) {
-      for (unsigned x = 0; x < grid.x; ++x) {
-        blockIdx = {x, y, z};
-        run_block(threads, order, random);
-      }
-    }
+  for (unsigned block : in_order(grid.x * grid.y * grid.z, order, random)) {
+    blockIdx = {block % grid.x, block / grid.x % grid.y, block / grid.x / grid.y};
+    run_block(threads, order, random);
   }
 }
 
@@ -189,7 +197,8 @@ void launch(uint3 grid, unsigned threads, size_t shared_bytes, Order order, std:
 #define LRD_KERNEL(threads) inline void
 #define LRD_DEVICE inline
 #define LRD_SHARED static
-#define LRD_BARRIER emulator::barrier
+constexpr int kBeforeBarriers = __COUNTER__;
+#define LRD_BARRIER() emulator::barrier(__COUNTER__ - kBeforeBarriers - 1)
 #define LRD_WARP_BARRIER() ((void)0)
 #define LRD_DYNAMIC_SHARED(name) char* const name = emulator::dynamic_shared.data()
 #define LRD_READ_ANEW() ((void)0)

@@ -46,7 +46,7 @@ def cpu_objects(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def emulated(cpu_objects, tmp_path_factory):
-    """Return what compiles an emulated kernel and its comparison, with macros that may plant a fault."""
+    """Return what compiles an emulated kernel and its comparison."""
     folder = tmp_path_factory.mktemp("emulated")
     (folder / "empty.cpp").write_text("int main() {}")
     try:
@@ -54,10 +54,10 @@ def emulated(cpu_objects, tmp_path_factory):
     except subprocess.CalledProcessError as error:
         pytest.skip(f"this compiler has no sanitizers: {error.stderr[-200:]}")
 
-    def build(name, *macros):
-        program = folder / (name + "".join(macros))
+    def build(name):
+        program = folder / name
         if not program.exists():
-            compiled(*SANITIZERS, "-Wall", "-Werror", *macros, ROOT / f"tests/cuda/{name}.cpp",
+            compiled(*SANITIZERS, "-Wall", "-Werror", ROOT / f"tests/cuda/{name}.cpp",
                      *cpu_objects, "-o", program)  # fmt: skip
         return program
 
@@ -67,7 +67,7 @@ def emulated(cpu_objects, tmp_path_factory):
 @pytest.fixture
 def parity_program(emulated):
     """The physics kernel against the CPU executor."""
-    return lambda *macros: emulated("emulated_parity", *macros)
+    return emulated("emulated_parity")
 
 
 def run(program, *arguments):
@@ -78,26 +78,27 @@ def run(program, *arguments):
 
 
 def test_kernel_equals_the_cpu_executor_in_every_mode(parity_program):
-    code, said = run(parity_program())
+    code, said = run(parity_program)
     assert code == 0, said[-4000:]
     assert "3072 of 3072 cases agree" in said
 
 
 def test_a_write_out_of_bounds_is_caught(parity_program):
-    code, said = run(parity_program(), "overrun")
+    code, said = run(parity_program, "overrun")
     assert code != 0
     assert "heap-buffer-overflow" in said
     assert "WRITE of size" in said
 
 
 def test_a_misaligned_vector_is_caught(parity_program):
-    code, said = run(parity_program(), "misaligned")
+    code, said = run(parity_program, "misaligned")
     assert code != 0
     assert "misaligned address" in said
 
 
-def test_a_missing_barrier_is_caught(parity_program):
-    code, said = run(parity_program("-DLRD_PLANT_NO_BARRIER"))
+@pytest.mark.parametrize("barrier", range(2))
+def test_each_missing_barrier_is_caught(parity_program, barrier):
+    code, said = run(parity_program, "barrier", str(barrier))
     assert code == 1
     assert "differ" in said
 
@@ -127,7 +128,7 @@ def stack_arguments(tmp_path):
 def test_stack_kernel_equals_the_cpu_executor(emulated, stack_arguments, widths, precision):
     code, said = run(emulated("emulated_stack"), *stack_arguments(widths, precision))
     assert code == 0, said[-4000:]
-    cases = 6 if precision == "float32" else 3
+    cases = 7 if precision == "float32" else 5
     assert f"{cases} of {cases} cases agree" in said
 
 
@@ -142,9 +143,17 @@ def test_stack_kernel_out_of_bounds_is_caught(emulated, stack_arguments, precisi
 
 
 @pytest.mark.parametrize("precision", BOUND)
-def test_a_missing_barrier_in_the_stack_kernel_is_caught(emulated, stack_arguments, precision):
-    code, said = run(
-        emulated("emulated_stack", "-DLRD_PLANT_NO_BARRIER"), *stack_arguments((16, 16), precision)
-    )
+@pytest.mark.parametrize("barrier", range(2, 7))  # those of physics_kernel come first
+def test_each_missing_barrier_of_the_stack_kernel_is_caught(emulated, stack_arguments, precision, barrier):
+    arguments = stack_arguments((16, 16), precision)
+    code, said = run(emulated("emulated_stack"), *arguments, "barrier", str(barrier))
     assert code == 1
     assert "elements differ" in said
+
+
+@pytest.mark.parametrize("precision", BOUND)
+@pytest.mark.parametrize("widths", [(16, 16), (32,), (32, 32, 32)], ids=lambda w: "-".join(map(str, w)))
+def test_crops_strips_and_samples_are_windows_on_one_field(emulated, stack_arguments, widths, precision):
+    code, said = run(emulated("emulated_stack"), *stack_arguments(widths, precision), "windows")
+    assert code == 0, said[-2000:]
+    assert "0 rows of the crop differ" in said
