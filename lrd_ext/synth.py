@@ -58,7 +58,8 @@ def fused_synth(
             :meth:`NoiseParams.shot_only` leaves out. Its weights are used without a gradient. On a GPU
             ``generator.bfloat16()`` runs on tensor cores (sm_80 and newer).
         sigma_init: scale of the generator's noise, DN, a number or (B,); None asks the generator for that of
-            ``params.iso``, and for ISOs on a GPU waits for the device. Not finite on a GPU: the noise is NaN.
+            ``params.iso``, and for ISOs on a GPU waits for the device. In [1e-6, 1e6]; outside, values on a
+            GPU, which are not looked at, give NaN.
         dark: dark frame or dark shading, float32 DN above black, clean's layout and crop, for each sample or
             one for all.
         output: "normalized", (raw - black) / (white - black) * ratio, as denoisers eat it; "dn", uint16 raw

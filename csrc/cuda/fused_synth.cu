@@ -16,7 +16,7 @@
 namespace lrd {
 namespace {
 
-// The static runtime keeps a current device of its own, so torch's guard does not reach it.
+// Not left to torch's guard alone: this object is linked with a runtime of its own.
 class CurrentDevice {
  public:
   explicit CurrentDevice(int device) {
@@ -41,17 +41,34 @@ unsigned blocks(int64_t length, int64_t tile, int64_t most) {
 
 const char* description(cudaError_t error) { return error == cudaSuccess ? nullptr : cudaGetErrorString(error); }
 
+// An error of a call before the launch, which must not be found again after the next one.
+const char* forgotten(cudaError_t error) {
+  cudaGetLastError();
+  return description(error);
+}
+
 int attribute(cudaDeviceAttr which, int device) {
   int value = 0;
-  return cudaDeviceGetAttribute(&value, which, device) == cudaSuccess ? value : 0;
+  if (cudaDeviceGetAttribute(&value, which, device) != cudaSuccess) cudaGetLastError();
+  return value;
+}
+
+// Whether the kernel that would run here was compiled for tensor cores: PTX of sm_75 runs on later devices too.
+template <typename Kernel>
+bool has_tensor_cores(Kernel kernel) {
+  cudaFuncAttributes of = {};
+  if (cudaFuncGetAttributes(&of, kernel) != cudaSuccess) cudaGetLastError();
+  return of.ptxVersion >= 80;
 }
 
 const char* too_large(const Request& q, int needed, int available, const char* precision) {
   static thread_local char text[320];
-  std::snprintf(text, sizeof text,
-                "generator must fit into this GPU: widths %d, %d, %d in %s need %d bytes of shared memory a block, and "
-                "it has %d. Use fewer or narrower layers, generator.bfloat16() from sm_80 on, or backend=\"reference\"",
-                q.widths[0], q.widths[1], q.widths[2], precision, needed, available);
+  std::snprintf(
+      text, sizeof text,
+      "generator must fit into this GPU: hidden layers %d wide, the widest counting for all, need %d bytes of "
+      "shared memory a block in %s, and it has %d. Use fewer or narrower layers, generator.bfloat16() from "
+      "sm_80 on, or backend=\"reference\"",
+      q.widths[0], needed, precision, available);
   return text;
 }
 
@@ -74,7 +91,7 @@ const char* launch_stack(const Request& q, const device::Stack& stack, int devic
   }
   // All there is and not this call's bytes: another thread may set it between here and the launch.
   const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, available);
-  if (error != cudaSuccess) return description(error);
+  if (error != cudaSuccess) return forgotten(error);
   const int64_t columns = device::strip_columns<kWidth>(stack.layers);
   const int rows =
       rows_of_strip(q, (q.cell_cols + columns - 1) / columns, attribute(cudaDevAttrMultiProcessorCount, device));
@@ -84,25 +101,27 @@ const char* launch_stack(const Request& q, const device::Stack& stack, int devic
   return description(cudaGetLastError());
 }
 
+// Weights in bfloat16 run in float32 where there are no tensor cores for them.
+template <int kWidth>
+const char* launch_width(const Request& q, const device::Stack& stack, int device, cudaStream_t stream) {
+  constexpr auto kFloat32 = device::Precision::kFloat32, kBfloat16 = device::Precision::kBfloat16;
+  return q.bfloat16 && has_tensor_cores(device::stack_kernel<kWidth, kBfloat16>)
+             ? launch_stack<kWidth, kBfloat16>(q, stack, device, stream)
+             : launch_stack<kWidth, kFloat32>(q, stack, device, stream);
+}
+
 // widths are all 16 or all 32 (lrd_ext/generator/packing.py fills narrower layers up).
 const char* launch_generator(const Request& q, int device, cudaStream_t stream) {
   device::Stack stack = device::unpack_stack(q.weights, q.widths);
   if (q.bfloat16) stack.fragments = reinterpret_cast<const uint32_t*>(q.weights + device::packed_size(q.widths));
-  const bool tensor_cores = q.bfloat16 && attribute(cudaDevAttrComputeCapabilityMajor, device) >= 8;
-  constexpr auto kFloat32 = device::Precision::kFloat32, kBfloat16 = device::Precision::kBfloat16;
-  if (q.widths[0] == 16) {
-    return tensor_cores ? launch_stack<16, kBfloat16>(q, stack, device, stream)
-                        : launch_stack<16, kFloat32>(q, stack, device, stream);
-  }
-  return tensor_cores ? launch_stack<32, kBfloat16>(q, stack, device, stream)
-                      : launch_stack<32, kFloat32>(q, stack, device, stream);
+  return q.widths[0] == 16 ? launch_width<16>(q, stack, device, stream) : launch_width<32>(q, stack, device, stream);
 }
 
 }  // namespace
 
 const char* fused_synth_cuda(const Request& q, int device, void* stream) {
   const CurrentDevice current(device);
-  if (current.error() != cudaSuccess) return description(current.error());
+  if (current.error() != cudaSuccess) return forgotten(current.error());
   if (q.weights != nullptr) return launch_generator(q, device, static_cast<cudaStream_t>(stream));
   const dim3 grid(blocks(q.cell_cols, kTileCellCols, 0x7FFFFFFF), blocks(q.cell_rows, kTileCellRows, 65535),
                   blocks(q.batch, 1, 65535));

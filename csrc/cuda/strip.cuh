@@ -85,7 +85,8 @@ LRD_DEVICE void draw_lines(const Request& q, const StripPlace& place, int layers
   if (thread == 0) {
     shared.params = p;
     shared.stream = stream;
-    shared.sigma = q.sigma_init[q.sigma_rows == 1 ? 0 : place.sample];
+    const float sigma = q.sigma_init[q.sigma_rows == 1 ? 0 : place.sample];
+    shared.sigma = sigma >= 1e-6f && sigma <= 1e6f ? sigma : float_of(0x7FC00000u);  // NaN is seen, wrong noise is not
   }
   LRD_KEEP_LOOP
   for (int i = thread; i < S::kCols; i += S::kThreads) {

@@ -60,10 +60,7 @@ class LiteGenerator(nn.Module):
         last = self._layers()[-1]
         nn.init.zeros_(last.weight)
         nn.init.zeros_(cast(Tensor, last.bias))
-        # Buffers, so that they follow the weights to a device; they are no state.
-        for name, width in (("order", None), ("wide_order", max(self.widths))):
-            for part, numbers in order_of(channels, self.log_sigma, width)._asdict().items():
-                self.register_buffer(f"_{name}_{part}", numbers, persistent=False)
+        self._keep_orders()
 
     @property
     def halo(self) -> int:
@@ -202,8 +199,30 @@ class LiteGenerator(nn.Module):
             "sigmas": list(self.table.sigmas),
         }
 
+    def _keep_orders(self) -> None:
+        """Keep the orders of packing as buffers, which follow the weights to a device; they are no state."""
+        channels = (9 if self.log_sigma else 8, *self.widths, 4)
+        device = self._layers()[0].weight.device
+        for name, width in (("order", None), ("wide_order", max(self.widths))):
+            with torch.device("cpu"):  # they have values even where the weights are made on the meta device
+                order = order_of(channels, self.log_sigma, width)
+            for part, numbers in order._asdict().items():
+                self.register_buffer(f"_{name}_{part}", numbers.to(device), persistent=False)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> LiteGenerator:
+        """Let torch move or convert the module; what comes from the meta device brings no orders along."""
+        had_values = not self._order_sites.is_meta
+        super()._apply(fn, recurse)
+        if not had_values:
+            self._keep_orders()
+        return self
+
     def _order(self, name: str) -> Order:
-        return Order(*(getattr(self, f"_{name}_{part}") for part in Order._fields))
+        order = Order(*(getattr(self, f"_{name}_{part}") for part in Order._fields))
+        if order.sites.device != self._layers()[0].weight.device:  # load_state_dict(assign=True)
+            self._keep_orders()
+            return self._order(name)
+        return order
 
     def _weights(self) -> tuple[list[Tensor], list[Tensor]]:
         layers = self._layers()

@@ -64,6 +64,19 @@ def test_gradients_flow_through_forward():
         assert weight.grad.abs().max() > 0, name
 
 
+@pytest.mark.parametrize("assign", [False, True])
+def test_weights_loaded_into_a_module_of_the_meta_device(assign):
+    generator = lively_generator((16, 32))
+    with torch.device("meta"):
+        empty = LiteGenerator((16, 32))
+    if not assign:
+        empty = empty.to_empty(device="cpu")
+    empty.load_state_dict(generator.state_dict(), assign=assign)
+    assert torch.equal(empty.packed_weights(), generator.packed_weights())
+    assert torch.equal(empty.packed_weights_for_cuda(), generator.packed_weights_for_cuda())
+    assert empty.state_dict().keys() == generator.state_dict().keys()
+
+
 @pytest.mark.parametrize("shape", [(8, 20, 20), (1, 9, 20, 20), (1, 8, 6, 20), (1, 8, 20, 6)])
 def test_n_init_of_another_shape_is_refused(shape):
     with pytest.raises(ValueError, match=r"n_init must be \(B, 8, h, w\) with h and w above 6"):
