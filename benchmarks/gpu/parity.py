@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """fused_synth on the GPU against the CPU over shapes, layouts, dtypes and modes.
 
-Bit for bit, with a generator in float32 too; with one in bfloat16 within a bound. ``parity.py RESULT.json``;
-``--short`` runs a few small cases, for compute-sanitizer. NaN equals NaN: its sign and payload are the
-processor's own.
+Bit for bit, with a generator in float32 too; with one in bfloat16 within a bound.
+``parity.py RESULT.json GROUP...``, the groups being those of GROUPS. NaN equals NaN: its sign and payload are
+the processor's own.
 """
 
 from __future__ import annotations
 
 import copy
-import functools
 import itertools
 import json
 import sys
@@ -131,97 +130,115 @@ def bfloat16_generators():
         yield f"{widths} again", 0.0 if torch.equal(got, again) else float("inf")
 
 
+def windows():
+    """Yield (name, elements that differ) of crops and samples of a stack's noise, on the GPU itself."""
+    for widths, log_sigma in STACKS:
+        for precision in (torch.float32, torch.bfloat16):
+            generator = lively_generator(widths, log_sigma).to(precision).cuda()
+            options = {"sigma_init": 3.0, "backend": "cuda"}
+            options["params"] = NoiseParams(K=2.0, ratio=50.0, white=16383.0, black=0.0).to("cuda")
+            whole = noise(generator, clean=torch.zeros(3, 260, 380, device="cuda"), **options)
+            clean = torch.zeros(190, 250, device="cuda")
+            crop = noise(generator, clean=clean, origin=(6, 34), index=4, **options)
+            yield f"{widths} {precision}", differing(crop, whole[1, 6:196, 34:284])
+
+
+class Calls:
+    """The op as torch code uses it: with seed and index on the device, with and without a generator."""
+
+    def __init__(self):
+        """Draw what every call shares."""
+        self.clean = scene((2, 4, 40, 70), torch.float32).cuda()
+        self.seed, self.index = torch.tensor(7, device="cuda"), torch.tensor([3, 4], device="cuda")
+        self.out = torch.empty_like(self.clean)
+        physics = NoiseParams(K=2.3, **CAMERA, **LINES, read="gaussian").to("cuda")
+        shot = NoiseParams(K=2.3, **(CAMERA | {"sigma_read": 0.0})).to("cuda")
+        self.options = {"physics": {"params": physics}}
+        for name, generator in (("float32", lively_generator()), ("bfloat16", lively_generator().bfloat16())):
+            options = {"params": shot, "sigma_init": torch.tensor([2.0], device="cuda")}
+            self.options[name] = options | {"generator": generator.cuda().requires_grad_(False)}
+
+    def call(self, name, clean=None, **options):
+        """Make one call."""
+        clean = self.clean if clean is None else clean
+        return fused_synth(clean, seed=self.seed, index=self.index, **self.options[name], **options)
+
+
 def use_in_torch():
-    """CUDA graphs, torch.compile, another stream, and no waiting: each against the plain call."""
-    params = NoiseParams(K=2.3, **CAMERA, **LINES, read="gaussian").to("cuda")
-    clean = scene((2, 4, 40, 70), torch.float32).cuda()
-    seed, index, out = (
-        torch.tensor(7, device="cuda"),
-        torch.tensor([3, 4], device="cuda"),
-        torch.empty_like(clean),
-    )
-
-    def step(seed, index):
-        return fused_synth(clean, params, seed=seed, index=index)
-
-    fused_synth(clean, params, seed=seed, index=index, out=out)
-    torch.cuda.synchronize()
-    torch.cuda.set_sync_debug_mode("error")
-    expected = fused_synth(clean, params, seed=7, index=3)
-    torch.cuda.set_sync_debug_mode("default")
-    yield "no wait", differing(out, expected)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        fused_synth(clean, params, seed=seed, index=index, out=out)
-    seed.fill_(-9)
-    graph.replay()
-    yield "graph", differing(out, fused_synth(clean, params, seed=-9, index=3))
-    seed.fill_(7)
-    with torch.cuda.stream(torch.cuda.Stream()):
-        other = step(seed, index)
-    torch.cuda.synchronize()
-    yield "stream", differing(other, expected)
-    compiled = torch.compile(step, fullgraph=True)
-    yield "compile", differing(compiled(seed, index), expected)
-    yield from use_of_generator(clean, seed, index)
-
-
-def use_of_generator(clean, seed, index):
-    """The same with a generator, in both precisions of its weights."""
-    params = NoiseParams(K=2.3, **(CAMERA | {"sigma_read": 0.0})).to("cuda")
-    sigma, out = torch.tensor([2.0], device="cuda"), torch.empty_like(clean)
-    for name, generator in (("", lively_generator()), (" bfloat16", lively_generator().bfloat16())):
-        options = {"seed": seed, "index": index, "generator": generator.cuda().requires_grad_(False)}
-        options |= {"sigma_init": sigma}
-        expected = fused_synth(clean, params, **options)
+    """Yield (name, elements that differ): no waiting, CUDA graphs, another stream, against the plain call."""
+    calls = Calls()
+    for name in calls.options:
+        expected = calls.call(name)
         torch.cuda.synchronize()
         torch.cuda.set_sync_debug_mode("error")
-        fused_synth(clean, params, out=out, **options)
+        calls.call(name, out=calls.out)
         torch.cuda.set_sync_debug_mode("default")
-        yield f"generator{name}, no wait", differing(out, expected)
+        yield f"{name}, no wait", differing(calls.out, expected)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            fused_synth(clean, params, out=out, **options)
-        out.zero_()
+            calls.call(name, out=calls.out)
+        calls.seed.fill_(-9)
         graph.replay()
-        yield f"generator{name}, graph", differing(out, expected)
-        compiled = torch.compile(functools.partial(fused_synth, params=params, **options), fullgraph=True)
-        yield f"generator{name}, compile", differing(compiled(clean), expected)
+        yield f"{name}, graph", differing(calls.out, calls.call(name))
+        calls.seed.fill_(7)
+        with torch.cuda.stream(torch.cuda.Stream()):
+            other = calls.call(name)
+        torch.cuda.synchronize()
+        yield f"{name}, stream", differing(other, expected)
+
+
+def use_compiled():
+    """Yield (name, elements that differ) of torch.compile in one graph, with a torch op before."""
+    calls = Calls()
+    for name in calls.options:
+        compiled = torch.compile(lambda clean, name=name: calls.call(name, clean * 0.5), fullgraph=True)
+        yield name, differing(compiled(calls.clean), calls.call(name, calls.clean * 0.5))
+
+
+def compared(cases):
+    """Count what differs between GPU and CPU over cases."""
+    counted = {"cases": 0, "elements": 0, "differing": 0, "red": []}
+    for name, arguments, options in cases:
+        wrong, elements = both(*arguments, **options)
+        counted["cases"] += 1
+        counted["elements"] += elements
+        counted["differing"] += wrong
+        counted["red"] += [name] if wrong else []
+    return counted
+
+
+def told(results, most):
+    """Keep every figure; red is what exceeds most."""
+    figures = dict(results)
+    return figures | {"red": [name for name, figure in figures.items() if not figure <= most]}
+
+
+#: What each name on the command line runs. A fault on the device ends the other groups of the process.
+GROUPS = {
+    "shapes": lambda: compared(shapes()),
+    "modes": lambda: compared(modes((2, 66, 134))),
+    "large": lambda: compared(large()),
+    "generators": lambda: compared(generators()),
+    "bfloat16 generators": lambda: told(bfloat16_generators(), BFLOAT16_BOUND),
+    "windows": lambda: told(windows(), 0),
+    "in torch": lambda: told(use_in_torch(), 0),
+    "compiled": lambda: told(use_compiled(), 0),
+}
 
 
 def main():
-    """Run the cases; return the exit status."""
-    short = "--short" in sys.argv
-    groups = {"shapes": shapes(), "generators": generators()}
-    if not short:
-        groups |= {"modes": modes((2, 66, 134)), "large": large()}
+    """Run the groups named; return the exit status."""
+    path, *names = sys.argv[1:]
     result = {}
-    for group, cases in groups.items():
-        counted = {"cases": 0, "elements": 0, "differing": 0, "red": []}
-        for name, arguments, options in cases:
-            wrong, elements = both(*arguments, **options)
-            counted["cases"] += 1
-            counted["elements"] += elements
-            counted["differing"] += wrong
-            counted["red"] += [name] if wrong else []
-        result[group] = counted
-    errors = dict(bfloat16_generators())
-    result["bfloat16 generators"] = errors | {
-        "red": [k for k, e in errors.items() if not e <= BFLOAT16_BOUND]
-    }
-    if not short:
-        result["in torch"] = {"red": []}
+    for name in names:
         try:
-            for name, wrong in use_in_torch():
-                result["in torch"][name] = "same bits" if wrong == 0 else f"{wrong} differ"
-                result["in torch"]["red"] += [name] if wrong else []
+            result[name] = GROUPS[name]()
         except Exception as error:  # what came before is still worth reporting
             traceback.print_exc()
-            result["in torch"]["red"].append(f"{type(error).__name__}: {error}"[:300])
-    print(json.dumps(result, indent=1)[:3000])
-    if not short:
-        with open(sys.argv[1], "w") as file:
+            result[name] = {"red": [f"{type(error).__name__}: {error}"[:300]]}
+        with open(path, "w") as file:
             json.dump(result, file, indent=1)
+    print(json.dumps(result, indent=1)[:3000])
     return 1 if any(group["red"] for group in result.values()) else 0
 
 

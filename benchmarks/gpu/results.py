@@ -14,7 +14,8 @@ import torch
 import lrd_ext
 from lrd_ext import ops
 
-TOOLS = ("memcheck", "racecheck")
+TOOLS = ("memcheck", "racecheck", "synccheck")
+PARITY = ("physics", "generator", "torch", "compiled")
 
 
 def gather(work, commit):
@@ -32,7 +33,7 @@ def gather(work, commit):
             "python": platform.python_version(),
         },
         "kernels": ops.NATIVE.cuda_targets,
-        "parity": read(work / "parity.json"),
+        "parity": {k: v for part in PARITY for k, v in (read(work / f"parity_{part}.json") or {}).items()},
         "sanitizers": {tool: lines[-1] if lines else "not run" for tool, lines in said.items()},
         "speed": read(work / "speed.json"),
         "ncu": {kernel: ncu(work / f"ncu_{kernel}.txt") for kernel in ("physics", "generator")},
@@ -59,7 +60,7 @@ def markdown(found):
         "",
     ]
     lines += ["## GPU against CPU, bit for bit", ""]
-    for group, counts in (found["parity"] or {"": "not run"}).items():
+    for group, counts in (found["parity"] or {"all": "not run"}).items():
         lines.append(f"- {group}: {counts}")
     lines += [f"- compute-sanitizer {tool}: {said}" for tool, said in found["sanitizers"].items()]
     counted = "Median of 40 calls by CUDA events (quartiles); each byte is counted once read, once written."

@@ -85,6 +85,16 @@ def physics(shape, dtype):
     yield "torch.compile of it", torch.compile(plain, dynamic=False)
 
 
+def without_tf32(call, clean):
+    """Make a call whose convolutions keep all bits of float32, as the fused op's do; the default may not."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        return call(clean)
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
+
+
 def generated(widths, shape, dtype):
     """Yield (name, call of one input): shot noise and a conv stack, in both precisions of its weights."""
     out = torch.empty(shape, dtype=dtype, device="cuda")
@@ -97,6 +107,8 @@ def generated(widths, shape, dtype):
         yield f"fused op, {name} stack", functools.partial(fused, generator=stack, **common)
     for name, stack in stacks.items():
         plain = functools.partial(plain_generated, **camera(shape[0]), sigma=6.0, generator=stack)
+        if name == "float32":
+            yield "plain torch, float32 stack without TF32", functools.partial(without_tf32, plain)
         yield f"plain torch, {name} stack", plain
         if name == "bfloat16" and widths == STACKS[0]:
             torch._dynamo.reset()
