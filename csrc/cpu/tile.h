@@ -165,7 +165,9 @@ inline void synthesize_tile(const Request& q, const Model& model, const Tile& ti
   const Stream stream = make_stream(*q.seed, q.index[tile.sample]);
   const Layout in = layout_of(q.clean, q.packed), dark = layout_of(q.dark, q.packed), out = layout_of(q.out, q.packed);
   const uint32_t cell_col = static_cast<uint32_t>(q.origin_col + tile.col);
-  float columns[2][kCells], rows[2], value[4][kCells], dark_value[4][kCells] = {};
+  float columns[2][kCells], rows[kTileCellRows][2], value[4][kCells], dark_value[4][kCells] = {};
+  const SiteWords<kCells> words(stream, cell_col);
+  row_noise<kTileCellRows>(stream, p.sigma_row, static_cast<uint32_t>(q.origin_row + tile.row), rows);
   column_noise<kCells>(stream, p.sigma_col, cell_col, columns);
   if (generated != nullptr) begin_stack_tile(q, tile, stream, *generated);
   for (int r = 0; r < tile.rows; ++r) {
@@ -173,7 +175,6 @@ inline void synthesize_tile(const Request& q, const Model& model, const Tile& ti
       return tile.sample * l.sample + (tile.row + r) * l.cell_row + tile.col * l.cell_col;
     };
     const uint32_t cell_row = static_cast<uint32_t>(q.origin_row + tile.row + r);
-    row_noise(stream, p.sigma_row, cell_row, rows);
     load(q.clean, in, offset(in), tile.cols, value);
     for (int site = 0; site < 4; ++site) {
       const float black = p.signal_offset[site], scale = p.signal_scale[site];
@@ -181,7 +182,7 @@ inline void synthesize_tile(const Request& q, const Model& model, const Tile& ti
     }
     if (q.dark.data != nullptr) load(q.dark, dark, offset(dark), tile.cols, dark_value);
     if (generated != nullptr) advance_stack(stream, r + 2 * generated->stack.layers, *generated);
-    synthesize<kCells>(model, p, stream, cell_row, cell_col, rows, columns, dark_value, value,
+    synthesize<kCells>(model, p, words, cell_row, rows[r], columns, dark_value, value,
                        generated != nullptr ? generated->value : nullptr);
     store(q.out, out, offset(out), tile.cols, value);
   }
