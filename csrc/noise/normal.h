@@ -10,7 +10,7 @@ namespace lrd::LRD_ISA {
 LRD_HD float lower_tail(uint32_t word) {
   const uint32_t sign = static_cast<uint32_t>(static_cast<int32_t>(word) >> 31);
   const int32_t folded = static_cast<int32_t>(word ^ sign);  // word or ~word, whichever is below 2^31
-  return (static_cast<float>(folded) + 0.5f) * 0x1p-32f;
+  return fma(static_cast<float>(folded), 0x1p-32f, 0x1p-33f);
 }
 
 // magnitude with the sign of u - 1/2.

@@ -25,6 +25,18 @@ LRD_HD float poisson_mean(float signal, float inverse_gain) {
   return positive < kMaxMean ? positive : kMaxMean;
 }
 
+// 1 / n for the steps n = 1 ... kWalkSteps of the walk.
+#if defined(__CUDA_ARCH__)
+LRD_HD float inverse_of_step(int n) { return 1.0f / static_cast<float>(n); }
+#else
+constexpr float kInverseOfStep[kWalkSteps] = {
+    1.0f / 1,  1.0f / 2,  1.0f / 3,  1.0f / 4,  1.0f / 5,  1.0f / 6,  1.0f / 7,  1.0f / 8,
+    1.0f / 9,  1.0f / 10, 1.0f / 11, 1.0f / 12, 1.0f / 13, 1.0f / 14, 1.0f / 15, 1.0f / 16,
+    1.0f / 17, 1.0f / 18, 1.0f / 19, 1.0f / 20, 1.0f / 21, 1.0f / 22, 1.0f / 23, 1.0f / 24,
+    1.0f / 25, 1.0f / 26, 1.0f / 27, 1.0f / 28, 1.0f / 29, 1.0f / 30, 1.0f / 31, 1.0f / 32};
+LRD_HD float inverse_of_step(int n) { return kInverseOfStep[n - 1]; }
+#endif
+
 // The walk for the sites of a block whose mean is below kWalkLimit, all in step until the last one is done.
 // remaining < 0 means that k is found; term is P(X = k) in units of 2^-30.
 template <int N>
@@ -45,7 +57,7 @@ LRD_HD void poisson_walk(const uint32_t (&word)[N], const float (&mean)[N], floa
     int32_t all_done = -1;
     float inverse[kWalkUnroll];
     LRD_UNROLL
-    for (int j = 0; j < kWalkUnroll; ++j) inverse[j] = 1.0f / static_cast<float>(taken + j + 1);
+    for (int j = 0; j < kWalkUnroll; ++j) inverse[j] = inverse_of_step(taken + j + 1);
     LRD_UNROLL
     for (int i = 0; i < N; ++i) {
       float t = term[i];

@@ -10,6 +10,9 @@ namespace lrd::LRD_ISA {
 // Below this |shape| the third-order series is closer than the quotient of rounded differences.
 constexpr float kSeriesShape = 2e-3f;
 
+// What cameras have is within this.
+constexpr float kMildShape = 0.49f;
+
 // Below -80, exp(t) - 1 is -1; upward shape > -0.5 and log p >= -22.9 keep t under 12.
 LRD_HD float clamp_exponent(float t) { return t < -80.0f ? -80.0f : t; }
 
@@ -27,6 +30,13 @@ LRD_HD TailLogs tail_logs(uint32_t word) {
 LRD_HD float tukey_lambda_powers(uint32_t word, TailLogs log, float shape, float inverse_shape) {
   const float a = expm1_float(clamp_exponent(shape * log.p));
   const float b = expm1_float(shape * log.q);
+  return with_side(word, (b - a) * inverse_shape);
+}
+
+// The same bits for kSeriesShape <= |shape| <= kMildShape: no exponent needs clamping, and |shape log(1 - p)| <= 0.341.
+LRD_HD float tukey_lambda_mild_powers(uint32_t word, TailLogs log, float shape, float inverse_shape) {
+  const float a = expm1_float(shape * log.p);
+  const float b = expm1_small(shape * log.q);
   return with_side(word, (b - a) * inverse_shape);
 }
 
@@ -53,6 +63,11 @@ LRD_HD void tukey_lambda_quantiles(const uint32_t (&word)[N], float shape, float
   if (shape < kSeriesShape && shape > -kSeriesShape) {
     LRD_UNROLL
     for (int i = 0; i < N; ++i) result[i] = tukey_lambda_series(word[i], {log_p[i], log_q[i]}, shape);
+  } else if (N > 1 && shape <= kMildShape && shape >= -kMildShape) {  // where N is 1, a device's thread has one form
+    LRD_UNROLL
+    for (int i = 0; i < N; ++i) {
+      result[i] = tukey_lambda_mild_powers(word[i], {log_p[i], log_q[i]}, shape, inverse_shape);
+    }
   } else {
     LRD_UNROLL
     for (int i = 0; i < N; ++i) result[i] = tukey_lambda_powers(word[i], {log_p[i], log_q[i]}, shape, inverse_shape);
