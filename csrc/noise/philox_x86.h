@@ -43,7 +43,8 @@ struct PhiloxLanes {
   }
   static LRD_HD Register product(Register a, Register b) { return _mm256_mul_epu32(a, b); }
   static LRD_HD Register xor_high(Register product, Register b, Register c) {
-    return _mm256_xor_si256(_mm256_xor_si256(_mm256_srli_epi64(product, 32), b), c);
+    // b and c first: they are there before the product is.
+    return _mm256_xor_si256(_mm256_srli_epi64(product, 32), _mm256_xor_si256(b, c));
   }
   static LRD_HD Register high(Register product) { return _mm256_srli_epi64(product, 32); }
   static LRD_HD Register bits_xor(Register a, Register b) { return _mm256_xor_si256(a, b); }

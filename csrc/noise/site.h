@@ -138,8 +138,7 @@ LRD_HD void read_noise(const Model& model, const SampleParams& p, const RowsOfWo
   for (int site = 0; site < 4; ++site) {
     float deviate[N];
     if (model.read == Read::kGaussian) {
-      LRD_UNROLL
-      for (int i = 0; i < N; ++i) deviate[i] = normal_quantile(word[site][i]);
+      normal_quantiles<N>(word[site], deviate);
     } else {
       tukey_lambda_quantiles<N>(word[site], shape, inverse, deviate);
     }

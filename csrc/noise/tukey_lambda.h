@@ -21,11 +21,6 @@ struct TailLogs {
   float p, q;
 };
 
-LRD_HD TailLogs tail_logs(uint32_t word) {
-  const float p = lower_tail(word);
-  return {log_unit(p), log_unit(1.0f - p)};
-}
-
 // For |shape| >= kSeriesShape.
 LRD_HD float tukey_lambda_powers(uint32_t word, TailLogs log, float shape, float inverse_shape) {
   const float a = expm1_float(clamp_exponent(shape * log.p));
@@ -49,17 +44,17 @@ LRD_HD float tukey_lambda_series(uint32_t word, TailLogs log, float shape) {
   return with_side(word, qb - qa);
 }
 
-// N words at once; shape is one number for all. The logarithms have a loop of their own, because one long loop
+// N words at once; shape is one number for all. Tails and logarithms have loops of their own, because one long loop
 // leaves the processor too few sites in flight.
 template <int N>
 LRD_HD void tukey_lambda_quantiles(const uint32_t (&word)[N], float shape, float inverse_shape, float (&result)[N]) {
-  float log_p[N], log_q[N];
+  float tail[N], log_p[N], log_q[N];
   LRD_UNROLL
-  for (int i = 0; i < N; ++i) {
-    const TailLogs log = tail_logs(word[i]);
-    log_p[i] = log.p;
-    log_q[i] = log.q;
-  }
+  for (int i = 0; i < N; ++i) tail[i] = lower_tail(word[i]);
+  LRD_UNROLL
+  for (int i = 0; i < N; ++i) log_p[i] = log_unit(tail[i]);
+  LRD_UNROLL
+  for (int i = 0; i < N; ++i) log_q[i] = log_unit(1.0f - tail[i]);
   if (shape < kSeriesShape && shape > -kSeriesShape) {
     LRD_UNROLL
     for (int i = 0; i < N; ++i) result[i] = tukey_lambda_series(word[i], {log_p[i], log_q[i]}, shape);
