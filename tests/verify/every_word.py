@@ -60,7 +60,7 @@ def poisson(pool, mean):
 
 
 def tail_ratio(words, mass):
-    """Share of the words over the mass nearest to 1e-6; None where no mass of a tail is within a factor 10."""
+    """Share of the words over the mass nearest to 1e-6; None where no mass of a tail is near."""
     with np.errstate(divide="ignore"):
         distance = np.abs(np.log10(mass / TAIL))
     k = int(np.argmin(distance))
