@@ -8,7 +8,8 @@ NATIVE_SOURCES := setup.py pyproject.toml csrc/cuda/toolkit.py $(filter csrc/%,$
 # GPUs the kernels are compiled for by cuda-check: compute capabilities without the dot, or all.
 ARCHS ?= 75 90 120
 
-.PHONY: demo test lint types format bench cameras instructions verify calibration-study cuda-check cuda-estimate clean
+.PHONY: demo test lint types format bench cameras instructions verify verify-every-word calibration-study
+.PHONY: cuda-check cuda-estimate clean
 
 # Pinned packages first (constraints.txt), then the package against them, so that nothing resolves anew.
 $(VENV)/.packages: constraints.txt pyproject.toml
@@ -46,6 +47,10 @@ test: $(VENV)/.installed
 # The long form of the statistical battery (minutes); its table is committed.
 verify: $(VENV)/.installed
 	$(BIN)/python tests/verify --long --write tests/verify/results/native_long.md
+
+# Every quantile on each of the 2^32 words (a quarter of an hour on two cores); its table is committed.
+verify-every-word: $(VENV)/.installed
+	$(BIN)/python tests/verify/every_word.py --write tests/verify/results/every_word.md
 
 # How often the 95 % intervals of lrd calibrate hold the truth (two minutes); its table is committed.
 calibration-study: $(VENV)/.installed

@@ -2,7 +2,8 @@
 """Instructions per raw pixel of the CPU executor, counted by callgrind: load on the machine does not matter.
 
 ``python benchmarks/instructions/count.py`` builds driver.cpp with the flags of setup.py and prints a markdown
-table. Two runs that differ in the number of frames only cancel what starting up costs.
+table. Two runs that differ in the number of frames only cancel what starting up costs. A second
+table says what the instructions of one case are for: all is inlined, so the debug information's stacks tell.
 AVX-512 is not counted: valgrind does not run it.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import collections
 import os
 import re
 import shutil
@@ -21,6 +23,26 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PIXELS = 256 * 512
 ISAS = ("baseline", "avx2")
+DIVIDED = "eld"  # the case of the second table
+
+#: What an instruction is for, by the innermost of these functions that it was inlined from.
+STAGES = {
+    "at": "random words (Philox)",
+    "RowsOfWords": "random words (Philox)",
+    "poisson_walk": "Poisson: walk",
+    "normal_quantiles": "Poisson: normal quantile",
+    "poisson_asymptotic": "Poisson: asymptotic expansion",
+    "poisson_exact": "Poisson: exact sums",
+    "poisson_quantiles": "Poisson: choice of method, roots",
+    "shot_noise": "Poisson: means, gain",
+    "tukey_lambda_quantiles": "Tukey-lambda quantile",
+    "row_noise": "row and column noise",
+    "column_noise": "row and column noise",
+    "load_sites": "load",
+    "store_sites": "store",
+    "synthesize": "sum, quantization, clipping, scale",
+    "read_noise": "sum, quantization, clipping, scale",
+}
 
 
 def flags():
@@ -34,29 +56,70 @@ def build(folder):
     driver = folder / "driver"
     sources = [Path(__file__).with_name("driver.cpp"), *sorted((ROOT / "csrc" / "cpu").glob("*.cpp"))]
     compiler = os.environ.get("CXX", "c++").split()
-    subprocess.run(
-        [*compiler, *flags(), f"-I{ROOT / 'csrc'}", *map(str, sources), "-o", str(driver)], check=True
-    )
+    options = [*flags(), "-g", "-no-pie", f"-I{ROOT / 'csrc'}"]
+    subprocess.run([*compiler, *options, *map(str, sources), "-o", str(driver)], check=True)
     return driver
+
+
+def callgrind(driver, isa, case, frames, *options):
+    """Run the driver under callgrind; return what valgrind said and callgrind's file."""
+    output = driver.parent / "callgrind.out"
+    command = ["valgrind", "--tool=callgrind", *options, f"--callgrind-out-file={output}"]
+    done = subprocess.run([*command, str(driver), isa, case, str(frames)], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"count: valgrind failed on {isa} {case}:\n{done.stderr[-2000:]}")
+    return done.stderr, output
 
 
 def instructions(driver, isa, case, frames):
     """Instructions of one run of the driver."""
-    output = driver.parent / "callgrind.out"
-    command = [
-        "valgrind",
-        "--tool=callgrind",
-        f"--callgrind-out-file={output}",
-        str(driver),
-        isa,
-        case,
-        str(frames),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True)
-    found = re.search(r"Collected : (\d+)", done.stderr)
-    if done.returncode or not found:
-        sys.exit(f"count: valgrind failed on {isa} {case}:\n{done.stderr[-2000:]}")
-    return int(found[1])
+    said, _ = callgrind(driver, isa, case, frames)
+    return int(re.search(r"Collected : (\d+)", said)[1])
+
+
+def instructions_by_address(driver, isa, case):
+    """Instructions executed at each address in one run, from callgrind's compressed positions."""
+    _, output = callgrind(driver, isa, case, 1, "--dump-instr=yes")
+    counts, address, called = collections.Counter(), 0, False
+    for line in output.read_text().splitlines():
+        position = re.match(r"(0x[0-9a-f]+|[+-]\d+|\*) ", line)
+        if line.startswith("calls="):
+            called = True  # the next line is what the callee cost
+        elif position:
+            step = position[1]
+            if step != "*":
+                address = int(step, 16) if step.startswith("0x") else address + int(step)
+            counts[address] += 0 if called else int(line.split()[-1])
+            called = False
+    return counts
+
+
+def inline_stacks(driver, addresses):
+    """The names of the functions each address was inlined from, innermost first."""
+    command = ["addr2line", "-a", "-i", "-f", "-C", "-e", str(driver)]
+    asked = "\n".join(f"{a:#x}" for a in addresses)
+    listed = subprocess.run(command, input=asked, capture_output=True, text=True, check=True)
+    stacks, lines = {}, iter(listed.stdout.splitlines())
+    for line in lines:
+        if re.fullmatch(r"0x[0-9a-f]+", line):
+            stack = stacks.setdefault(int(line, 16), [])
+        else:  # lrd::avx2::(anonymous namespace)::load_sites<float, 1>(float const*) is load_sites
+            name = re.match(r"[^<(]*", line.replace("(anonymous namespace)::", ""))[0]
+            stack.append(re.split(r"::|\s", name)[-1])
+            next(lines)  # file and line
+    return stacks
+
+
+def stages(driver, isa, case):
+    """Markdown rows of what the instructions of a case are for, per raw pixel, most first."""
+    counts = instructions_by_address(driver, isa, case)
+    stacks = inline_stacks(driver, [a for a in counts if a < 2**32])  # the driver's own, not its libraries'
+    total = collections.Counter()
+    for address, stack in stacks.items():
+        if "synthesize_tiles" in stack or any(name in STAGES for name in stack):
+            stage = next((STAGES[name] for name in stack if name in STAGES), "loops over tiles, the rest")
+            total[stage] += counts[address]
+    return [f"| {stage} | {count / PIXELS:.1f} |" for stage, count in total.most_common()]
 
 
 def heading():
@@ -74,10 +137,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", type=Path, help="markdown file to write as well")
     arguments = parser.parse_args()
-    for tool in ("valgrind", os.environ.get("CXX", "c++").split()[0]):
+    for tool in ("valgrind", "addr2line", os.environ.get("CXX", "c++").split()[0]):
         if shutil.which(tool) is None:
             sys.exit(
-                f"count: {tool} is not installed, so no instructions can be counted: apt install valgrind g++"
+                f"count: {tool} is missing, so nothing can be counted: apt install valgrind binutils g++"
             )
     lines = [f"| case | {' | '.join(ISAS)} |", f"|---|{'---:|' * len(ISAS)}"]
     with tempfile.TemporaryDirectory() as folder:
@@ -87,6 +150,14 @@ def main():
             counts = [instructions(driver, i, case, 2) - instructions(driver, i, case, 1) for i in ISAS]
             lines.append(f"| {case} | {' | '.join(f'{count / PIXELS:.1f}' for count in counts)} |")
             print(lines[-1], file=sys.stderr)
+        lines += [
+            "",
+            f"What the instructions of {DIVIDED} are for on avx2:",
+            "",
+            "| stage | avx2 |",
+            "|---|---:|",
+        ]
+        lines += stages(driver, "avx2", DIVIDED)
     text = f"{heading()}\n\nA 512x256 mosaic, one thread.\n\n" + "\n".join(lines) + "\n"
     print(text)
     if arguments.write:

@@ -30,11 +30,12 @@ inline void probe(Quantile which, const uint32_t* word, const float* argument, f
     for (int i = 0; i < kProbeBlock; ++i) r[i] = normal_quantile(w[i]);
   };
   const auto tukey_lambda = [](Word w, Value a, Value r) {
-    // Shapes may differ within a block here, while a sample has one: a call for each.
+    // Shapes may differ within a block here, while a sample has one: a call for each, of two words as a block of one
+    // would be taken for a device's thread.
     for (int i = 0; i < kProbeBlock; ++i) {
-      const uint32_t one[1] = {w[i]};
-      float deviate[1];
-      tukey_lambda_quantiles<1>(one, a[i], a[i] == 0.0f ? 0.0f : 1.0f / a[i], deviate);
+      const uint32_t twice[2] = {w[i], w[i]};
+      float deviate[2];
+      tukey_lambda_quantiles<2>(twice, a[i], a[i] == 0.0f ? 0.0f : 1.0f / a[i], deviate);
       r[i] = deviate[0];
     }
   };

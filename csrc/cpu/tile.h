@@ -44,38 +44,50 @@ inline Layout layout_of(const Frames& f, bool packed) {
                 : mosaic_layout(f.sample_stride, f.row_stride);
 }
 
+// What is done to an element on its way in: (element - offset) * scale, by site.
+struct Levels {
+  float offset[4], scale[4];
+};
+
+constexpr Levels kAsTheyAre = {{0.0f, 0.0f, 0.0f, 0.0f}, {1.0f, 1.0f, 1.0f, 1.0f}};
+
 // n cells of one cell row to the four sites, the rest of the block filled with zeros.
 template <typename T, int kColumnStep, Dtype kDtype>
-void load_sites(const T* source, const Layout& layout, int n, float (&value)[4][kCells]) {
+void load_sites(const T* source, const Layout& layout, int n, const Levels& levels, float (&value)[4][kCells]) {
   for (int pair = 0; pair < 2; ++pair) {
-    const T* left = source + layout.site[2 * pair];
-    const T* right = source + layout.site[2 * pair + 1];
-    float* a = value[2 * pair];
-    float* b = value[2 * pair + 1];
+    const int s = 2 * pair;
+    const T* left = source + layout.site[s];
+    const T* right = source + layout.site[s + 1];
+    const float left_offset = levels.offset[s], left_scale = levels.scale[s];
+    const float right_offset = levels.offset[s + 1], right_scale = levels.scale[s + 1];
+    float* a = value[s];
+    float* b = value[s + 1];
     for (int i = 0; i < n; ++i) {
-      a[i] = as_float<kDtype>(left[kColumnStep * i]);
-      b[i] = as_float<kDtype>(right[kColumnStep * i]);
+      a[i] = (as_float<kDtype>(left[kColumnStep * i]) - left_offset) * left_scale;
+      b[i] = (as_float<kDtype>(right[kColumnStep * i]) - right_offset) * right_scale;
     }
     for (int i = n; i < kCells; ++i) a[i] = b[i] = 0.0f;
   }
 }
 
 template <typename T, Dtype kDtype>
-void load_typed(const Frames& f, const Layout& layout, int64_t offset, int n, float (&value)[4][kCells]) {
+void load_typed(const Frames& f, const Layout& layout, int64_t offset, int n, const Levels& levels,
+                float (&value)[4][kCells]) {
   const T* source = static_cast<const T*>(f.data) + offset;
   if (layout.cell_col == 1) {
-    load_sites<T, 1, kDtype>(source, layout, n, value);
+    load_sites<T, 1, kDtype>(source, layout, n, levels, value);
   } else {
-    load_sites<T, 2, kDtype>(source, layout, n, value);
+    load_sites<T, 2, kDtype>(source, layout, n, levels, value);
   }
 }
 
-inline void load(const Frames& f, const Layout& layout, int64_t offset, int n, float (&value)[4][kCells]) {
+inline void load(const Frames& f, const Layout& layout, int64_t offset, int n, const Levels& levels,
+                 float (&value)[4][kCells]) {
   switch (f.dtype) {
-    case Dtype::kFloat32: return load_typed<float, Dtype::kFloat32>(f, layout, offset, n, value);
-    case Dtype::kFloat16: return load_typed<uint16_t, Dtype::kFloat16>(f, layout, offset, n, value);
-    case Dtype::kBfloat16: return load_typed<uint16_t, Dtype::kBfloat16>(f, layout, offset, n, value);
-    case Dtype::kUint16: return load_typed<uint16_t, Dtype::kUint16>(f, layout, offset, n, value);
+    case Dtype::kFloat32: return load_typed<float, Dtype::kFloat32>(f, layout, offset, n, levels, value);
+    case Dtype::kFloat16: return load_typed<uint16_t, Dtype::kFloat16>(f, layout, offset, n, levels, value);
+    case Dtype::kBfloat16: return load_typed<uint16_t, Dtype::kBfloat16>(f, layout, offset, n, levels, value);
+    case Dtype::kUint16: return load_typed<uint16_t, Dtype::kUint16>(f, layout, offset, n, levels, value);
   }
 }
 
@@ -93,22 +105,63 @@ void store_sites(T* target, const Layout& layout, int n, const float (&value)[4]
   }
 }
 
-template <typename T, Dtype kDtype>
-void store_typed(const Frames& f, const Layout& layout, int64_t offset, int n, const float (&value)[4][kCells]) {
-  T* target = static_cast<T*>(f.data) + offset;
-  if (layout.cell_col == 1) {
-    store_sites<T, 1, kDtype>(target, layout, n, value);
-  } else {
-    store_sites<T, 2, kDtype>(target, layout, n, value);
+// Ask for the memory of n cells of a cell row, which is too short a run for the processor to see coming by itself.
+inline void prefetch(const Frames& f, const Layout& layout, int64_t offset, int n) {
+  const int64_t size = f.dtype == Dtype::kFloat32 ? 4 : 2;
+  const int sites = static_cast<int>(layout.cell_col);  // side by side in a run: 1, or 2 in a mosaic
+  for (int site = 0; site < 4; site += sites) {
+    const char* run = static_cast<const char*>(f.data) + (offset + layout.site[site]) * size;
+    for (int64_t at = 0; at < n * sites * size; at += 64) __builtin_prefetch(run + at);
   }
 }
 
-inline void store(const Frames& f, const Layout& layout, int64_t offset, int n, const float (&value)[4][kCells]) {
+// Outputs from here on are written past the caches, which could not keep them for their reader: an ordinary store first
+// reads the line that it is about to overwrite.
+constexpr int64_t kPastCachesBytes = 16 << 20;
+
+#if defined(LRD_VECTOR_BITS)
+inline void write_past_caches(void* target, const void* source, int bytes) {
+  for (int i = 0; i < bytes; i += 32) {
+    const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(static_cast<const char*>(source) + i));
+    _mm256_stream_si256(reinterpret_cast<__m256i*>(static_cast<char*>(target) + i), x);
+  }
+}
+
+// A whole block by whole cache lines; false, and nothing written, where it does not fill them.
+template <typename T, int kColumnStep, Dtype kDtype>
+bool store_past_caches(T* target, const Layout& layout, const float (&value)[4][kCells]) {
+  constexpr int kSites = kColumnStep, kRun = kSites * kCells;  // sites side by side in a run of elements
+  for (int site = 0; site < 4; site += kSites) {
+    if (reinterpret_cast<uintptr_t>(target + layout.site[site]) % 64 != 0) return false;
+  }
+  T staged[4 * kCells];
+  const Layout side_by_side = kSites == 1 ? packed_layout(0, kCells, 0) : mosaic_layout(0, kRun);
+  store_sites<T, kColumnStep, kDtype>(staged, side_by_side, kCells, value);
+  for (int site = 0; site < 4; site += kSites) {
+    write_past_caches(target + layout.site[site], staged + site * kCells, kRun * sizeof(T));
+  }
+  return true;
+}
+#endif
+
+template <typename T, int kColumnStep, Dtype kDtype>
+void store_typed(const Frames& f, const Layout& layout, int64_t offset, int n, bool past_caches,
+                 const float (&value)[4][kCells]) {
+  T* target = static_cast<T*>(f.data) + offset;
+#if defined(LRD_VECTOR_BITS)
+  if (past_caches && n == kCells && store_past_caches<T, kColumnStep, kDtype>(target, layout, value)) return;
+#endif
+  store_sites<T, kColumnStep, kDtype>(target, layout, n, value);
+}
+
+template <int kColumnStep>
+void store(const Frames& f, const Layout& layout, int64_t offset, int n, bool past, const float (&value)[4][kCells]) {
   switch (f.dtype) {
-    case Dtype::kFloat32: return store_typed<float, Dtype::kFloat32>(f, layout, offset, n, value);
-    case Dtype::kFloat16: return store_typed<uint16_t, Dtype::kFloat16>(f, layout, offset, n, value);
-    case Dtype::kBfloat16: return store_typed<uint16_t, Dtype::kBfloat16>(f, layout, offset, n, value);
-    case Dtype::kUint16: return store_typed<uint16_t, Dtype::kUint16>(f, layout, offset, n, value);
+    case Dtype::kFloat32: return store_typed<float, kColumnStep, Dtype::kFloat32>(f, layout, offset, n, past, value);
+    case Dtype::kFloat16: return store_typed<uint16_t, kColumnStep, Dtype::kFloat16>(f, layout, offset, n, past, value);
+    case Dtype::kBfloat16:
+      return store_typed<uint16_t, kColumnStep, Dtype::kBfloat16>(f, layout, offset, n, past, value);
+    case Dtype::kUint16: return store_typed<uint16_t, kColumnStep, Dtype::kUint16>(f, layout, offset, n, past, value);
   }
 }
 
@@ -158,6 +211,10 @@ __attribute__((noinline)) void begin_stack_tile(const Request& q, const Tile& ti
   for (int s = 0; s < 2 * g.stack.layers; ++s) advance_stack(stream, s, g);
 }
 
+inline bool is_past_caches(const Request& q) {
+  return 4 * q.batch * q.cell_rows * q.cell_cols * (q.out.dtype == Dtype::kFloat32 ? 4 : 2) >= kPastCachesBytes;
+}
+
 // generated: ready for a tile, or null.
 inline void synthesize_tile(const Request& q, const Model& model, const Tile& tile, Generated* generated) {
   const int64_t table_row = q.table_rows == 1 ? 0 : tile.sample;
@@ -165,7 +222,13 @@ inline void synthesize_tile(const Request& q, const Model& model, const Tile& ti
   const Stream stream = make_stream(*q.seed, q.index[tile.sample]);
   const Layout in = layout_of(q.clean, q.packed), dark = layout_of(q.dark, q.packed), out = layout_of(q.out, q.packed);
   const uint32_t cell_col = static_cast<uint32_t>(q.origin_col + tile.col);
-  float columns[2][kCells], rows[2], value[4][kCells], dark_value[4][kCells] = {};
+  float columns[2][kCells], rows[kTileCellRows][2], value[4][kCells], dark_value[4][kCells] = {};
+  const SiteWords<kCells> words(stream, cell_col);
+  Levels signal;
+  memcpy(signal.offset, p.signal_offset, sizeof signal.offset);
+  memcpy(signal.scale, p.signal_scale, sizeof signal.scale);
+  const bool past_caches = is_past_caches(q);
+  row_noise<kTileCellRows>(stream, p.sigma_row, static_cast<uint32_t>(q.origin_row + tile.row), rows);
   column_noise<kCells>(stream, p.sigma_col, cell_col, columns);
   if (generated != nullptr) begin_stack_tile(q, tile, stream, *generated);
   for (int r = 0; r < tile.rows; ++r) {
@@ -173,17 +236,17 @@ inline void synthesize_tile(const Request& q, const Model& model, const Tile& ti
       return tile.sample * l.sample + (tile.row + r) * l.cell_row + tile.col * l.cell_col;
     };
     const uint32_t cell_row = static_cast<uint32_t>(q.origin_row + tile.row + r);
-    row_noise(stream, p.sigma_row, cell_row, rows);
-    load(q.clean, in, offset(in), tile.cols, value);
-    for (int site = 0; site < 4; ++site) {
-      const float black = p.signal_offset[site], scale = p.signal_scale[site];
-      for (int i = 0; i < kCells; ++i) value[site][i] = (value[site][i] - black) * scale;
-    }
-    if (q.dark.data != nullptr) load(q.dark, dark, offset(dark), tile.cols, dark_value);
+    load(q.clean, in, offset(in), tile.cols, signal, value);
+    if (r + 1 < tile.rows) prefetch(q.clean, in, offset(in) + in.cell_row, tile.cols);
+    if (q.dark.data != nullptr) load(q.dark, dark, offset(dark), tile.cols, kAsTheyAre, dark_value);
     if (generated != nullptr) advance_stack(stream, r + 2 * generated->stack.layers, *generated);
-    synthesize<kCells>(model, p, stream, cell_row, cell_col, rows, columns, dark_value, value,
+    synthesize<kCells>(model, p, words, cell_row, rows[r], columns, dark_value, value,
                        generated != nullptr ? generated->value : nullptr);
-    store(q.out, out, offset(out), tile.cols, value);
+    if (q.packed) {
+      store<1>(q.out, out, offset(out), tile.cols, past_caches, value);
+    } else {
+      store<2>(q.out, out, offset(out), tile.cols, past_caches, value);
+    }
   }
 }
 
@@ -195,6 +258,9 @@ inline void synthesize_tiles(const Request& q, int64_t first, int64_t last) {
   if (q.weights != nullptr) begin_stack(q, generated);
   Generated* const g = q.weights != nullptr ? &generated : nullptr;
   for (int64_t number = first; number < last; ++number) synthesize_tile(q, model, tile_at(q, number), g);
+#if defined(LRD_VECTOR_BITS)
+  _mm_sfence();  // what was written past the caches is there before another thread is told so
+#endif
   leave_default_float_mode(callers_mode);
 }
 

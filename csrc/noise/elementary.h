@@ -12,15 +12,15 @@ constexpr float kLn2Low = -2.12194440e-4f;
 
 // log(x) for normal x > 0, within 1e-7 of its value.
 LRD_HD float log_unit(float x) {
-  const int32_t bits = static_cast<int32_t>(bits_of(x));
-  const int32_t exponent = (bits - 0x3F3504F3) >> 23;  // mantissa ends up in [sqrt(1/2), sqrt(2))
-  const float f = float_of(static_cast<uint32_t>(bits - exponent * (1 << 23))) - 1.0f;
-  const float e = static_cast<float>(exponent);
+  const uint32_t bits = bits_of(x);
+  const uint32_t exponent = (bits - 0x3F3504F3u) & 0xFF800000u;  // in place; mantissa ends up in [sqrt(1/2), sqrt(2))
+  const float f = float_of(bits - exponent) - 1.0f;
+  const float e = static_cast<float>(static_cast<int32_t>(exponent));  // 2^23 times the exponent, exact
   const float p = polynomial(f, 0.333339095f, -0.250013381f, 0.199630573f, -0.165775642f, 0.149148196f, -0.142676815f,
                              0.0870053694f);
   const float f2 = f * f;
-  const float low = fma(f2 * f, p, fma(-0.5f, f2, e * kLn2Low));
-  return fma(e, kLn2High, f + low);
+  const float low = fma(f2 * f, p, fma(-0.5f, f2, e * (kLn2Low * 0x1p-23f)));
+  return fma(e, kLn2High * 0x1p-23f, f + low);
 }
 
 // The two parts of exp(t), t in [-87, 88]: exp(t) = power (1 + minus_one), power a power of two.
@@ -29,13 +29,13 @@ struct Exponential {
 };
 
 LRD_HD Exponential exp_parts(float t) {
-  constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to a whole number in the low bits
+  // Adding 1.5 * 2^23 rounds to a whole number in the low bits; 127 more make it the bits of the power's exponent.
+  constexpr float kRound = 12582912.0f + 127.0f;
   const float shifted = fma(t, 1.44269504f, kRound);
   const float n = shifted - kRound;
   const float f = fma(-n, kLn2Low, fma(-n, kLn2High, t));
   const float p = polynomial(f, 0.5f, 0.166665435f, 0.0416662805f, 0.00836658105f, 0.00139464450f);
-  const uint32_t power_bits = (bits_of(shifted) << 23) + 0x3F800000u;
-  return {float_of(power_bits), fma(f * f, p, f)};
+  return {float_of(bits_of(shifted) << 23), fma(f * f, p, f)};
 }
 
 LRD_HD float exp_float(float t) {
@@ -46,6 +46,11 @@ LRD_HD float exp_float(float t) {
 LRD_HD float expm1_float(float t) {
   const Exponential e = exp_parts(t);
   return fma(e.power, e.minus_one, e.power - 1.0f);
+}
+
+// For |t| <= 0.345, less than ln(2) / 2: the same bits as expm1_float, whose power of two is 1 there.
+LRD_HD float expm1_small(float t) {
+  return fma(t * t, polynomial(t, 0.5f, 0.166665435f, 0.0416662805f, 0.00836658105f, 0.00139464450f), t);
 }
 
 }  // namespace lrd::LRD_ISA

@@ -27,6 +27,8 @@ struct PhiloxLanes {
   static LRD_HD Register xor_high(Register product, Register b, Register c) {
     return _mm512_ternarylogic_epi64(_mm512_srli_epi64(product, 32), b, c, 0x96);
   }
+  static LRD_HD Register high(Register product) { return _mm512_srli_epi64(product, 32); }
+  static LRD_HD Register bits_xor(Register a, Register b) { return _mm512_xor_si512(a, b); }
   static LRD_HD void store_interleaved(uint32_t* target, Register even, Register odd) {
     _mm512_storeu_si512(target, _mm512_mask_blend_epi32(0xAAAA, even, _mm512_slli_epi64(odd, 32)));
   }
@@ -41,8 +43,11 @@ struct PhiloxLanes {
   }
   static LRD_HD Register product(Register a, Register b) { return _mm256_mul_epu32(a, b); }
   static LRD_HD Register xor_high(Register product, Register b, Register c) {
-    return _mm256_xor_si256(_mm256_xor_si256(_mm256_srli_epi64(product, 32), b), c);
+    // b and c first: they are there before the product is.
+    return _mm256_xor_si256(_mm256_srli_epi64(product, 32), _mm256_xor_si256(b, c));
   }
+  static LRD_HD Register high(Register product) { return _mm256_srli_epi64(product, 32); }
+  static LRD_HD Register bits_xor(Register a, Register b) { return _mm256_xor_si256(a, b); }
   static LRD_HD void store_interleaved(uint32_t* target, Register even, Register odd) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(target), _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA));
   }
@@ -53,19 +58,25 @@ struct PhiloxState {
   PhiloxLanes::Register c0, c1, c2, c3;
 };
 
-LRD_HD void philox_rounds(PhiloxState& s, uint32_t key0, uint32_t key1) {
+constexpr uint32_t kPhiloxMultiplier0 = 0xD2511F53u, kPhiloxMultiplier1 = 0xCD9E8D57u;
+constexpr uint32_t kPhiloxStep0 = 0x9E3779B9u, kPhiloxStep1 = 0xBB67AE85u;
+
+LRD_HD void philox_round(PhiloxState& s, PhiloxLanes::Register key0, PhiloxLanes::Register key1) {
   using L = PhiloxLanes;
-#pragma GCC unroll 10
-  for (int round = 0; round < kPhiloxRounds; ++round) {
-    const L::Register product0 = L::product(s.c0, L::all(0xD2511F53u));
-    const L::Register product1 = L::product(s.c2, L::all(0xCD9E8D57u));
-    s.c0 = L::xor_high(product1, s.c1, L::all(key0));
-    s.c1 = product1;
-    s.c2 = L::xor_high(product0, s.c3, L::all(key1));
-    s.c3 = product0;
-    key0 += 0x9E3779B9u;
-    key1 += 0xBB67AE85u;
-  }
+  const L::Register product0 = L::product(s.c0, L::all(kPhiloxMultiplier0));
+  const L::Register product1 = L::product(s.c2, L::all(kPhiloxMultiplier1));
+  s.c0 = L::xor_high(product1, s.c1, key0);
+  s.c1 = product1;
+  s.c2 = L::xor_high(product0, s.c3, key1);
+  s.c3 = product0;
+}
+
+LRD_HD void store_words(const PhiloxState& even, const PhiloxState& odd, int i, uint32_t* const (&target)[4]) {
+  using L = PhiloxLanes;
+  L::store_interleaved(target[0] + i, even.c0, odd.c0);
+  L::store_interleaved(target[1] + i, even.c1, odd.c1);
+  L::store_interleaved(target[2] + i, even.c2, odd.c2);
+  L::store_interleaved(target[3] + i, even.c3, odd.c3);
 }
 
 // Words of the sites of N cells, N a multiple of 2 kLanes. Mirrors words() in philox.h.
@@ -76,18 +87,84 @@ LRD_HD void words_of_cells(const Stream& stream, Component component, uint32_t c
   static_assert(N % (2 * L::kLanes) == 0, "whole registers");
   const L::Register row = L::all(cell_row), low = L::all(stream.index_low);
   const L::Register high = L::all(component + 256u * stream.index_high);
+  uint32_t* const target[4] = {word[0], word[1], word[2], word[3]};
   for (int i = 0; i < N; i += 2 * L::kLanes) {
     const uint32_t first = cell_col + static_cast<uint32_t>(i);
     PhiloxState even = {L::every_second(first), row, low, high};
     PhiloxState odd = {L::every_second(first + 1), row, low, high};
-    philox_rounds(even, stream.key0, stream.key1);
-    philox_rounds(odd, stream.key0, stream.key1);
-    L::store_interleaved(&word[0][i], even.c0, odd.c0);
-    L::store_interleaved(&word[1][i], even.c1, odd.c1);
-    L::store_interleaved(&word[2][i], even.c2, odd.c2);
-    L::store_interleaved(&word[3][i], even.c3, odd.c3);
+    uint32_t key0 = stream.key0, key1 = stream.key1;
+#pragma GCC unroll 10
+    for (int round = 0; round < kPhiloxRounds; ++round) {
+      philox_round(even, L::all(key0), L::all(key1));
+      philox_round(odd, L::all(key0), L::all(key1));
+      key0 += kPhiloxStep0;
+      key1 += kPhiloxStep1;
+    }
+    store_words(even, odd, i, target);
   }
 }
+
+// The words of the same N cells in row after row. A cell's row enters the first round alone, so most of the first
+// three rounds is the same in every row: it is worked out once.
+template <int N>
+class RowsOfWords {
+ public:
+  LRD_HD RowsOfWords(const Stream& stream, Component component, uint32_t cell_col) {
+    static_assert(N % (2 * L::kLanes) == 0, "whole registers");
+    const uint64_t product = uint64_t{kPhiloxMultiplier1} * stream.index_low;  // of round 1, all cells share it
+    row_mask_ = static_cast<uint32_t>(product >> 32) ^ stream.key0;
+    const uint32_t high = component + 256u * stream.index_high;
+    for (int round = 0; round < kPhiloxRounds; ++round) {
+      key0_[round] = stream.key0 + static_cast<uint32_t>(round) * kPhiloxStep0;
+      key1_[round] = stream.key1 + static_cast<uint32_t>(round) * kPhiloxStep1;
+    }
+    for (int half = 0; half < kHalves; ++half) {
+      const uint32_t first = cell_col + static_cast<uint32_t>(half / 2 * 2 * L::kLanes + half % 2);
+      const L::Register product0 = L::product(L::every_second(first), L::all(kPhiloxMultiplier0));
+      const L::Register c2 = L::xor_high(product0, L::all(high), L::all(key1_[0]));
+      const L::Register product1 = L::product(c2, L::all(kPhiloxMultiplier1));
+      const L::Register c0 = L::xor_high(product1, L::all(static_cast<uint32_t>(product)), L::all(key0_[1]));
+      const L::Register product2 = L::product(c0, L::all(kPhiloxMultiplier0));
+      columns_[half] = {product0, L::bits_xor(product1, L::all(key0_[2])), L::high(product2), product2};
+    }
+  }
+
+  LRD_HD void at(uint32_t cell_row, uint32_t (&word)[4][N]) const {
+    const uint64_t product = uint64_t{kPhiloxMultiplier0} * (row_mask_ ^ cell_row);  // of round 2
+    const L::Register mask2 = L::all(static_cast<uint32_t>(product >> 32) ^ key1_[1]);
+    const L::Register mask3 = L::all(static_cast<uint32_t>(product) ^ key1_[2]);
+    uint32_t* const target[4] = {word[0], word[1], word[2], word[3]};
+    for (int half = 0; half < kHalves; half += 2) {
+      PhiloxState even = third_round(columns_[half], mask2, mask3);
+      PhiloxState odd = third_round(columns_[half + 1], mask2, mask3);
+#pragma GCC unroll 10
+      for (int round = 3; round < kPhiloxRounds; ++round) {
+        const L::Register key0 = L::all(key0_[round]), key1 = L::all(key1_[round]);
+        philox_round(even, key0, key1);
+        philox_round(odd, key0, key1);
+      }
+      store_words(even, odd, half * L::kLanes, target);
+    }
+  }
+
+ private:
+  using L = PhiloxLanes;
+
+  // Of kLanes cells: the third counter word that enters round 3, less what the row gives it; what is left of c1 and
+  // its key after that; and the product of round 3 that knows no row, its high half apart.
+  struct Columns {
+    L::Register c2, c1, high, product;
+  };
+
+  static LRD_HD PhiloxState third_round(const Columns& c, L::Register mask2, L::Register mask3) {
+    const L::Register product1 = L::product(L::bits_xor(c.c2, mask2), L::all(kPhiloxMultiplier1));
+    return {L::bits_xor(L::high(product1), c.c1), product1, L::bits_xor(c.high, mask3), c.product};
+  }
+
+  static constexpr int kHalves = N / L::kLanes;
+  uint32_t row_mask_, key0_[kPhiloxRounds], key1_[kPhiloxRounds];
+  Columns columns_[kHalves];
+};
 
 }  // namespace lrd::LRD_ISA
 #endif

@@ -25,6 +25,18 @@ LRD_HD float poisson_mean(float signal, float inverse_gain) {
   return positive < kMaxMean ? positive : kMaxMean;
 }
 
+// 1 / n for the steps n = 1 ... kWalkSteps of the walk.
+#if defined(__CUDA_ARCH__)
+LRD_HD float inverse_of_step(int n) { return 1.0f / static_cast<float>(n); }
+#else
+constexpr float kInverseOfStep[kWalkSteps] = {
+    1.0f / 1,  1.0f / 2,  1.0f / 3,  1.0f / 4,  1.0f / 5,  1.0f / 6,  1.0f / 7,  1.0f / 8,
+    1.0f / 9,  1.0f / 10, 1.0f / 11, 1.0f / 12, 1.0f / 13, 1.0f / 14, 1.0f / 15, 1.0f / 16,
+    1.0f / 17, 1.0f / 18, 1.0f / 19, 1.0f / 20, 1.0f / 21, 1.0f / 22, 1.0f / 23, 1.0f / 24,
+    1.0f / 25, 1.0f / 26, 1.0f / 27, 1.0f / 28, 1.0f / 29, 1.0f / 30, 1.0f / 31, 1.0f / 32};
+LRD_HD float inverse_of_step(int n) { return kInverseOfStep[n - 1]; }
+#endif
+
 // The walk for the sites of a block whose mean is below kWalkLimit, all in step until the last one is done.
 // remaining < 0 means that k is found; term is P(X = k) in units of 2^-30.
 template <int N>
@@ -45,7 +57,7 @@ LRD_HD void poisson_walk(const uint32_t (&word)[N], const float (&mean)[N], floa
     int32_t all_done = -1;
     float inverse[kWalkUnroll];
     LRD_UNROLL
-    for (int j = 0; j < kWalkUnroll; ++j) inverse[j] = 1.0f / static_cast<float>(taken + j + 1);
+    for (int j = 0; j < kWalkUnroll; ++j) inverse[j] = inverse_of_step(taken + j + 1);
     LRD_UNROLL
     for (int i = 0; i < N; ++i) {
       float t = term[i];
@@ -70,16 +82,9 @@ LRD_HD void poisson_walk(const uint32_t (&word)[N], const float (&mean)[N], floa
   for (int i = 0; i < N; ++i) k[i] = mean[i] < kWalkLimit ? static_cast<float>(taken + done[i]) : k[i];
 }
 
-struct Asymptotic {
-  float k, s;  // the answer stands where s is in [kAsymptoticLow, kAsymptoticHigh]
-};
-
-// z is the normal quantile of the word, mean >= kWalkLimit. The whole part of the mean stays apart, so float32 loses
-// nothing up to kMaxMean.
-LRD_HD Asymptotic poisson_asymptotic(float z, float mean) {
-  const float root = square_root(mean);
-  const float inverse_root = 1.0f / root;
-  const float s = z * inverse_root;
+// z is the normal quantile of the word, mean >= kWalkLimit, s = z / sqrt(mean); the answer stands where s is in
+// [kAsymptoticLow, kAsymptoticHigh]. The whole part of the mean stays apart, so float32 loses nothing up to kMaxMean.
+LRD_HD float poisson_asymptotic(float z, float mean, float root, float inverse_root, float s) {
   const float ratio = polynomial(s, 0.166665748f, -0.0138875237f, 0.00372125488f, -0.00134601421f, 0.000478341273f,
                                  -0.000207090532f, 0.000242877519f, -0.000130337605f);
   const float c0 = polynomial(s, 0.333332866f, -0.0277843624f, 0.00867154729f, -0.00340340845f, 0.00142173911f,
@@ -89,7 +94,7 @@ LRD_HD Asymptotic poisson_asymptotic(float z, float mean) {
   const float small_terms = fma(z * z, ratio, fma(c1, inverse_root * inverse_root, c0));
   const float whole = floor_of(mean);
   const float x = fma(z, root, (mean - whole) + small_terms);
-  return {whole + floor_of(x), s};
+  return whole + floor_of(x);
 }
 
 // exp(-x) in double for 0 <= x < 100, by the Taylor series after halving down: 14 terms leave less than 1e-17.
@@ -138,18 +143,17 @@ LRD_HD void poisson_quantiles(const uint32_t (&word)[N], const float (&mean)[N],
   }
   if (any_asymptotic) {
     // Sites of the walk are carried along with a mean of kWalkLimit: one loop without branches.
-    // Two loops, because one of that length leaves the processor too few sites in flight.
-    float high_mean[N], s[N], z[N];
-    LRD_UNROLL
-    for (int i = 0; i < N; ++i) z[i] = normal_quantile(word[i]);
-    LRD_UNROLL
-    for (int i = 0; i < N; ++i) high_mean[i] = mean[i] < kWalkLimit ? kWalkLimit : mean[i];
+    float high_mean[N], root[N], inverse_root[N], s[N], z[N];
+    normal_quantiles<N>(word, z);
     LRD_UNROLL
     for (int i = 0; i < N; ++i) {
-      const Asymptotic a = poisson_asymptotic(z[i], high_mean[i]);
-      k[i] = a.k;
-      s[i] = a.s;
+      high_mean[i] = mean[i] < kWalkLimit ? kWalkLimit : mean[i];
+      root[i] = square_root(high_mean[i]);
+      inverse_root[i] = 1.0f / root[i];
+      s[i] = z[i] * inverse_root[i];
     }
+    LRD_UNROLL
+    for (int i = 0; i < N; ++i) k[i] = poisson_asymptotic(z[i], high_mean[i], root[i], inverse_root[i], s[i]);
     LRD_UNROLL
     for (int i = 0; i < N; ++i) {
       const int32_t outside = (s[i] < kAsymptoticLow) | (s[i] > kAsymptoticHigh);

@@ -33,30 +33,74 @@ LRD_HD void draw_words(const Stream& stream, Component component, uint32_t cell_
 #endif
 }
 
-// Row noise of a cell row's two mosaic rows, DN.
+#if !defined(LRD_PHILOX_LANES)
+// The words of the same N cells in row after row.
+template <int N>
+class RowsOfWords {
+ public:
+  LRD_HD RowsOfWords(const Stream& stream, Component component, uint32_t cell_col)
+      : stream_(stream), component_(component), cell_col_(cell_col) {}
+  LRD_HD void at(uint32_t cell_row, uint32_t (&word)[4][N]) const {
+    draw_words(stream_, component_, cell_row, cell_col_, word);
+  }
+
+ private:
+  Stream stream_;
+  Component component_;
+  uint32_t cell_col_;
+};
+#endif
+
+// The words of what is drawn at every site of N cells.
+template <int N>
+struct SiteWords {
+  RowsOfWords<N> shot, read, quantize;
+  LRD_HD SiteWords(const Stream& stream, uint32_t cell_col)
+      : shot(stream, kShot, cell_col), read(stream, kRead, cell_col), quantize(stream, kQuantize, cell_col) {}
+};
+
+// Row noise of the two mosaic rows of each of N cell rows, DN.
+template <int N>
+LRD_HD void row_noise(const Stream& stream, float sigma_row, uint32_t cell_row, float (&noise)[N][2]) {
+  uint32_t word[N][2];
+  LRD_UNROLL
+  for (int i = 0; i < N; ++i) {
+    const Words w = words(stream, kRow, cell_row + static_cast<uint32_t>(i), 0);
+    word[i][0] = w.v[0];
+    word[i][1] = w.v[1];
+  }
+  LRD_UNROLL
+  for (int i = 0; i < N; ++i) {
+    noise[i][0] = sigma_row * normal_quantile(word[i][0]);
+    noise[i][1] = sigma_row * normal_quantile(word[i][1]);
+  }
+}
+
+// Of one cell row.
 LRD_HD void row_noise(const Stream& stream, float sigma_row, uint32_t cell_row, float (&noise)[2]) {
-  const Words w = words(stream, kRow, cell_row, 0);
-  noise[0] = sigma_row * normal_quantile(w.v[0]);
-  noise[1] = sigma_row * normal_quantile(w.v[1]);
+  float one[1][2];
+  row_noise<1>(stream, sigma_row, cell_row, one);
+  noise[0] = one[0][0];
+  noise[1] = one[0][1];
 }
 
 // Column noise of N cells' two mosaic columns each, DN.
 template <int N>
 LRD_HD void column_noise(const Stream& stream, float sigma_col, uint32_t cell_col, float (&noise)[2][N]) {
+  uint32_t word[4][N];
+  draw_words(stream, kColumn, 0, cell_col, word);
   LRD_UNROLL
   for (int i = 0; i < N; ++i) {
-    const Words w = words(stream, kColumn, 0, cell_col + static_cast<uint32_t>(i));
-    noise[0][i] = sigma_col * normal_quantile(w.v[0]);
-    noise[1][i] = sigma_col * normal_quantile(w.v[1]);
+    noise[0][i] = sigma_col * normal_quantile(word[0][i]);
+    noise[1][i] = sigma_col * normal_quantile(word[1][i]);
   }
 }
 
 // value: clean signal in DN of the short exposure; becomes K times the photo-electrons.
 template <int N>
-LRD_HD void shot_noise(const SampleParams& p, const Stream& stream, uint32_t cell_row, uint32_t cell_col,
-                       float (&value)[4][N]) {
+LRD_HD void shot_noise(const SampleParams& p, const RowsOfWords<N>& words, uint32_t cell_row, float (&value)[4][N]) {
   uint32_t word[4][N];
-  draw_words(stream, kShot, cell_row, cell_col, word);
+  words.at(cell_row, word);
   const float K = p.K, inverse_K = p.inverse_K;
   if constexpr (N == 1) {  // a thread of a GPU: the block is the cell, four sites in flight
     float mean[4], electrons[4];
@@ -85,17 +129,16 @@ LRD_HD void shot_noise(const SampleParams& p, const Stream& stream, uint32_t cel
 }
 
 template <int N>
-LRD_HD void read_noise(const Model& model, const SampleParams& p, const Stream& stream, uint32_t cell_row,
-                       uint32_t cell_col, float (&value)[4][N]) {
+LRD_HD void read_noise(const Model& model, const SampleParams& p, const RowsOfWords<N>& words, uint32_t cell_row,
+                       float (&value)[4][N]) {
   uint32_t word[4][N];
-  draw_words(stream, kRead, cell_row, cell_col, word);
+  words.at(cell_row, word);
   const float sigma = p.sigma_read, shape = p.tukey_lambda, inverse = p.inverse_lambda;
   LRD_UNROLL
   for (int site = 0; site < 4; ++site) {
     float deviate[N];
     if (model.read == Read::kGaussian) {
-      LRD_UNROLL
-      for (int i = 0; i < N; ++i) deviate[i] = normal_quantile(word[site][i]);
+      normal_quantiles<N>(word[site], deviate);
     } else {
       tukey_lambda_quantiles<N>(word[site], shape, inverse, deviate);
     }
@@ -129,14 +172,14 @@ LRD_HD Conversion conversion(const Model& model, const SampleParams& p, int site
 // From clean signal (DN of the short exposure) to the requested output, in place.
 // dark: DN above black by site. generated: the learned noise in DN by site, or null.
 template <int N>
-LRD_HD void synthesize(const Model& model, const SampleParams& p, const Stream& stream, uint32_t cell_row,
-                       uint32_t cell_col, const float (&rows)[2], const float (&columns)[2][N],
-                       const float (&dark)[4][N], float (&value)[4][N], const float (*generated)[N] = nullptr) {
-  if (model.shot) shot_noise<N>(p, stream, cell_row, cell_col, value);
-  if (model.read != Read::kNone) read_noise<N>(model, p, stream, cell_row, cell_col, value);
+LRD_HD void synthesize(const Model& model, const SampleParams& p, const SiteWords<N>& words, uint32_t cell_row,
+                       const float (&rows)[2], const float (&columns)[2][N], const float (&dark)[4][N],
+                       float (&value)[4][N], const float (*generated)[N] = nullptr) {
+  if (model.shot) shot_noise<N>(p, words.shot, cell_row, value);
+  if (model.read != Read::kNone) read_noise<N>(model, p, words.read, cell_row, value);
   uint32_t word[4][N];
   const bool uniform = model.quantize == Quantize::kUniform;
-  if (uniform) draw_words(stream, kQuantize, cell_row, cell_col, word);
+  if (uniform) words.quantize.at(cell_row, word);
   LRD_UNROLL
   for (int site = 0; site < 4; ++site) {
     const Conversion c = conversion(model, p, site);
@@ -165,6 +208,14 @@ LRD_HD void synthesize(const Model& model, const SampleParams& p, const Stream& 
       value[site][i] = (clipped - c.offset) / c.divisor * c.factor;
     }
   }
+}
+
+// The same for one row of cells, from cell_col on.
+template <int N>
+LRD_HD void synthesize(const Model& model, const SampleParams& p, const Stream& stream, uint32_t cell_row,
+                       uint32_t cell_col, const float (&rows)[2], const float (&columns)[2][N],
+                       const float (&dark)[4][N], float (&value)[4][N], const float (*generated)[N] = nullptr) {
+  synthesize<N>(model, p, SiteWords<N>(stream, cell_col), cell_row, rows, columns, dark, value, generated);
 }
 
 }  // namespace lrd::LRD_ISA

@@ -10,6 +10,9 @@ namespace lrd::LRD_ISA {
 // Below this |shape| the third-order series is closer than the quotient of rounded differences.
 constexpr float kSeriesShape = 2e-3f;
 
+// What cameras have is within this.
+constexpr float kMildShape = 0.49f;
+
 // Below -80, exp(t) - 1 is -1; upward shape > -0.5 and log p >= -22.9 keep t under 12.
 LRD_HD float clamp_exponent(float t) { return t < -80.0f ? -80.0f : t; }
 
@@ -18,15 +21,17 @@ struct TailLogs {
   float p, q;
 };
 
-LRD_HD TailLogs tail_logs(uint32_t word) {
-  const float p = lower_tail(word);
-  return {log_unit(p), log_unit(1.0f - p)};
-}
-
 // For |shape| >= kSeriesShape.
 LRD_HD float tukey_lambda_powers(uint32_t word, TailLogs log, float shape, float inverse_shape) {
   const float a = expm1_float(clamp_exponent(shape * log.p));
   const float b = expm1_float(shape * log.q);
+  return with_side(word, (b - a) * inverse_shape);
+}
+
+// The same bits for kSeriesShape <= |shape| <= kMildShape: no exponent needs clamping, and |shape log(1 - p)| <= 0.341.
+LRD_HD float tukey_lambda_mild_powers(uint32_t word, TailLogs log, float shape, float inverse_shape) {
+  const float a = expm1_float(shape * log.p);
+  const float b = expm1_small(shape * log.q);
   return with_side(word, (b - a) * inverse_shape);
 }
 
@@ -39,20 +44,25 @@ LRD_HD float tukey_lambda_series(uint32_t word, TailLogs log, float shape) {
   return with_side(word, qb - qa);
 }
 
-// N words at once; shape is one number for all. The logarithms have a loop of their own, because one long loop
+// N words at once; shape is one number for all. Tails and logarithms have loops of their own, because one long loop
 // leaves the processor too few sites in flight.
 template <int N>
 LRD_HD void tukey_lambda_quantiles(const uint32_t (&word)[N], float shape, float inverse_shape, float (&result)[N]) {
-  float log_p[N], log_q[N];
+  float tail[N], log_p[N], log_q[N];
   LRD_UNROLL
-  for (int i = 0; i < N; ++i) {
-    const TailLogs log = tail_logs(word[i]);
-    log_p[i] = log.p;
-    log_q[i] = log.q;
-  }
+  for (int i = 0; i < N; ++i) tail[i] = lower_tail(word[i]);
+  LRD_UNROLL
+  for (int i = 0; i < N; ++i) log_p[i] = log_unit(tail[i]);
+  LRD_UNROLL
+  for (int i = 0; i < N; ++i) log_q[i] = log_unit(1.0f - tail[i]);
   if (shape < kSeriesShape && shape > -kSeriesShape) {
     LRD_UNROLL
     for (int i = 0; i < N; ++i) result[i] = tukey_lambda_series(word[i], {log_p[i], log_q[i]}, shape);
+  } else if (N > 1 && shape <= kMildShape && shape >= -kMildShape) {  // where N is 1, a device's thread has one form
+    LRD_UNROLL
+    for (int i = 0; i < N; ++i) {
+      result[i] = tukey_lambda_mild_powers(word[i], {log_p[i], log_q[i]}, shape, inverse_shape);
+    }
   } else {
     LRD_UNROLL
     for (int i = 0; i < N; ++i) result[i] = tukey_lambda_powers(word[i], {log_p[i], log_q[i]}, shape, inverse_shape);

@@ -5,40 +5,16 @@ from __future__ import annotations
 
 import argparse
 import functools
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import battery
 import faults
+from provenance import commit
 
 import lrd_ext
 from lrd_ext import ops
-
-#: What the results depend on, from the root of the checkout.
-SOURCES = (
-    "csrc",
-    "lrd_ext/reference",
-    "lrd_ext/ops.py",
-    "lrd_ext/synth.py",
-    "lrd_ext/params.py",
-    "tests/verify",
-)
-
-
-def git(*command):
-    """Run git in the root of the checkout this file lies in."""
-    return subprocess.run(["git", *command], cwd=Path(__file__).parents[2], capture_output=True, text=True)
-
-
-def commit():
-    """Commit of the checkout, and whether its sources have been changed since."""
-    name = git("rev-parse", "--short=12", "HEAD").stdout.strip()
-    if not name:
-        return "unknown"
-    changed = git("status", "--porcelain", "--", *SOURCES, ":!tests/verify/results").stdout.strip()
-    return name + (" with local changes" if changed else "")
 
 
 def planted():
