@@ -17,6 +17,9 @@ def main() -> int:
     handler = signal.getsignal(signal.SIGINT)  # SIG_IGN where a shell put the program in the background
     if handler is signal.default_int_handler:
         signal.signal(signal.SIGINT, _quit)
+    for stream in (sys.stdout, sys.stderr):  # a name that an encoding lacks must not end the work
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     from lrd_ext.cli import main as run
 
     signal.signal(signal.SIGINT, handler)

@@ -38,6 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except (ValueError, TypeError, OSError) as error:
         print(f"{name}: error: {say(error)}", file=sys.stderr)
+    except RuntimeError as error:
+        if not str(error).startswith("LRD_EXT_ISA must be"):
+            raise
+        print(f"{name}: error: {say(error)}", file=sys.stderr)
     except ModuleNotFoundError as error:
         if (error.name or "lrd_ext").startswith("lrd_ext"):
             raise

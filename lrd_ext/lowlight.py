@@ -9,7 +9,7 @@ import json
 import math
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -224,6 +224,13 @@ def plan(
     folder_of_previews = preview is not None and not (single or len(inputs) == 1)
     if preview is not None and not folder_of_previews and preview.suffix.lower() != ".png":
         raise ValueError(f"--preview must end in .png, got {preview}")
+    if (
+        preview is not None
+        and folder_of_previews
+        and preview.suffix.lower() == ".png"
+        and not preview.is_dir()
+    ):
+        raise ValueError(f"--preview must be a folder for several inputs, got {preview}")
     jobs = []
     for number, source in enumerate(inputs):
         target = output if single else output / f"{source.stem}.dng"
@@ -236,15 +243,32 @@ def plan(
     return jobs
 
 
-def _check_distinct(jobs: Iterable[Job]) -> None:
-    seen: dict[Path, Path] = {}
+def _check_distinct(jobs: Sequence[Job]) -> None:
+    sources: dict[str, list[Path]] = {}
     for job in jobs:
-        real = Path(os.path.realpath(job.target))
-        if real == Path(os.path.realpath(job.source)):
-            raise ValueError(f"--output must not be the input itself, got {job.target}")
-        if real in seen:
-            raise ValueError(f"{seen[real]} and {job.source} would both be written to {job.target}")
-        seen[real] = job.source
+        sources.setdefault(_real(job.source).casefold(), []).append(job.source)
+    seen: dict[str, Path] = {}
+    for job in jobs:
+        for option, target in (("--output", job.target), ("--preview", job.preview)):
+            if target is None:
+                continue
+            real = _real(target)
+            if any(_is_same(target, source) for source in sources.get(real.casefold(), ())):
+                raise ValueError(f"{option} must not be an input itself, got {target}")
+            if real in seen:
+                raise ValueError(f"{seen[real]} and {job.source} would both be written to {target}")
+            seen[real] = job.source
+
+
+def _real(path: Path) -> str:
+    return os.path.normcase(os.path.realpath(path))
+
+
+def _is_same(target: Path, source: Path) -> bool:
+    """Tell whether both name one file; on some file systems names that differ in case do."""
+    if _real(target) == _real(source):
+        return True
+    return target.exists() and source.exists() and os.path.samefile(target, source)
 
 
 def check_writable(target: Path, overwrite: bool) -> None:
@@ -258,7 +282,7 @@ def check_writable(target: Path, overwrite: bool) -> None:
     if target.exists() and not overwrite:
         raise ValueError(f"{target} exists already; say --overwrite to replace it")
     folder = target.parent
-    while not folder.exists():
+    while not folder.exists() and folder != folder.parent:  # a drive that is not there has no parent
         folder = folder.parent
     if not folder.is_dir():
         raise ValueError(f"{folder} is no folder; {target} cannot be written")

@@ -145,7 +145,7 @@ bool store_past_caches(T* target, const Layout& layout, const float (&value)[4][
 #endif
 
 template <typename T, int kColumnStep, Dtype kDtype>
-void store_typed(const Frames& f, const Layout& layout, int64_t offset, int n, bool past_caches,
+void store_typed(const Frames& f, const Layout& layout, int64_t offset, int n, [[maybe_unused]] bool past_caches,
                  const float (&value)[4][kCells]) {
   T* target = static_cast<T*>(f.data) + offset;
 #if defined(LRD_VECTOR_BITS)

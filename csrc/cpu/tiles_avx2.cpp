@@ -11,12 +11,20 @@
 
 #define LRD_ISA avx2
 #define LRD_VECTOR_BITS 256
+#if defined(__clang__)  // which ignores GCC's pragmas
+#pragma clang attribute push(__attribute__((target("avx2,fma,bmi,bmi2,f16c,lzcnt,movbe"))), apply_to = function)
+#else
 #pragma GCC push_options
 #pragma GCC target("avx2,fma,bmi,bmi2,f16c,lzcnt,movbe")
+#endif
 #include "probe.h"
 #include "tile.h"
 
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
 #pragma GCC pop_options
+#endif
 
 namespace lrd {
 namespace {

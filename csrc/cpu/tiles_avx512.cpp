@@ -11,13 +11,23 @@
 
 #define LRD_ISA avx512
 #define LRD_VECTOR_BITS 512
+#if defined(__clang__)  // which ignores GCC's pragmas
+#pragma clang attribute push(                                                                                  \
+    __attribute__((target("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,bmi,bmi2,f16c,lzcnt,movbe"))), \
+    apply_to = function)
+#else
 #pragma GCC push_options
 #pragma GCC target( \
     "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,bmi,bmi2,f16c,lzcnt,movbe,prefer-vector-width=512")
+#endif
 #include "probe.h"
 #include "tile.h"
 
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
 #pragma GCC pop_options
+#endif
 
 namespace lrd {
 namespace {

@@ -267,4 +267,4 @@ def _check_number(name: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name} must be a number, got {value!r}")
     if not 0 < value < MAX_VALUE:
-        raise ValueError(f"{name} must be finite and above 0, got {value!r}")
+        raise ValueError(f"{name} must be above 0 and below {MAX_VALUE:g}, got {value!r}")

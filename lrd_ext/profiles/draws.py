@@ -110,7 +110,7 @@ def read_choice(name: str, given: Any) -> _Range | _List:
 
     Raises:
         TypeError: it is none of these.
-        ValueError: a value is not finite and above 0, a tuple is not (low, high), or a list is empty.
+        ValueError: a value is not above 0 and below 1e30, a tuple is not (low, high), or a list is empty.
     """
     values = list(given) if isinstance(given, (tuple, list)) else [given]
     for value in values:
@@ -119,7 +119,7 @@ def read_choice(name: str, given: Any) -> _Range | _List:
                 f"{name} must be a number, a tuple (low, high) or a list of numbers, got {given!r}"
             )
         if not 0 < value < MAX_VALUE:
-            raise ValueError(f"{name} must be finite and above 0, got {value!r}")
+            raise ValueError(f"{name} must be above 0 and below {MAX_VALUE:g}, got {value!r}")
     if isinstance(given, tuple):
         if len(values) != 2 or values[0] > values[1]:
             raise ValueError(f"{name} as a tuple must be (low, high) with low <= high, got {given!r}")

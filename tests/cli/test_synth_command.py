@@ -253,6 +253,69 @@ def test_ten_files_with_a_bad_one(lrd, tmp_path, rose_dng):
     )
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_no_output_replaces_another_input(lrd, tmp_path, rose_dng, jobs):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    inside, first = folder / "rose.dng", tmp_path / "first" / "inside.dng"
+    first.parent.mkdir()
+    for path in (inside, first):
+        path.write_bytes(rose_dng.read_bytes())
+    os.rename(inside, folder / "inside.dng")
+    old = (folder / "inside.dng").read_bytes()
+    sources = (folder / "inside.dng", rose_dng)
+    code, _, err = lrd("synth", *sources, "-o", folder, *A7S2, "--overwrite", "--jobs", jobs)
+    assert code == 2
+    assert "--output must not be an input itself" in err
+    code, _, err = lrd("synth", first, rose_dng, sources[0], "-o", folder, *A7S2, "--overwrite")
+    assert code == 2
+    assert (folder / "inside.dng").read_bytes() == old
+    assert [p.name for p in folder.iterdir()] == ["inside.dng"]
+
+
+def test_no_picture_replaces_an_input_or_the_output(lrd, tmp_path, rose_dng):
+    source = tmp_path / "pic.png"
+    os.rename(rose_dng, source)
+    old = source.read_bytes()
+    for output in (tmp_path / "o.dng", tmp_path):
+        code, _, err = lrd("synth", source, "-o", output, *A7S2, "--preview", source, "--overwrite")
+        assert code == 2
+        assert "--preview must not be an input itself" in err
+    assert source.read_bytes() == old
+
+
+def test_pictures_of_several_inputs_need_a_folder(lrd, tmp_path, rose_dng):
+    other = tmp_path / "b.dng"
+    other.write_bytes(rose_dng.read_bytes())
+    code, _, err = lrd(
+        "synth", rose_dng, other, "-o", tmp_path / "out", *A7S2, "--preview", tmp_path / "p.png"
+    )
+    assert code == 2
+    assert "--preview must be a folder for several inputs" in err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["b.dng", "rose.dng"]
+
+
+def test_a_name_that_the_output_encoding_lacks_does_not_end_the_batch(tmp_path, rose_dng):
+    named = tmp_path / "日本.dng"
+    os.rename(rose_dng, named)
+    (tmp_path / "b.dng").write_bytes(named.read_bytes())
+    command = [sys.executable, "-m", "lrd_main", "synth", named, tmp_path / "b.dng", "-o", tmp_path / "out"]
+    environment = os.environ | {"PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run([*command, *map(str, A7S2)], env=environment, capture_output=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["b.dng", "日本.dng"]
+
+
+@pytest.mark.native
+def test_an_unknown_instruction_set_is_named(tmp_path, rose_dng):
+    command = [sys.executable, "-m", "lrd_main", "synth", rose_dng, "-o", tmp_path / "o.dng", *map(str, A7S2)]
+    environment = os.environ | {"LRD_EXT_ISA": "bogus"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "LRD_EXT_ISA must be one of baseline" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_two_inputs_of_one_name_are_refused(lrd, tmp_path, rose_dng):
     other = tmp_path / "b" / "rose.dng"
     other.parent.mkdir()
