@@ -190,17 +190,21 @@ def _preview(clean: Raw, noisy: Raw, s: Settings) -> bytes:
 
 def _summary(job: Job, s: Settings, clean: Raw, params: NoiseParams) -> list[str]:
     height, width = clean.mosaic.shape
-    shape = f" (shape {float(params.tukey_lambda):.3g})" if params.read == "tukey_lambda" else ""
     camera, black = clean.camera or "camera not named", " ".join(f"{v:g}" for v in clean.black)
     lines = [
         f"{job.source} -> {job.target}",
         f"  {camera}, {width} x {height} {clean.cfa}, black {black}, white {clean.white:g}",
         f"  {s.profile.name} at ISO {s.iso:g}, ratio {s.ratio:g}, seed {s.seed}, index {job.index}",
         f"  profile to file range: K, sigmas and bias x {range_factor(s.profile, clean):.6g}",
-        f"  K {float(params.K):.5g} DN/e-, {params.read} read {float(params.sigma_read):.4g} DN{shape}, "
-        f"row {float(params.sigma_row):.3g} DN, column {float(params.sigma_col):.3g} DN",
     ]
-    if s.generator is not None:
+    if s.generator is None:
+        shape = f" (shape {float(params.tukey_lambda):.3g})" if params.read == "tukey_lambda" else ""
+        lines.append(
+            f"  K {float(params.K):.5g} DN/e-, {params.read} read {float(params.sigma_read):.4g} DN{shape}, "
+            f"row {float(params.sigma_row):.3g} DN, column {float(params.sigma_col):.3g} DN"
+        )
+    else:
+        lines.append(f"  K {float(params.K):.5g} DN/e-")
         sigma = s.generator.sigma_init(s.iso) * range_factor(s.profile, clean)
         lines.append(f"  learned noise of {s.generator_file}, sigma_init {sigma:.4g} DN")
     if not clean.black_known:
