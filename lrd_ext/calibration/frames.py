@@ -116,17 +116,21 @@ def _hidden(path: Path) -> bool:
     return any(part.startswith(".") or part.endswith(".statistics") for part in path.parts)
 
 
-def _identity(path: Path, *more: object) -> str:
+def _identity(name: str, path: Path, *more: object) -> str:
+    """Return what no other frame has: its name below the folder, what the system tells of the file, and more.
+
+    Archives and copies keep names, sizes and times of writing; the inode and its time of change they cannot.
+    """
     state = path.stat() if path.exists() else None
-    facts = (path.name, state and (state.st_size, state.st_mtime_ns), *more)
-    return hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
+    file = state and (state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
+    return hashlib.sha256(repr((name, file, *more)).encode()).hexdigest()[:24]
 
 
 def _raw_frame(root: Path, path: Path, levels: Levels) -> Frame:
     folders = [_FOLDERS.get(part.lower()) for part in path.relative_to(root).parts[:-1]]
     kind = next((k for k in reversed(folders) if k), None)
     name = path.relative_to(root).as_posix()
-    return Frame(name, _identity(path, levels, kind), functools.partial(_load_raw, path, levels), kind)
+    return Frame(name, _identity(name, path, levels, kind), functools.partial(_load_raw, path, levels), kind)
 
 
 def _load_raw(path: Path, levels: Levels) -> Picture:
@@ -197,7 +201,7 @@ def _from_csv(root: Path, levels: Levels) -> Iterator[Frame]:
         iso, exposure = (_positive(row[c], f"{table}: line {line}: {c}") for c in ("iso", "exposure_s"))
         path = root / name
         load = functools.partial(_load_listed, path, levels, iso, exposure)
-        yield Frame(name, _identity(path, levels, kind, iso, exposure), load, kind)
+        yield Frame(name, _identity(name, path, levels, kind, iso, exposure), load, kind)
 
 
 def _positive(text: str | None, what: str) -> float:
