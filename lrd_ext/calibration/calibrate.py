@@ -175,6 +175,8 @@ def _drift(levels: np.ndarray) -> Estimate | None:
     n = len(levels)
     if n < 4:
         return None
+    if np.ptp(levels) == 0:  # the line's error would be 0/0
+        return Estimate(0.0, 0.0, 0.0)
     from scipy import stats
 
     fit = stats.linregress(np.arange(n) / (n - 1), levels)

@@ -241,7 +241,9 @@ def _load_raw_listed(path: Path, levels: Levels) -> Picture:
 def _load_mosaic(path: Path) -> np.ndarray:
     try:
         mosaic = _READERS[path.suffix.lower()](path)
-    except (OSError, ValueError, EOFError, SyntaxError, IndexError, KeyError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # zlib.error, TokenError: whatever the parts of a reader raise
         raise ValueError(f"{path.name}: truncated or broken ({error})") from error
     if mosaic.ndim != 2 or not mosaic.size:
         raise ValueError(f"{path.name}: must be one mosaic (H, W), got shape {mosaic.shape}")
