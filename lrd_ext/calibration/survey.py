@@ -25,7 +25,7 @@ class Record:
     """What is kept of one frame; ``error`` says why it could not be read, and then nothing else counts.
 
     ``means`` (4,) raw DN by site; ``std`` of single pixels without the fixed pattern [DN]; ``blocks`` (8, 8)
-    raw DN; ``clipped`` fraction at white; ``border`` (8,) of the masked strip, see
+    raw DN; ``clipped`` fraction at white; ``border`` (9,) of the masked strip, see
     ``measure_border``.
     """
 

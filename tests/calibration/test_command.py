@@ -167,7 +167,9 @@ def test_masked_border_of_an_ordinary_raw_is_a_first_estimate(lrd, tmp_path):
     assert profile.dark_only
     assert profile.rows[0].sigma_gaussian == pytest.approx(16.5, rel=0.1)
     low, high = profile.rows[0].interval95["sigma_gaussian"]
-    assert low < profile.rows[0].sigma_gaussian < high < 1.02 * low
+    # Four pixels beyond 20 deviations: the tail makes a mean square less certain than a Gaussian's.
+    assert low < profile.rows[0].sigma_gaussian < high
+    assert 1.05 < high / low < 1.1
     black = [2056 + dn for dn in profile.bias[0].dn]
     assert black == pytest.approx([2047.4, 2047.4, 2050.5, 2050.3], abs=0.2)
 
