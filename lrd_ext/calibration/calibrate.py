@@ -108,9 +108,9 @@ def _branches(rows: Sequence[IsoResult]) -> list[tuple[int, int]]:
 
 def _nothing(isos: Sequence[IsoResult], ordered: Sorted) -> str:
     first = next(iter(ordered.left_out.items()), None)
-    left = (
-        f"; {len(ordered.left_out)} frames were left out, the first, {first[0]}: {first[1]}" if first else ""
-    )
+    count = len(ordered.left_out)
+    what = "1 frame was left out" if count == 1 else f"{count} frames were left out, the first"
+    left = f"; {what}, {first[0]}: {first[1]}" if first else ""
     have = "; ".join(f"ISO {r.iso:g}: {', '.join(r.missing)}" for r in isos)
     return f"no profile can be made: read noise needs at least 2 dark frames at one ISO ({have}{left})"
 

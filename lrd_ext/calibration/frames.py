@@ -107,7 +107,8 @@ def find_frames(folder: str | os.PathLike[str], levels: Levels) -> list[Frame]:
     raws = [p for p in found if p.suffix.lower() not in _NOT_RAW]
     if not raws:
         jpegs = sum(p.suffix.lower() in (".jpg", ".jpeg") for p in found)
-        what = f"{jpegs} JPEG pictures, which hold no raw data, but" if jpegs else "no frames.csv and"
+        pictures = "a JPEG picture, which holds" if jpegs == 1 else f"{jpegs} JPEG pictures, which hold"
+        what = f"{pictures} no raw data, but" if jpegs else "no frames.csv and"
         raise ValueError(f"{folder}: holds {what} no raw file. Shoot raw, or list mosaics in frames.csv")
     return [_raw_frame(root, p, levels) for p in raws]
 

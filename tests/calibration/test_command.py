@@ -233,10 +233,12 @@ def test_eight_bit_pictures_are_refused(lrd, tmp_path):
 
 
 def test_folder_of_jpegs_is_refused(lrd, tmp_path):
-    (tmp_path / "a.JPG").write_bytes(b"\xff\xd8\xff")
-    code, _, err = lrd("calibrate", tmp_path, "-o", tmp_path / "cam.json")
-    assert code == 2
-    assert "1 JPEG pictures, which hold no raw data" in err
+    said = ["holds a JPEG picture, which holds no raw data", "holds 2 JPEG pictures, which hold no raw data"]
+    for name, message in zip(("a.JPG", "b.jpeg"), said, strict=True):
+        (tmp_path / name).write_bytes(b"\xff\xd8\xff")
+        code, _, err = lrd("calibrate", tmp_path, "-o", tmp_path / "cam.json")
+        assert code == 2
+        assert message in err
 
 
 @pytest.mark.parametrize(
