@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import math
@@ -21,7 +22,7 @@ from .gain_switch import GainLine, find_branches, fit_gain_line
 from .intervals import Estimate, from_frames, from_scatter
 from .masked_border import BorderEstimate, estimate_border
 from .photon_transfer import DARKS, PairPoint, PhotonTransfer, photon_transfer
-from .results import Calibration, DarkGroup, FlatGroup, IsoResult, ReadNoise
+from .results import LOST, Calibration, DarkGroup, FlatGroup, IsoResult, ReadNoise
 from .row_column import banding, line_noise, naive_line_noise
 from .statistics_store import Arrays, StatisticsStore
 from .survey import Record, look_at
@@ -291,7 +292,9 @@ def _read_std(squares: np.ndarray, kurtosis: float, free: float) -> Estimate:
     # Rounding to whole DN adds 1/12 DN^2.
     std = math.sqrt(max(pixel - 1 / 12, 1e-6))
     per_frame = np.sqrt(np.maximum(squares - 1 / 12, 1e-6))
-    return from_frames(std, pixel * math.sqrt(max(2 + kurtosis, 0.2) / free) / (2 * std), per_frame)
+    found = from_frames(std, pixel * math.sqrt(max(2 + kurtosis, 0.2) / free) / (2 * std), per_frame)
+    # What rounding hides may be anything that it can hide.
+    return dataclasses.replace(found, low=0.0, high=max(found.high, LOST)) if std < LOST else found
 
 
 def _excess_kurtosis(counts: np.ndarray, centres: np.ndarray) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 
 from .intervals import SUSPICION, Estimate
 from .photon_transfer import PhotonTransfer
-from .results import FEW_DARKS, Calibration, IsoResult, ReadNoise
+from .results import FEW_DARKS, LOST, Calibration, IsoResult, ReadNoise
 
 #: K/ISO may bend by this much before it is worth a word.
 BENT = 0.02
@@ -20,8 +20,6 @@ SEEN = 0.02
 NEAR = 0.2
 #: ... and above this, in nats, not well at all.
 POOR = 0.01
-#: Read noise below this is lost in the rounding to whole DN: nothing is said of its size or distribution.
-LOST = 0.35
 
 
 def better_model(found: Calibration) -> str:

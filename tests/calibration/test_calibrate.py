@@ -217,6 +217,8 @@ class TestVerdict:
             [changed(f, mosaic=np.full((96, 128), level, np.uint16), black=None) for f in frames[:8]]
         )
         assert (found.darks[0].drift.low, found.darks[0].drift.high) == (0, 0)
+        for read in (found.isos[0].read.gaussian, *found.isos[0].read.pixel):
+            assert (read.low, read.high) == (0, 0.35)
         lines = verdict(profile_checked(found))
         assert f"ISO {found.isos[0].iso:g}: read noise below 0.35 DN is lost in the rounding." in lines
         assert not any("Read noise is known" in line or "oppose each other" in line for line in lines)
