@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import math
@@ -21,7 +22,7 @@ from .gain_switch import GainLine, find_branches, fit_gain_line
 from .intervals import Estimate, from_frames, from_scatter
 from .masked_border import BorderEstimate, estimate_border
 from .photon_transfer import DARKS, PairPoint, PhotonTransfer, photon_transfer
-from .results import Calibration, DarkGroup, FlatGroup, IsoResult, ReadNoise
+from .results import LOST, Calibration, DarkGroup, FlatGroup, IsoResult, ReadNoise
 from .row_column import banding, line_noise, naive_line_noise
 from .statistics_store import Arrays, StatisticsStore
 from .survey import Record, look_at
@@ -108,9 +109,9 @@ def _branches(rows: Sequence[IsoResult]) -> list[tuple[int, int]]:
 
 def _nothing(isos: Sequence[IsoResult], ordered: Sorted) -> str:
     first = next(iter(ordered.left_out.items()), None)
-    left = (
-        f"; {len(ordered.left_out)} frames were left out, the first, {first[0]}: {first[1]}" if first else ""
-    )
+    count = len(ordered.left_out)
+    what = "1 frame was left out" if count == 1 else f"{count} frames were left out, the first"
+    left = f"; {what}, {first[0]}: {first[1]}" if first else ""
     have = "; ".join(f"ISO {r.iso:g}: {', '.join(r.missing)}" for r in isos)
     return f"no profile can be made: read noise needs at least 2 dark frames at one ISO ({have}{left})"
 
@@ -175,6 +176,8 @@ def _drift(levels: np.ndarray) -> Estimate | None:
     n = len(levels)
     if n < 4:
         return None
+    if np.ptp(levels) == 0:  # the line's error would be 0/0
+        return Estimate(0.0, 0.0, 0.0)
     from scipy import stats
 
     fit = stats.linregress(np.arange(n) / (n - 1), levels)
@@ -289,7 +292,9 @@ def _read_std(squares: np.ndarray, kurtosis: float, free: float) -> Estimate:
     # Rounding to whole DN adds 1/12 DN^2.
     std = math.sqrt(max(pixel - 1 / 12, 1e-6))
     per_frame = np.sqrt(np.maximum(squares - 1 / 12, 1e-6))
-    return from_frames(std, pixel * math.sqrt(max(2 + kurtosis, 0.2) / free) / (2 * std), per_frame)
+    found = from_frames(std, pixel * math.sqrt(max(2 + kurtosis, 0.2) / free) / (2 * std), per_frame)
+    # What rounding hides may be anything that it can hide.
+    return dataclasses.replace(found, low=0.0, high=max(found.high, LOST)) if std < LOST else found
 
 
 def _excess_kurtosis(counts: np.ndarray, centres: np.ndarray) -> float:

@@ -15,7 +15,6 @@ import numpy as np
 
 from lrd_ext import raw as raw_files
 from lrd_ext.profiles import CameraProfile
-from lrd_ext.raw.atomic import replacing
 
 from .calibrate import calibrate
 from .frames import Frame, Levels, find_frames
@@ -57,7 +56,7 @@ def run(
     levels: Levels | None = None,
     overwrite: bool = False,
 ) -> int:
-    """Calibrate a folder, write profile and report, print a summary.
+    """Calibrate a folder, write profile, maps and report, all or none, print a summary.
 
     What is measured of frames is kept in a folder beside the profile (its name with ``.statistics``): a run
     that was killed goes on there, and ends with the same profile.
@@ -67,7 +66,7 @@ def run(
         output: profile to write, .json.
         report: report to write, .html; its plots go to a folder beside it.
         levels: levels and phase in place of the files' own.
-        overwrite: replace an existing profile that this command did not make.
+        overwrite: replace an existing profile or report that this command did not make.
 
     Returns: exit code, 0 or, where frames were left out, 1.
 
@@ -77,18 +76,23 @@ def run(
     target = _target(output, ".json", "--output")
     page = _target(report, ".html", "--report") if report is not None else None
     _check_own(target, overwrite)
+    if page is not None:
+        _check_own_report(page, overwrite)
     frames = find_frames(folder, levels or Levels())
     found = _with_progress(frames, target.with_name(f"{target.stem}.statistics"))
     maps = target.with_name(f"{target.stem}.dark_shading.safetensors")
-    shading = _write_shading(maps, found) if any(r.dark for r in found.measured) else None
+    data = _shading(found) if any(r.dark for r in found.measured) else None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        profile = profile_of(found, target.stem, shading)
+        profile = profile_of(found, target.stem, _shading_entry(maps, data, found) if data else None)
+    files = {target: profile.to_bytes()} | ({maps: data} if data else {})
     if page is not None:
-        from .report import write_report
+        from .report import plots_folder, report_files
 
-        write_report(page, found, profile)
-    profile.save(target)
+        files |= report_files(page, found, profile)
+        plots_folder(page).mkdir(exist_ok=True)
+    # The last to be written is the first to get its name: the profile appears after all it refers to.
+    raw_files.write_files(files)
     for line in [*summary(found, profile), *(f"note: {w.message}" for w in caught)]:
         print(line)
     for name, reason in found.left_out.items():
@@ -99,8 +103,8 @@ def run(
     return 1 if found.left_out else 0
 
 
-def _write_shading(path: Path, found: Calibration) -> dict[str, object]:
-    """Write the maps of dark shading, (4, k, k) float32 by site and ISO, DN about the site's mean."""
+def _shading(found: Calibration) -> bytes:
+    """Return the file of dark shading: (4, k, k) float32 by site and ISO, DN about the site's mean."""
     from safetensors.numpy import save
 
     maps = {
@@ -108,9 +112,10 @@ def _write_shading(path: Path, found: Calibration) -> dict[str, object]:
         for r in found.measured
         if r.dark is not None
     }
-    data = save(maps)
-    with replacing(path) as file:
-        file.write(data)
+    return bytes(save(maps))
+
+
+def _shading_entry(path: Path, data: bytes, found: Calibration) -> dict[str, object]:
     return {
         "file": path.name,
         "sha256": hashlib.sha256(data).hexdigest(),
@@ -139,6 +144,18 @@ def _check_own(target: Path, overwrite: bool) -> None:
         made_by = None
     if made_by != "lrd calibrate":
         raise ValueError(f"{target}: exists and was not made by lrd calibrate. Say --overwrite to replace it")
+
+
+def _check_own_report(page: Path, overwrite: bool) -> None:
+    from .report import is_report, plots_folder
+
+    folder = plots_folder(page)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"--report: the plots go to the folder {folder}, got a file of that name")
+    if page.exists() and not overwrite and not is_report(page):
+        raise ValueError(
+            f"--report: {page} exists and was not made by lrd calibrate. Say --overwrite to replace it"
+        )
 
 
 def _with_progress(frames: list[Frame], statistics: Path) -> Calibration:

@@ -107,7 +107,8 @@ def find_frames(folder: str | os.PathLike[str], levels: Levels) -> list[Frame]:
     raws = [p for p in found if p.suffix.lower() not in _NOT_RAW]
     if not raws:
         jpegs = sum(p.suffix.lower() in (".jpg", ".jpeg") for p in found)
-        what = f"{jpegs} JPEG pictures, which hold no raw data, but" if jpegs else "no frames.csv and"
+        pictures = "a JPEG picture, which holds" if jpegs == 1 else f"{jpegs} JPEG pictures, which hold"
+        what = f"{pictures} no raw data, but" if jpegs else "no frames.csv and"
         raise ValueError(f"{folder}: holds {what} no raw file. Shoot raw, or list mosaics in frames.csv")
     return [_raw_frame(root, p, levels) for p in raws]
 
@@ -116,17 +117,21 @@ def _hidden(path: Path) -> bool:
     return any(part.startswith(".") or part.endswith(".statistics") for part in path.parts)
 
 
-def _identity(path: Path, *more: object) -> str:
+def _identity(name: str, path: Path, *more: object) -> str:
+    """Return what no other frame has: its name below the folder, what the system tells of the file, and more.
+
+    Archives and copies keep names, sizes and times of writing; the inode and its time of change they cannot.
+    """
     state = path.stat() if path.exists() else None
-    facts = (path.name, state and (state.st_size, state.st_mtime_ns), *more)
-    return hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
+    file = state and (state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
+    return hashlib.sha256(repr((name, file, *more)).encode()).hexdigest()[:24]
 
 
 def _raw_frame(root: Path, path: Path, levels: Levels) -> Frame:
     folders = [_FOLDERS.get(part.lower()) for part in path.relative_to(root).parts[:-1]]
     kind = next((k for k in reversed(folders) if k), None)
     name = path.relative_to(root).as_posix()
-    return Frame(name, _identity(path, levels, kind), functools.partial(_load_raw, path, levels), kind)
+    return Frame(name, _identity(name, path, levels, kind), functools.partial(_load_raw, path, levels), kind)
 
 
 def _load_raw(path: Path, levels: Levels) -> Picture:
@@ -197,7 +202,7 @@ def _from_csv(root: Path, levels: Levels) -> Iterator[Frame]:
         iso, exposure = (_positive(row[c], f"{table}: line {line}: {c}") for c in ("iso", "exposure_s"))
         path = root / name
         load = functools.partial(_load_listed, path, levels, iso, exposure)
-        yield Frame(name, _identity(path, levels, kind, iso, exposure), load, kind)
+        yield Frame(name, _identity(name, path, levels, kind, iso, exposure), load, kind)
 
 
 def _positive(text: str | None, what: str) -> float:
@@ -237,7 +242,9 @@ def _load_raw_listed(path: Path, levels: Levels) -> Picture:
 def _load_mosaic(path: Path) -> np.ndarray:
     try:
         mosaic = _READERS[path.suffix.lower()](path)
-    except (OSError, ValueError, EOFError, SyntaxError, IndexError, KeyError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # zlib.error, TokenError: whatever the parts of a reader raise
         raise ValueError(f"{path.name}: truncated or broken ({error})") from error
     if mosaic.ndim != 2 or not mosaic.size:
         raise ValueError(f"{path.name}: must be one mosaic (H, W), got shape {mosaic.shape}")

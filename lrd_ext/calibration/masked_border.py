@@ -9,8 +9,11 @@ import math
 import numpy as np
 
 from .dark_frames import site_planes
-from .intervals import Estimate, from_error, root
+from .intervals import Estimate, from_frames, root
 from .row_column import two_way
+
+#: Pictures farther from their median than this many deviations are left out of a figure.
+OUTLIER = 5.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,8 +33,8 @@ def measure_border(strip: np.ndarray | None) -> np.ndarray:
     Args:
         strip: (h, w) uint16, even sides, raw DN; None for a picture without one.
 
-    Returns: (8,) black by site [raw DN], mean square of the rest and variance of row means [DN^2], h, w;
-        (0,) without a strip.
+    Returns: (9,) black by site [raw DN], mean square of the rest and variance of row means [DN^2], h, w,
+        excess kurtosis of the rest; (0,) without a strip.
     """
     if strip is None:
         return np.zeros(0)
@@ -41,24 +44,36 @@ def measure_border(strip: np.ndarray | None) -> np.ndarray:
         plane -= level
     rows, _, rest = two_way(residual)
     h, w = rest.shape
-    pixel = float(np.square(rest).sum()) / ((h - 1) * (w - 1))
-    return np.array([*black, pixel, float(rows.var(ddof=1)), h, w])
+    squares = np.square(rest)
+    pixel = float(squares.sum()) / ((h - 1) * (w - 1))
+    kurtosis = float(np.square(squares).mean()) / max(float(squares.mean()) ** 2, 1e-300) - 3
+    # Even and odd rows were each centred by the levels of their sites.
+    return np.array([*black, pixel, float(np.square(rows).sum()) / (h - 2), h, w, kurtosis])
 
 
 def estimate_border(iso: float, measured: np.ndarray, blacks: np.ndarray) -> BorderEstimate:
-    """Join what the strips of n pictures of one ISO gave, by their medians.
+    """Join what the strips of n pictures of one ISO gave, by their means, outliers left out.
 
     Args:
         iso: ISO speed.
-        measured: (n, 8) as ``measure_border`` gives it.
+        measured: (n, 9) as ``measure_border`` gives it.
         blacks: (n, 4) black level by site that each file tells, raw DN.
     """
-    n = len(measured)
-    pixel, rows, h, w = np.median(measured[:, 4:], axis=0)
-    read = from_error(pixel - 1 / 12, pixel * math.sqrt(2 / (h * w * n)))
+    pixel, rows, h, w, kurtosis = np.median(measured[:, 4:], axis=0)
+    tails = max(2 + kurtosis, 0.2)
+    read = _joined(measured[:, 4] - 1 / 12, pixel * math.sqrt(tails / (h * w)))
     # The row means hold pixel/w of the pixels beside the rows' own.
-    row = from_error(rows - pixel / w, rows * math.sqrt(2 / (h * n)))
+    own = measured[:, 5] - measured[:, 4] / w
+    row = _joined(own, math.hypot(rows * math.sqrt(2 / (h - 2)), pixel / w * math.sqrt(tails / (h * w))))
     # Half the rows hold a site, and each of its pixels counts once in h*w/4.
-    error = math.sqrt((pixel / (h * w / 4) + max(rows - pixel / w, 0.0) / (h / 2)) / n)
-    bias = tuple(from_error(float(b), error) for b in np.median(measured[:, :4] - blacks, axis=0))
-    return BorderEstimate(iso, n, bias, root(read), root(row))
+    error = math.sqrt(pixel / (h * w / 4) + max(rows - pixel / w, 0.0) / (h / 2))
+    bias = tuple(_joined(over, error) for over in (measured[:, :4] - blacks).T)
+    return BorderEstimate(iso, len(measured), bias, root(read), root(row))
+
+
+def _joined(single: np.ndarray, error: float) -> Estimate:
+    """Join estimates of single pictures (n,) with a standard error each that theory gives."""
+    off = np.abs(single - np.median(single))
+    # A mean, not the median: that of the same pictures scatters by a quarter more.
+    kept = single[off <= OUTLIER * max(error, 1.4826 * float(np.median(off)))]
+    return from_frames(float(kept.mean()), error / math.sqrt(len(kept)), kept)

@@ -16,7 +16,7 @@ from lrd_ext.version import __version__
 from .gain_switch import GainLine
 from .intervals import Estimate
 from .laws import FittedLaw, fit_law
-from .results import FEW_DARKS, Calibration, IsoResult
+from .results import FEW_DARKS, LOST, Calibration, IsoResult
 from .tukey_lambda_fit import PPCC_BRACKET
 from .verdict import better_model, verdict
 
@@ -295,8 +295,8 @@ def _doubtful(found: Calibration, fill: dict[float, float]) -> list[dict[str, An
         if abs(math.log(made / read.gaussian.value)) > 0.015:
             reason = f"Tukey-lambda std {made:.4g} DN, measured {read.gaussian.value:.4g}: other tails"
             doubtful.append({"field": "sigma_tukey_lambda", "iso": at, "reason": reason})
-        if read.gaussian.value < 0.35:
-            reason = "less than 0.35 DN: lost in the rounding to whole DN"
+        if read.gaussian.value < LOST:
+            reason = f"less than {LOST:g} DN: lost in the rounding to whole DN"
             doubtful.append({"field": "sigma_gaussian", "iso": at, "reason": reason})
     return doubtful
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lrd_ext.profiles import CameraProfile
-from lrd_ext.raw.atomic import replacing
 from lrd_ext.version import __version__
 
 from .plots import all_plots
@@ -22,6 +20,8 @@ from .verdict import verdict
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+#: Stands in the head of every report, by which the next run knows that it may replace it.
+_MARK = '<meta name="generator" content="lrd calibrate'
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:1180px;margin:2em auto;padding:0 1em;color:#222}
 table{border-collapse:collapse;margin:1em 0;font-size:13px}
@@ -35,19 +35,25 @@ figure{margin:1.5em 0}figcaption{font-size:13px;color:#555}
 """
 
 
-def write_report(path: str | os.PathLike[str], found: Calibration, profile: CameraProfile) -> None:
-    """Write the report to ``path`` and its plots, as PNG, to a folder beside it named after it."""
-    target = Path(path)
-    folder = target.with_name(f"{target.stem}_plots")
-    folder.mkdir(exist_ok=True)
-    figures = []
+def plots_folder(page: Path) -> Path:
+    """Return the folder beside the report, named after it, in which its plots lie as PNG."""
+    return page.with_name(f"{page.stem}_plots")
+
+
+def is_report(path: Path) -> bool:
+    """Tell whether a file is a report of this command, by the mark in its head."""
+    with open(path, "rb") as file:
+        return _MARK.encode() in file.read(1024)
+
+
+def report_files(page: Path, found: Calibration, profile: CameraProfile) -> dict[Path, bytes]:
+    """Return the report and its plots, which are in its page too, as what each file shall hold."""
+    files, figures = {}, []
     for name, caption, figure in all_plots(found):
         png = _png(figure)
-        with replacing(folder / f"{name}.png") as file:
-            file.write(png)
+        files[plots_folder(page) / f"{name}.png"] = png
         figures.append(_figure_html(caption, png))
-    with replacing(target) as file:
-        file.write(_page(found, profile, figures).encode())
+    return {page: _page(found, profile, figures).encode(), **files}
 
 
 def _png(figure: Figure) -> bytes:
@@ -75,7 +81,8 @@ def _page(found: Calibration, profile: CameraProfile, figures: list[str]) -> str
     points = "".join(f"<li>{escape(line)}</li>" for line in verdict(found))
     tables = "".join(f"<h2>{escape(head)}</h2>{table}" for head, table in all_tables(found, profile))
     return (
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
+        f'{_MARK} (lrd_ext {__version__})"><title>{title}</title>'
         f"<style>{_STYLE}</style></head><body><h1>{title}</h1><p>{facts}</p>"
         f'<h2>Verdict</h2><ul class="verdict">{points}</ul>{tables}'
         f"{'<h2>Plots</h2>' if figures else ''}{''.join(figures)}</body></html>"

@@ -18,6 +18,8 @@ from .tukey_lambda_fit import Agreement, TukeyLambdaFit
 
 #: Below this many darks the shape of the distribution is not to be trusted.
 FEW_DARKS = 8
+#: Read noise below this is lost in the rounding to whole DN: nothing is said of its size or distribution.
+LOST = 0.35
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 #: Raised when the meaning of what is kept changes: older files are then measured anew.
-VERSION = 2
+VERSION = 4
+#: Seconds after which a temporary file is no longer that of a run that goes on.
+ABANDONED = 3600
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -23,8 +25,7 @@ class StatisticsStore:
         self.folder = folder
         if folder is not None:
             folder.mkdir(exist_ok=True)
-            for leftover in folder.glob(".*.part"):  # of a run that was killed while writing
-                leftover.unlink(missing_ok=True)
+            _remove_abandoned(folder)
 
     def remember(self, kind: str, identity: str, measure: Callable[[], Arrays]) -> Arrays:
         """Return what is kept under an identity, or measure it and keep it."""
@@ -41,11 +42,21 @@ class StatisticsStore:
         return kept
 
 
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what runs left that were killed while writing, not what another run is writing now."""
+    for leftover in folder.glob(".*.part"):
+        try:
+            if time.time() - leftover.stat().st_mtime > ABANDONED:
+                leftover.unlink()
+        except FileNotFoundError:
+            continue
+
+
 def _load(path: Path) -> dict[str, np.ndarray] | None:
     try:
         with np.load(path, allow_pickle=False) as data:
             return {name: data[name] for name in data.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+    except Exception:  # damage shows as whatever the parts of zip, deflate and .npy raise
         return None
 
 

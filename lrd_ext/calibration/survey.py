@@ -25,7 +25,7 @@ class Record:
     """What is kept of one frame; ``error`` says why it could not be read, and then nothing else counts.
 
     ``means`` (4,) raw DN by site; ``std`` of single pixels without the fixed pattern [DN]; ``blocks`` (8, 8)
-    raw DN; ``clipped`` fraction at white; ``border`` (8,) of the masked strip, see
+    raw DN; ``clipped`` fraction at white; ``border`` (9,) of the masked strip, see
     ``measure_border``.
     """
 
@@ -54,7 +54,6 @@ class Record:
 
 
 _PLAIN = (
-    "error",
     "kind",
     "iso",
     "exposure_s",
@@ -71,8 +70,14 @@ _ARRAYS = ("means", "blocks", "border")
 
 
 def look_at(frame: Frame, store: StatisticsStore) -> Record:
-    """Return the record of a frame, from the store where it was looked at before."""
-    kept = store.remember("frame", frame.identity, lambda: _measure(frame))
+    """Return the record of a frame, from the store where it was looked at before.
+
+    What could not be read is not kept: the next run may find the disk well again.
+    """
+    try:
+        kept = store.remember("frame", frame.identity, lambda: _measure(frame))
+    except _UnreadableError as error:
+        return Record(frame.name, frame.identity, error=str(error), kind=frame.kind)
     plain = json.loads(str(kept["plain"]))
     plain["black"] = tuple(plain["black"]) if plain["black"] else None
     plain["shape"] = tuple(plain["shape"])
@@ -80,11 +85,15 @@ def look_at(frame: Frame, store: StatisticsStore) -> Record:
     return Record(frame.name, frame.identity, **plain, **arrays)
 
 
+class _UnreadableError(Exception):
+    """A frame cannot be read; apart from errors of the store, which are no fault of a frame."""
+
+
 def _measure(frame: Frame) -> Arrays:
     try:
         record = _record(frame, frame.load())
     except FILE_ERRORS as error:
-        record = Record(frame.name, frame.identity, error=_reason(frame, error), kind=frame.kind)
+        raise _UnreadableError(_reason(frame, error)) from error
     plain = json.dumps({name: getattr(record, name) for name in _PLAIN})
     return {"plain": np.array(plain), **{name: np.asarray(getattr(record, name)) for name in _ARRAYS}}
 

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from .intervals import SUSPICION, Estimate
 from .photon_transfer import PhotonTransfer
-from .results import FEW_DARKS, Calibration, IsoResult
+from .results import FEW_DARKS, LOST, Calibration, IsoResult, ReadNoise
 
 #: K/ISO may bend by this much before it is worth a word.
 BENT = 0.02
@@ -60,21 +60,23 @@ def _summary(found: Calibration) -> Iterator[str]:
     if not any(r.read for r in found.measured):
         yield "Read noise is a rough guess from the flats, row and column noise are unknown: shoot darks."
         return
-    model = better_model(found)
-    g, t = (
-        np.mean([r.read.models[m].kld for r in found.measured if r.read])
-        for m in ("gaussian", "tukey_lambda")
-    )
+    told = [r.read for r in found.measured if r.read and r.read.gaussian.value >= LOST]
+    if told:
+        yield from _summary_of_read_noise(told, better_model(found))
+    for a, b in zip(found.branches, found.branches[1:], strict=False):
+        low, high = found.measured[a[1]].iso, found.measured[b[0]].iso
+        yield f"The gain switches between ISO {low:g} and ISO {high:g}."
+
+
+def _summary_of_read_noise(reads: Sequence[ReadNoise], model: str) -> Iterator[str]:
+    g, t = (np.mean([read.models[m].kld for read in reads]) for m in ("gaussian", "tukey_lambda"))
     name = "the Tukey-lambda distribution" if model == "tukey_lambda" else "the Gaussian"
-    half = max(_half_width(r.read.gaussian) for r in found.measured if r.read)
+    half = max(_half_width(read.gaussian) for read in reads)
     yield f"Read noise is known within {100 * half:.2g} % or better."
     little = " There is little between them." if abs(g - t) < NEAR * max(g, t) or max(g, t) < 1e-3 else ""
     yield f"Use {name} for it: KLD {t:.2g} nats with Tukey-lambda, {g:.2g} with the Gaussian.{little}"
     if min(g, t) > POOR:
         yield "Neither model comes near the darks: look at the QQ plot, and prefer real darks or a generator."
-    for a, b in zip(found.branches, found.branches[1:], strict=False):
-        low, high = found.measured[a[1]].iso, found.measured[b[0]].iso
-        yield f"The gain switches between ISO {low:g} and ISO {high:g}."
 
 
 def _half_width(e: Estimate) -> float:
@@ -83,7 +85,8 @@ def _half_width(e: Estimate) -> float:
 
 def _sources_of_doubt(found: Calibration) -> Iterator[str]:
     if found.left_out:
-        yield f"{len(found.left_out)} of {found.frames} frames were left out, named with the reason."
+        were = "was" if len(found.left_out) == 1 else "were"
+        yield f"{len(found.left_out)} of {found.frames} frames {were} left out, named with the reason."
     for name, (low, high) in (("black", found.sensor.blacks), ("white", found.sensor.whites)):
         # Black by site differs within a file already: only what files differ by counts.
         told = getattr(found.sensor, name)
@@ -136,10 +139,10 @@ def _at(r: IsoResult) -> Iterator[str]:
         drift = r.dark.drift
         if drift and drift.low * drift.high > 0 and abs(drift.value) > 0.25 * r.read.gaussian.value:
             yield f"the dark level drifted by {drift.value:+.2g} DN over the series: warm it up first."
-        if r.read.dsnu_white.high == 0:
+        if r.read.gaussian.value < LOST:
+            yield f"read noise below {LOST:g} DN is lost in the rounding."
+        elif r.read.dsnu_white.high == 0:
             yield "patterns of the darks oppose each other: interference, from a charger or radio close by?"
-        if r.read.gaussian.value < 0.35:
-            yield "read noise below 0.35 DN is lost in the rounding."
         for lines, what in ((r.read.banding_rows, "rows"), (r.read.banding_cols, "columns")):
             if lines and lines[0].amplitude > SEEN * r.read.gaussian.value:
                 yield f"banding every {1 / lines[0].cycles:.1f} {what}, {lines[0].amplitude:.2g} DN."
@@ -148,7 +151,8 @@ def _at(r: IsoResult) -> Iterator[str]:
             yield "K rests on the darks and few levels of flats: shoot pairs at 8 levels."
         if r.transfer.left_out:
             out, rest = len(r.transfer.left_out), len({p.level for p in r.transfer.lines[0].points})
-            yield f"{out} levels of flats left out, clipped or above 80% of saturation; {rest} remain."
+            levels, remain = ("level" if out == 1 else "levels"), ("remains" if rest == 1 else "remain")
+            yield f"{out} {levels} of flats left out, clipped or above 80% of saturation; {rest} {remain}."
         if r.transfer.chi2_per_dof > 3:
             yield f"variance over mean is not straight: {_bend(r.transfer)}"
         if r.transfer.p_sites < SUSPICION:

@@ -26,7 +26,9 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument("--white", type=float, metavar="DN", help="white level")
     parser.add_argument("--cfa", type=str, metavar="PHASE", help="RGGB, GRBG, GBRG, BGGR or MONO")
-    parser.add_argument("--overwrite", action="store_true", help="replace a profile not made by this command")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace a profile or report not made by this command"
+    )
     commands.add_subcommand("calibrate", parser, help="calibrate a camera from dark and flat frames")
 
 

@@ -184,20 +184,28 @@ class CameraProfile:
             ProfileError: the profile breaks the schema, so that it could not be loaded again.
             OSError: the system refuses to write the file, which is named; an old one is left as it was.
         """
-        from .parse import profile_from_dict  # parse makes CameraProfile and so imports this module
-
-        profile_from_dict(self.to_dict())
+        data = self.to_bytes()
         path = Path(path)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
-            temporary.write_text(
-                json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8"
-            )
+            temporary.write_bytes(data)
             os.replace(temporary, path)
         except OSError as error:  # a full disk names no file, a refused one the temporary
             raise OSError(error.errno, error.strerror, str(path)) from error
         finally:
             temporary.unlink(missing_ok=True)
+
+    def to_bytes(self) -> bytes:
+        """Return the profile as canonical JSON in UTF-8, what ``save`` writes.
+
+        Raises:
+            ProfileError: the profile breaks the schema, so that it could not be loaded again.
+        """
+        from .parse import profile_from_dict  # parse makes CameraProfile and so imports this module
+
+        profile_from_dict(self.to_dict())
+        text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
+        return f"{text}\n".encode()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON values of the profile, in the schema's order."""

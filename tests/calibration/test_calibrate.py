@@ -23,6 +23,12 @@ def changed(frame: Frame, **changes: object) -> Frame:
     return Frame(frame.name, frame.name + " changed", functools.partial(lambda p: p, picture), frame.kind)
 
 
+def profile_checked(found):
+    """The calibration, after its profile was made and found valid."""
+    profile_of(found, "x")
+    return found
+
+
 def broken() -> Picture:
     raise ValueError("truncated or broken")
 
@@ -204,6 +210,25 @@ class TestVerdict:
     def test_drift_is_named(self, frames):
         drifting = [changed(f, mosaic=f.load().mosaic + np.uint16(k // 5)) for k, f in enumerate(frames[:16])]
         assert any("drifted" in text for text in verdict(calibrate(drifting)))
+
+    @pytest.mark.parametrize("level", [0, 256])
+    def test_darks_without_noise_are_said_to_be_lost_in_the_rounding(self, frames, level):
+        found = calibrate(
+            [changed(f, mosaic=np.full((96, 128), level, np.uint16), black=None) for f in frames[:8]]
+        )
+        assert (found.darks[0].drift.low, found.darks[0].drift.high) == (0, 0)
+        for read in (found.isos[0].read.gaussian, *found.isos[0].read.pixel):
+            assert (read.low, read.high) == (0, 0.35)
+        lines = verdict(profile_checked(found))
+        assert f"ISO {found.isos[0].iso:g}: read noise below 0.35 DN is lost in the rounding." in lines
+        assert not any("Read noise is known" in line or "oppose each other" in line for line in lines)
+
+    @pytest.mark.parametrize(("count", "said"), [(1, "1 level of flats left out"), (2, "2 levels of flats")])
+    def test_levels_left_out_are_counted(self, camera, frames, count, said):
+        white = np.full_like(frames[0].load().mosaic, int(camera.truth.white))
+        brightest = [f.name for f in frames[:32]][-2 * count :]
+        own = [changed(f, mosaic=white) if f.name in brightest else f for f in frames[:32]]
+        assert any(said in line for line in verdict(calibrate(own)))
 
 
 class TestTooLittle:

@@ -238,6 +238,43 @@ def test_masked_border_gives_levels_and_noise_with_intervals():
     assert np.sum(hits, axis=0).min() >= 51
 
 
+def strips(rng: np.random.Generator, shape: float | None, pictures: int) -> np.ndarray:
+    """Measured strips, 128 x 40: read noise 4 DN (normal, or Tukey-lambda of this shape), rows 1 DN."""
+    size = (pictures, 128, 40)
+    if shape is None:
+        read = rng.normal(0, 4, size)
+    else:
+        read = stats.tukeylambda.ppf(rng.uniform(size=size), shape) * 4 / tukey_lambda_std(shape)
+    noise = read + rng.normal(0, 1, (pictures, 128, 1)) + 500
+    return np.array([measure_border(strip) for strip in np.round(noise).astype(np.uint16)])
+
+
+@pytest.mark.parametrize(("shape", "pictures"), [(None, 1), (None, 3), (None, 16), (-0.1, 1)])
+def test_intervals_from_borders_of_any_number_of_pictures_hold_the_truth(shape, pictures):
+    rng, hits = np.random.default_rng(9), []
+    for _ in range(300):
+        found = estimate_border(100.0, strips(rng, shape, pictures), np.full((pictures, 4), 500.0))
+        truths = ((found.read, 4), (found.row, 1), (found.bias[0], 0), (found.bias[3], 0))
+        hits.append([e.low <= truth <= e.high for e, truth in truths])
+    # Binomial: 95 % of 300 lies between 272 and 296 in 998 of 1000 cases.
+    assert np.sum(hits, axis=0).min() >= 272
+    assert np.sum(hits, axis=0).max() <= 296
+
+
+def test_pictures_with_light_on_the_border_do_not_count():
+    measured = strips(np.random.default_rng(3), None, 12)
+    measured[:2, :4] += 40
+    measured[:2, 4] *= 3
+    found = estimate_border(100.0, measured, np.full((12, 4), 500.0))
+    assert found.read.low < 4 < found.read.high < 4.1
+    assert all(b.low < 0 < b.high < 0.5 for b in found.bias)
+
+
+def test_border_that_is_clipped_to_one_value_has_no_noise():
+    found = estimate_border(100.0, measure_border(np.zeros((64, 40), np.uint16))[None], np.zeros((1, 4)))
+    assert (found.read.value, found.row.value) == (0, 0)
+
+
 def test_picture_without_border_has_no_figures():
     assert measure_border(None).size == 0
 
