@@ -49,26 +49,36 @@ LRD_DEVICE int64_t offset_of(const Layout& l, const Cell& at) {
   return at.sample * l.sample + at.row * l.cell_row + at.col * l.cell_col;
 }
 
-// The tile's row and column noise and its sample's parameters, each by threads of their own. A sigma of 0 is not drawn:
-// only the sign of a zero could differ, and that sign is lost where black is subtracted.
+LRD_DEVICE SampleParams params_of(const Request& q, int64_t sample) {
+  const float* table_row = q.table + (q.table_rows == 1 ? 0 : sample) * kTableColumns;
+  return sample_params(table_row, q.clean.dtype == Dtype::kUint16);
+}
+
+// Column noise of one cell, and row noise of one cell row, to where a block keeps them. A sigma of 0 is not drawn: only
+// the sign of a zero could differ, and that sign is lost where black is subtracted.
+template <int kCols>
+LRD_DEVICE void keep_column_noise(const Stream& stream, float sigma, int64_t cell_col, int i,
+                                  float (&columns)[2][kCols]) {
+  float noise[2][1] = {};
+  if (sigma != 0.0f) column_noise<1>(stream, sigma, static_cast<uint32_t>(cell_col), noise);
+  columns[0][i] = noise[0][0];
+  columns[1][i] = noise[1][0];
+}
+LRD_DEVICE void keep_row_noise(const Stream& stream, float sigma, int64_t cell_row, float (&row)[2]) {
+  float noise[2] = {};
+  if (sigma != 0.0f) row_noise(stream, sigma, static_cast<uint32_t>(cell_row), noise);
+  row[0] = noise[0];
+  row[1] = noise[1];
+}
+
+// The tile's row and column noise and its sample's parameters, each by threads of their own.
 LRD_DEVICE void fill_shared(const Request& q, const Cell& first, const Stream& stream, int thread, TileShared& shared) {
-  const float* table_row = q.table + (q.table_rows == 1 ? 0 : first.sample) * kTableColumns;
-  const SampleParams p = sample_params(table_row, q.clean.dtype == Dtype::kUint16);
+  const SampleParams p = params_of(q, first.sample);
   if (thread < kTileCellCols) {
-    float noise[2][1] = {};
-    if (p.sigma_col != 0.0f) {
-      column_noise<1>(stream, p.sigma_col, static_cast<uint32_t>(q.origin_col + first.col + thread), noise);
-    }
-    shared.columns[0][thread] = noise[0][0];
-    shared.columns[1][thread] = noise[1][0];
+    keep_column_noise(stream, p.sigma_col, q.origin_col + first.col + thread, thread, shared.columns);
   } else if (thread < kTileCellCols + kTileCellRows) {
     const int row = thread - kTileCellCols;
-    float noise[2] = {};
-    if (p.sigma_row != 0.0f) {
-      row_noise(stream, p.sigma_row, static_cast<uint32_t>(q.origin_row + first.row + row), noise);
-    }
-    shared.rows[row][0] = noise[0];
-    shared.rows[row][1] = noise[1];
+    keep_row_noise(stream, p.sigma_row, q.origin_row + first.row + row, shared.rows[row]);
   } else if (thread == kTileCellCols + kTileCellRows) {
     shared.params = p;
   }

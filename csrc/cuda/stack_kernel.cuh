@@ -4,7 +4,6 @@
 // finishes the cell at its own position. No launch syntax: tests/cuda runs this very text on the host.
 #pragma once
 
-#include "kernels.cuh"
 #include "layers_bfloat16.cuh"
 #include "layers_float32.cuh"
 

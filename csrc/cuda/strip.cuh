@@ -9,7 +9,7 @@
 #pragma once
 
 #include "../noise/conv_tile.h"
-#include "elements.cuh"
+#include "kernels.cuh"
 
 namespace lrd::LRD_ISA {
 
@@ -75,13 +75,12 @@ LRD_DEVICE uint32_t first_col(const Request& q, const StripPlace& place, int lay
   return static_cast<uint32_t>(q.origin_col + place.col - layers);
 }
 
-// Parameters and the draws along lines. A sigma of 0 is not drawn (see fill_shared in kernels.cuh).
+// Parameters and the draws along lines.
 template <int kWidth>
 LRD_DEVICE void draw_lines(const Request& q, const StripPlace& place, int layers, int thread, Strip<kWidth>& shared) {
   using S = Strip<kWidth>;
   const Stream stream = make_stream(*q.seed, q.index[place.sample]);
-  const float* table_row = q.table + (q.table_rows == 1 ? 0 : place.sample) * kTableColumns;
-  const SampleParams p = sample_params(table_row, q.clean.dtype == Dtype::kUint16);
+  const SampleParams p = params_of(q, place.sample);
   if (thread == 0) {
     shared.params = p;
     shared.stream = stream;
@@ -93,26 +92,14 @@ LRD_DEVICE void draw_lines(const Request& q, const StripPlace& place, int layers
     const Words w = words(stream, kGeneratorColumn, 0, first_col(q, place, layers) + static_cast<uint32_t>(i));
     shared.line_columns[0][i] = normal_quantile(w.v[0]);
     shared.line_columns[1][i] = normal_quantile(w.v[1]);
-    float noise[2][1] = {};
-    if (p.sigma_col != 0.0f) {
-      column_noise<1>(stream, p.sigma_col, static_cast<uint32_t>(q.origin_col + place.col + i), noise);
-    }
-    shared.columns[0][i] = noise[0][0];
-    shared.columns[1][i] = noise[1][0];
+    keep_column_noise(stream, p.sigma_col, q.origin_col + place.col + i, i, shared.columns);
   }
   LRD_KEEP_LOOP
   for (int i = S::kThreads - 1 - thread; i < kMostStripRows + kMostLead; i += S::kThreads) {
     const Words w = words(stream, kGeneratorRow, first_row(q, place, layers) + static_cast<uint32_t>(i), 0);
     shared.lines[i][0] = normal_quantile(w.v[0]);
     shared.lines[i][1] = normal_quantile(w.v[1]);
-    float noise[2] = {};
-    if (i < kMostStripRows) {
-      if (p.sigma_row != 0.0f) {
-        row_noise(stream, p.sigma_row, static_cast<uint32_t>(q.origin_row + place.row + i), noise);
-      }
-      shared.rows[i][0] = noise[0];
-      shared.rows[i][1] = noise[1];
-    }
+    if (i < kMostStripRows) keep_row_noise(stream, p.sigma_row, q.origin_row + place.row + i, shared.rows[i]);
   }
 }
 
