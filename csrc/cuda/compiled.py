@@ -37,8 +37,8 @@ int main() {
 }
 """
 
-#: An instruction of nvdisasm's listing, without its predicate.
-INSTRUCTION = re.compile(r"^\s+/\*[0-9a-f]{4,}\*/\s+(?:@!?\w+ )?\s*([A-Z][\w.]*)", re.MULTILINE)
+#: An instruction of nvdisasm's listing, without its predicate: its name, its operands.
+INSTRUCTION = re.compile(r"^\s+/\*[0-9a-f]{4,}\*/\s+(?:@!?\w+ )?\s*([A-Z][\w.]*)(.*)", re.MULTILINE)
 
 Counts = dict[str, int | list[int]]
 
@@ -66,29 +66,10 @@ def examine(
     toolkit: Toolkit, name: str, disassembler: str | None, launched: dict[str, tuple[int, list[int]]]
 ) -> dict[str, Counts]:
     """Compile for one architecture, such as 90; return what each kernel that runs there uses."""
-    with tempfile.TemporaryDirectory() as folder:
-        cubin = Path(folder) / "kernels.cubin"
-        command = [
-            toolkit.nvcc,
-            *FLAGS,
-            *gencode([f"sm_{name}"]),
-            "-DLRD_CUDA_TARGETS=check",
-            "-Xptxas",
-            "-v",
-        ]
-        done = subprocess.run(
-            [*command, "-cubin", str(HERE / "fused_synth.cu"), "-o", str(cubin)],
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            sys.exit(f"cuda-check: sm_{name}: nvcc failed\n{done.stdout}{done.stderr}")
-        code = ""
-        if disassembler:
-            command = [disassembler, str(cubin)]
-            code = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    macro = "-DLRD_CUDA_TARGETS=check"
+    said, code = machine_code(toolkit, HERE / "fused_synth.cu", name, disassembler, macro, "-Xptxas", "-v")
     kernels = {}
-    for symbol, counts in sorted(resources(done.stdout + done.stderr).items()):
+    for symbol, counts in sorted(resources(said).items()):
         kernel = readable(symbol)
         if "bfloat16" in kernel and int(name) < 80:
             continue  # never launched there
@@ -99,6 +80,25 @@ def examine(
         counts["warps"] = held if dynamic else held[0]
         kernels[kernel] = counts | (machine_instructions(code, symbol) if code else {})
     return kernels
+
+
+def machine_code(
+    toolkit: Toolkit, source: Path, name: str, disassembler: str | None, *arguments: str
+) -> tuple[str, str]:
+    """Compile a file for one architecture; return nvcc's words and nvdisasm's listing, empty without one."""
+    with tempfile.TemporaryDirectory() as folder:
+        cubin = Path(folder) / "kernels.cubin"
+        command = [toolkit.nvcc, *FLAGS, *gencode([f"sm_{name}"]), "-I", str(HERE), *arguments]
+        done = subprocess.run(
+            [*command, "-cubin", str(source), "-o", str(cubin)], capture_output=True, text=True
+        )
+        if done.returncode:
+            sys.exit(f"sm_{name}: nvcc failed\n{done.stdout}{done.stderr}")
+        code = ""
+        if disassembler:
+            command = [disassembler, str(cubin)]
+            code = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return done.stdout + done.stderr, code
 
 
 def resources(said: str) -> dict[str, Counts]:
@@ -133,7 +133,7 @@ def readable(symbol: str) -> str:
 def machine_instructions(code: str, symbol: str) -> Counts:
     """Count instructions, access to global memory (LDG, STG) by width in bits, to local memory, products."""
     counts = collections.Counter(dict.fromkeys(("instructions", "LDL", "STL"), 0))
-    for name in INSTRUCTION.findall(body_of(code, symbol)):
+    for name, _ in INSTRUCTION.findall(body_of(code, symbol)):
         operation = name.split(".")[0]
         counts["instructions"] += 1
         if operation in ("LDL", "STL", "LDSM", "HMMA"):

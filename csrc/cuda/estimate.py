@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import argparse
 import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from compiled import find_disassembler
-from toolkit import FLAGS, HERE, Toolkit, find_toolkit, gencode
+from compiled import INSTRUCTION, body_of, find_disassembler, machine_code
+from toolkit import Toolkit, find_toolkit
 
 #: H100 SXM: multiprocessors, lanes that issue in a cycle, boost clock in Hz, memory in bytes/s (data sheet).
 MULTIPROCESSORS, LANES, CLOCK, MEMORY = 132, 128, 1.98e9, 3.35e12
@@ -43,7 +42,7 @@ __device__ __forceinline__ void fix(Request& q, int read) {
 }
 """
 PHYSICS = """
-LRD_KERNEL(kThreads) estimated(Request q, int64_t col) {
+extern "C" LRD_KERNEL(kThreads) estimated(Request q, int64_t col) {
   __shared__ TileShared shared;
   fix(q, READ);
   synthesize_tile(q, {true, true}, {blockIdx.z, blockIdx.y * 32, col}, threadIdx.x, shared);
@@ -51,7 +50,7 @@ LRD_KERNEL(kThreads) estimated(Request q, int64_t col) {
 """
 STACK = """
 using S = Strip<WIDTH>;
-LRD_KERNEL(S::kThreads) estimated(Request q, Stack stack, int64_t col) {
+extern "C" LRD_KERNEL(S::kThreads) estimated(Request q, Stack stack, int64_t col) {
   extern __shared__ __align__(16) char memory[];
   fix(q, 0);
   stack.layers = LAYERS;
@@ -90,14 +89,12 @@ class Code:
     """Instructions of one kernel in order, without the subroutines behind it, and its loops."""
 
     def __init__(self, listing: str) -> None:
-        begin = re.search(r"^\.text\.\S*estimated\S*:", listing, re.MULTILINE)
-        body = listing[begin.end() :] if begin else ""
-        body = re.split(r"^(?:\.text\.|\$__internal)", body, maxsplit=1, flags=re.MULTILINE)[0]
+        body = re.split(r"^\$__internal", body_of(listing, "estimated"), maxsplit=1, flags=re.MULTILINE)[0]
         self.names: list[str] = []
         labels, jumps = {}, []
         for line in body.splitlines():
             label = re.match(r"(\.L_\w+):", line)
-            found = re.match(r"\s+/\*[0-9a-f]{4,}\*/\s+(?:@!?\w+ )?\s*([A-Z][\w.]*)(.*)", line)
+            found = INSTRUCTION.match(line)
             if label:
                 labels[label[1]] = len(self.names)
             elif found:
@@ -124,12 +121,9 @@ class Code:
 def compiled(case: Case, toolkit: Toolkit, disassembler: str) -> Code:
     """Compile a case for sm_90 and read its machine code."""
     with tempfile.TemporaryDirectory() as folder:
-        source, cubin = Path(folder) / "case.cu", Path(folder) / "case.cubin"
+        source = Path(folder) / "case.cu"
         source.write_text(HEAD + case.text)
-        command = [toolkit.nvcc, *FLAGS, *gencode(["sm_90"]), "-I", str(HERE), *case.macros]
-        subprocess.run([*command, "-cubin", str(source), "-o", str(cubin)], check=True)
-        done = subprocess.run([disassembler, str(cubin)], capture_output=True, text=True, check=True)
-    return Code(done.stdout)
+        return Code(machine_code(toolkit, source, "90", disassembler, *case.macros)[1])
 
 
 def turns(case: Case, code: Code, first: int, last: int) -> int:
