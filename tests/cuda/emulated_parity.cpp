@@ -18,7 +18,6 @@ namespace {
 using frames::Buffer;
 using frames::draw;
 using frames::fill_signal;
-using frames::same_element;
 using frames::size_of;
 using lrd::Dtype;
 using lrd::Request;
@@ -99,16 +98,12 @@ bool agree(const Case& c, const std::string& plant) {
   lrd::chosen_build().tiles(q, 0, lrd::tile_count(q));
   q.out = got.frames;
   emulate(q, c, plant == "misaligned");
-  const size_t step = static_cast<size_t>(size_of(c.out));
-  size_t wrong = 0;
-  for (size_t at = 0; at < expected.size; at += step) {
-    wrong += !same_element(expected.bytes.get() + at, got.bytes.get() + at, c.out);
-  }
+  const size_t wrong = frames::differing(expected, got), elements = expected.size / size_of(c.out);
   if (wrong != 0) {
     std::printf(
         "%zu of %zu differ: %lldx%lld cells, batch %lld, packed %d, in %d, out %d, read %d, shot %d, output %d, "
         "quantize %d, clip %d, pad %lld, darks %d, order %d\n",
-        wrong, expected.size / step, static_cast<long long>(c.rows), static_cast<long long>(c.cols),
+        wrong, elements, static_cast<long long>(c.rows), static_cast<long long>(c.cols),
         static_cast<long long>(c.batch), c.packed, static_cast<int>(c.in), static_cast<int>(c.out), c.read, c.shot,
         c.output, c.quantize, c.clip, static_cast<long long>(c.pad), c.darks, static_cast<int>(c.order));
   }

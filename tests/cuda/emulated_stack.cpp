@@ -94,15 +94,6 @@ double largest_error(const Buffer& expected, const Buffer& got, float sigma) {
   return largest;
 }
 
-size_t differing(const Buffer& expected, const Buffer& got) {
-  const auto step = static_cast<size_t>(frames::size_of(expected.frames.dtype));
-  size_t wrong = 0;
-  for (size_t at = 0; at < expected.size; at += step) {
-    wrong += !frames::same_element(expected.bytes.get() + at, got.bytes.get() + at, expected.frames.dtype);
-  }
-  return wrong;
-}
-
 // Tells whether the case is right; worst takes up the largest error seen.
 bool agree(const Generator& g, const Case& c, const std::string& plant, double& worst) {
   Request q = {};
@@ -124,7 +115,7 @@ bool agree(const Generator& g, const Case& c, const std::string& plant, double& 
   lrd::chosen_build().tiles(q, 0, lrd::tile_count(q));
   q.out = got.frames;
   emulate(q, g, c, plant == "little");
-  const size_t wrong = g.bfloat16 ? 0 : differing(expected, got);
+  const size_t wrong = g.bfloat16 ? 0 : frames::differing(expected, got);
   const double error = g.bfloat16 ? largest_error(expected, got, sigma[c.batch == 1 ? 0 : 1]) : 0;
   worst = std::max(worst, error);
   const bool right = wrong == 0 && error <= g.bound;

@@ -76,4 +76,14 @@ inline bool same_element(const char* a, const char* b, Dtype dtype) {
   return x[0] != x[0] && x[1] != x[1];  // a NaN's sign and payload are the processor's own
 }
 
+// Elements of two frames alike that are not the same.
+inline size_t differing(const Buffer& expected, const Buffer& got) {
+  const auto step = static_cast<size_t>(size_of(expected.frames.dtype));
+  size_t wrong = 0;
+  for (size_t at = 0; at < expected.size; at += step) {
+    wrong += !same_element(expected.bytes.get() + at, got.bytes.get() + at, expected.frames.dtype);
+  }
+  return wrong;
+}
+
 }  // namespace frames
