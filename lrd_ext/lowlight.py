@@ -179,11 +179,10 @@ def _write(outputs: Mapping[Path, bytes], go_on: Callable[[], None]) -> None:
 
 def _preview(clean: Raw, noisy: Raw, s: Settings) -> bytes:
     brightening = raw_files.suggest_exposure(clean)
-    camera = f"{s.profile.make} {s.profile.model}".strip()
     return raw_files.encode_preview(
         clean,
         noisy,
-        labels=("as read", f"{camera}, ISO {s.iso:g}, 1/{s.ratio:g} of the light"),
+        labels=("as read", f"{s.profile.camera}, ISO {s.iso:g}, 1/{s.ratio:g} of the light"),
         exposure_ev=(brightening, brightening + math.log2(s.ratio)),
     )
 
@@ -226,15 +225,12 @@ def plan(
     if len(inputs) > 1 and output.suffix.lower() == ".dng" and not output.is_dir():
         raise ValueError(f"--output must be a folder for {len(inputs)} inputs, got the file name {output}")
     folder_of_previews = preview is not None and not (single or len(inputs) == 1)
-    if preview is not None and not folder_of_previews and preview.suffix.lower() != ".png":
-        raise ValueError(f"--preview must end in .png, got {preview}")
-    if (
-        preview is not None
-        and folder_of_previews
-        and preview.suffix.lower() == ".png"
-        and not preview.is_dir()
-    ):
-        raise ValueError(f"--preview must be a folder for several inputs, got {preview}")
+    if preview is not None:
+        named_png = preview.suffix.lower() == ".png"
+        if not folder_of_previews and not named_png:
+            raise ValueError(f"--preview must end in .png, got {preview}")
+        if folder_of_previews and named_png and not preview.is_dir():
+            raise ValueError(f"--preview must be a folder for several inputs, got {preview}")
     jobs = []
     for number, source in enumerate(inputs):
         target = output if single else output / f"{source.stem}.dng"

@@ -73,9 +73,8 @@ def _page(found: Calibration, profile: CameraProfile, figures: list[str]) -> str
     s = found.sensor
     title = f"Calibration of {escape(profile.name)}"
     black = ", ".join(f"{b:g}" for b in s.black)
-    camera = s.model if s.model.startswith(s.make) else f"{s.make} {s.model}"
     facts = (
-        f"{escape(camera)}, {escape(s.cfa)}, {s.shape[0]} x {s.shape[1]} pixels, "
+        f"{escape(profile.camera)}, {escape(s.cfa)}, {s.shape[0]} x {s.shape[1]} pixels, "
         f"black {black}, white {s.white:g}; frames: {found.frames}. lrd_ext {__version__}"
     )
     points = "".join(f"<li>{escape(line)}</li>" for line in verdict(found))

@@ -48,14 +48,14 @@ def library(profiles: Sequence[CameraProfile]) -> Any:
     for p in profiles:
         noise = " ".join(_NOISE[name] for name in known_noise(p))
         iso = " ".join(dict.fromkeys(span(*b.iso) for b in p.branches))
-        made.add_row(p.name, _camera_name(p), iso, noise, p.sources[0].title.split()[0])
+        made.add_row(p.name, p.camera, iso, noise, p.sources[0].title.split()[0])
     return made
 
 
 def camera(p: CameraProfile) -> list[Any]:
     """Make the account of one camera: levels, figures over ISO, laws, sources, notes and doubts."""
     black = span(min(p.black), max(p.black))
-    head = f"{p.name}: {_camera_name(p)}, {p.bits} bit, {p.cfa}, black {black}, white {p.white:g}"
+    head = f"{p.name}: {p.camera}, {p.bits} bit, {p.cfa}, black {black}, white {p.white:g}"
     made = [head, f"{p.iso_ranges()}; read noise {p.read}", "", _over_iso(p)]
     made += [_KEYS[p.read]]
     if any(b.laws or b.K for b in p.branches):
@@ -191,7 +191,3 @@ def draws(params: NoiseParams) -> list[Any]:
         made.add_row(str(i), iso, ratio, gain, read, shape, row, col, _bias(params.bias[i].tolist()))
     scale = "; sigma_read is the scale of a Tukey-lambda distribution" if shapes else ""
     return [made, f"K in DN/e-; sigmas and bias (by CFA site) in DN{scale}."]
-
-
-def _camera_name(p: CameraProfile) -> str:
-    return p.model if p.model.startswith(p.make) else f"{p.make} {p.model}"

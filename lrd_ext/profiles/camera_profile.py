@@ -69,6 +69,11 @@ class CameraProfile:
         return self.branches[0].iso[0], self.branches[-1].iso[1]
 
     @property
+    def camera(self) -> str:
+        """Maker and model, the maker not twice."""
+        return self.model if self.model.startswith(self.make) else f"{self.make} {self.model}"
+
+    @property
     def dark_only(self) -> bool:
         """Whether the profile was made from dark frames alone, so that K is not known."""
         return all(branch.K is None for branch in self.branches) and all(row.K is None for row in self.rows)

@@ -38,7 +38,7 @@ def draw_cameras(profiles: Sequence[CameraProfile]) -> Figure:
 
 def _one(p: CameraProfile) -> Figure:
     figure, (gain, noise) = _figure(2, (11.0, 4.6))
-    figure.suptitle(f"{p.name}: {p.make} {p.model}")
+    figure.suptitle(f"{p.name}: {p.camera}")
     _draw_over_iso(gain, p, lambda f: f.K, color="C0")
     _label(gain, "system gain K, DN/e-")
     sigmas: tuple[tuple[str, _Value], ...] = (
