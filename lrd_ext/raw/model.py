@@ -119,6 +119,13 @@ class Raw:
         return self.mosaic[top:bottom, left:right]
 
     @property
+    def whole_cells(self) -> np.ndarray:
+        """The unmasked pixels in whole 2x2 cells of the mosaic, a view: so the phase is :attr:`cfa`."""
+        top, left, bottom, right = self.active_area
+        top, left = top + top % 2, left + left % 2
+        return self.mosaic[top : bottom - (bottom - top) % 2, left : right - (right - left) % 2]
+
+    @property
     def active_cfa(self) -> str:
         """Phase of the active area's first pixel."""
         return _cfa.shift_cfa(self.cfa, *self.active_area[:2])

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""RawTiles: mosaics of many raw pictures in one flat file mapped into memory, and fresh crops of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from .crops import EPOCH, crop_corner
+
+FORMAT, VERSION = "lrd_ext.raw_tiles", 1
+#: The table of what is stored; it names the file of the mosaics, one after another, little-endian uint16.
+INDEX = "index.json"
+#: Stands in place of the table until every mosaic is there; one line for each source that is.
+JOURNAL = "index.part.jsonl"
+
+
+@dataclasses.dataclass(frozen=True)
+class Tile:
+    """One mosaic of the store.
+
+    Args:
+        source: name of the raw file it is from.
+        source_sha256: of that file.
+        offset: place of its first value in the store, counted in values.
+        height, width: even.
+        origin: (row, column) of its first site in the active area of the source, even.
+        cfa: phase of its first site.
+        black: black level by site, raw DN; white: white level, raw DN.
+        iso, exposure_s, camera: None where the source does not tell.
+        sha256: of its values as they lie in the store.
+    """
+
+    source: str
+    source_sha256: str
+    offset: int
+    height: int
+    width: int
+    origin: tuple[int, int]
+    cfa: str
+    black: tuple[float, float, float, float]
+    white: float
+    iso: float | None
+    exposure_s: float | None
+    camera: str | None
+    sha256: str
+
+    @classmethod
+    def from_dict(cls, given: dict[str, Any]) -> Tile:
+        """Make a tile from its line in the table."""
+        a, b, c, d = (float(v) for v in given["black"])
+        row, column = (int(v) for v in given["origin"])
+        return cls(**given | {"black": (a, b, c, d), "origin": (row, column)})
+
+    @property
+    def end(self) -> int:
+        """Place behind its last value, counted in values."""
+        return self.offset + self.height * self.width
+
+
+def read_index(root: str | os.PathLike[str]) -> list[Tile]:
+    """Read the table of a store.
+
+    Raises:
+        ValueError: there is no store, it is not finished, or its table and its mosaics do not fit.
+    """
+    table = _read_table(root)
+    try:
+        tiles = [Tile.from_dict(entry) for entry in table["tiles"]]
+        values, mosaics = int(table["values"]), Path(root) / Path(table["mosaics"]).name
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{root}: its {INDEX} is broken ({error!r}); prepare the data again") from error
+    size = mosaics.stat().st_size if mosaics.is_file() else 0
+    if not tiles or size != 2 * values or any(t.end > values for t in tiles):
+        raise ValueError(
+            f"{mosaics}: must hold {2 * values} bytes, got {size}; make the store again with --overwrite"
+        )
+    return tiles
+
+
+def stored_values(root: str | os.PathLike[str]) -> np.ndarray:
+    """Map the values of a store into memory, (n,) uint16, not to be written."""
+    return np.memmap(Path(root) / Path(_read_table(root)["mosaics"]).name, "<u2", "r")
+
+
+def _read_table(root: str | os.PathLike[str]) -> dict[str, Any]:
+    folder = Path(root)
+    table = folder / INDEX
+    if not table.is_file():
+        if (folder / JOURNAL).is_file():
+            raise ValueError(f"{root}: is not finished; run the same lrd data prepare again, it goes on")
+        raise ValueError(f"{root}: holds no raw tiles; lrd data prepare IN... -o {root} makes them")
+    try:
+        read = json.loads(table.read_text(encoding="utf-8"))
+        found = (read["format"], read["version"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"{table}: is no table of raw tiles ({error!r}); prepare the data again") from error
+    if found != (FORMAT, VERSION):
+        raise ValueError(f"{table}: must be {FORMAT} version {VERSION}, got {found[0]} version {found[1]}")
+    return dict(read)
+
+
+class RawTiles(Dataset[dict[str, Any]]):
+    """Fresh crops of the mosaics that ``lrd data prepare`` stored; nothing is decoded.
+
+    An item is asked for by its identity, index + epoch * 2^40 (:class:`~lrd_ext.datasets.IdentitySampler`
+    yields them): the crop depends on (seed, identity) only. A plain index is epoch 0.
+
+    Args:
+        root: folder of the store.
+        size: height and width of a crop in 2x2 cells, so packed crops are (4, size, size); None gives whole
+            tiles.
+        samples: items in an epoch; default, one for each tile. Item i is cut from tile i mod (tiles).
+        seed: of the places of the crops.
+
+    Items are dicts: ``clean`` (4, size, size) uint16, raw DN, sites (0,0), (0,1), (1,0), (1,1) of the phase
+    ``cfa``; ``black`` (4,) float32 by site and ``white``, raw DN; ``origin`` (row, column) of its first site
+    on the active area; ``iso`` and ``exposure_s``, NaN where unknown; ``index``, the identity; ``id``, name
+    of the source.
+
+    Raises:
+        ValueError: there is no finished store, or a tile is smaller than a crop.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        size: int | None = 512,
+        samples: int | None = None,
+        *,
+        seed: int = 0,
+    ) -> None:
+        self.tiles = read_index(root)
+        self.root, self.size, self.seed = Path(root), size, seed
+        if size is not None:
+            small = [t for t in self.tiles if min(t.height, t.width) < 2 * size]
+            if size < 1 or small:
+                named = f"; {small[0].source} is {small[0].width} x {small[0].height} sites" if small else ""
+                raise ValueError(f"size must be at least 1 and fit every tile, got {size} cells{named}")
+        if samples is not None and samples < 1:
+            raise ValueError(f"samples must be at least 1, got {samples}")
+        self.samples = samples or len(self.tiles)
+        self._values: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return self.samples
+
+    def __getitem__(self, identity: int) -> dict[str, Any]:
+        index = identity % EPOCH
+        if identity < 0 or index >= self.samples:
+            raise IndexError(
+                f"identity must be index + epoch * 2^40, index below {len(self)}, got {identity}"
+            )
+        tile = self.tiles[index % len(self.tiles)]
+        size = (tile.height, tile.width) if self.size is None else (2 * self.size, 2 * self.size)
+        row, column = crop_corner(self.seed, identity, (tile.height, tile.width), size)
+        mosaic = self.mosaic(tile)[row : row + size[0], column : column + size[1]]
+        return {
+            "clean": packed(mosaic),
+            "black": torch.tensor(tile.black),
+            "white": tile.white,
+            "cfa": tile.cfa,
+            "origin": (tile.origin[0] + row, tile.origin[1] + column),
+            "iso": math.nan if tile.iso is None else tile.iso,
+            "exposure_s": math.nan if tile.exposure_s is None else tile.exposure_s,
+            "index": identity,
+            "id": tile.source,
+        }
+
+    def mosaic(self, tile: Tile) -> np.ndarray:
+        """Return the values of a tile, (height, width) uint16, a view of the file that cannot be written."""
+        if self._values is None:
+            self._values = stored_values(self.root)
+        return self._values[tile.offset : tile.end].reshape(tile.height, tile.width)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A worker maps the file itself: pickled, the map would become a copy of all values.
+        return self.__dict__ | {"_values": None}
+
+
+def packed(mosaic: np.ndarray) -> torch.Tensor:
+    """Pack (H, W) uint16 into (4, H/2, W/2) by site, in memory of its own."""
+    height, width = mosaic.shape
+    planes = torch.empty((4, height // 2, width // 2), dtype=torch.uint16)
+    by_site = planes.numpy()
+    for site in range(4):
+        by_site[site] = mosaic[site // 2 :: 2, site % 2 :: 2]
+    return planes

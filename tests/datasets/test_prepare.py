@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Making a store: killed runs go on, bad inputs are named, an older store stays until the new is whole."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from tile_files import write_raw
+
+from lrd_ext import cli, datasets
+from lrd_ext.datasets import RawTiles, prepare, prepare_tiles
+
+
+def digest(store):
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(store.iterdir())}
+
+
+def test_jobs_change_no_byte(raws, tmp_path):
+    for jobs in (1, 3):
+        prepare_tiles(raws[0], tmp_path / str(jobs), jobs=jobs)
+    assert digest(tmp_path / "1") == digest(tmp_path / "3")
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_an_interrupted_run_goes_on_and_ends_with_the_same_bytes(raws, tmp_path, monkeypatch, after):
+    prepare_tiles(raws[0], tmp_path / "whole")
+    decoded = []
+    read = prepare.raw_files.read
+
+    def reading(path):
+        decoded.append(path)
+        if len(decoded) > after:
+            raise KeyboardInterrupt
+        return read(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(prepare.raw_files, "read", reading)
+        with pytest.raises(KeyboardInterrupt):
+            prepare_tiles(raws[0], tmp_path / "store")
+    with pytest.raises(ValueError, match="is not finished"):
+        RawTiles(tmp_path / "store")
+    names = []
+    prepare_tiles(raws[0], tmp_path / "store", progress=names.append)
+    assert len(names) == 3 - after
+    assert digest(tmp_path / "store") == digest(tmp_path / "whole")
+
+
+def test_kills_leave_what_the_next_run_needs(tmp_path):
+    (tmp_path / "in").mkdir()
+    for i in range(12):
+        write_raw(tmp_path / "in" / f"{i:02}.dng", first=i)
+    command = [sys.executable, "-c", "from lrd_ext.cli import main; main()", "data", "prepare"]
+    command += [str(p) for p in sorted((tmp_path / "in").iterdir())] + ["-o", str(tmp_path / "store")]
+    for _ in range(4):
+        run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        journal = tmp_path / "store" / "index.part.jsonl"
+        while run.poll() is None and not journal.exists():
+            time.sleep(0.005)
+        time.sleep(random.random() * 0.05)
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+    if not (tmp_path / "store" / "index.json").exists():
+        assert subprocess.run(command, check=False).returncode == 0
+    prepare_tiles(sorted((tmp_path / "in").iterdir()), tmp_path / "whole")
+    assert digest(tmp_path / "store") == digest(tmp_path / "whole")
+
+
+def test_a_changed_input_is_read_again(raws, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(prepare._Store, "finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            prepare_tiles(raws[0], tmp_path / "store")
+    write_raw(raws[0][1], height=64, width=160, first=99)
+    names = []
+    prepare_tiles(raws[0], tmp_path / "store", progress=names.append)
+    assert names == ["1.dng"]
+    assert not datasets.verify_tiles(tmp_path / "store")
+    assert len(RawTiles(tmp_path / "store", size=8)) == 3
+
+
+def test_a_full_disk_loses_nothing(raws, tmp_path, monkeypatch):
+    add = prepare._Store.add
+
+    def full(store, path, decoded):
+        if path.name == "1.dng":
+            store._values.write(b"half a mosaic")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(store.folder))
+        add(store, path, decoded)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(prepare._Store, "add", full)
+        with pytest.raises(OSError, match="No space left"):
+            prepare_tiles(raws[0], tmp_path / "store")
+    names = []
+    prepare_tiles(raws[0], tmp_path / "store", progress=names.append)
+    assert names == ["1.dng", "2.dng"]
+    prepare_tiles(raws[0], tmp_path / "whole")
+    assert digest(tmp_path / "store") == digest(tmp_path / "whole")
+
+
+def test_an_older_store_stays_until_the_new_one_is_whole(raws, tmp_path, monkeypatch):
+    prepare_tiles(raws[0][:1], tmp_path / "store")
+    before = digest(tmp_path / "store")
+    with pytest.raises(ValueError, match="--overwrite"):
+        prepare_tiles(raws[0], tmp_path / "store")
+    with monkeypatch.context() as patch:
+        patch.setattr(prepare._Store, "finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            prepare_tiles(raws[0], tmp_path / "store", overwrite=True)
+    assert before.items() <= digest(tmp_path / "store").items()
+    assert len(RawTiles(tmp_path / "store", size=8)) == 1
+    prepare_tiles(raws[0], tmp_path / "store", overwrite=True)
+    assert len(RawTiles(tmp_path / "store", size=8)) == 3
+    assert sorted(p.suffix for p in (tmp_path / "store").iterdir()) == [".json", ".u16"]
+
+
+def test_bad_inputs_are_named_and_the_others_stored(raws, tmp_path, capsys):
+    bad = tmp_path / "in" / "bad.dng"
+    bad.write_bytes(b"no raw file")
+    store = str(tmp_path / "store")
+    assert cli.main(["data", "prepare", *map(str, raws[0]), str(bad), "-o", store, "--jobs", "2"]) == 1
+    out, err = capsys.readouterr()
+    assert "3 mosaics of 3 files" in out
+    assert err.count("\n") == 1
+    assert "left out" in err
+    assert "bad.dng" in err
+    assert cli.main(["data", "verify", store]) == 0
+    assert "3 mosaics are as they were stored" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("inputs", "options", "said"),
+    [
+        ([], {}, "at least one raw file"),
+        ([0, 0], {}, "twice"),
+        ([0], {"tile": 0}, "tile must"),
+        ([0], {"tile": 4000}, "none of the inputs"),
+        ([0], {"jobs": 0}, "jobs must"),
+        (["gone.dng"], {}, "none of the inputs"),
+    ],
+)
+def test_wrong_use_is_refused(raws, tmp_path, inputs, options, said):
+    paths = [raws[0][i] if isinstance(i, int) else i for i in inputs]
+    with pytest.raises(ValueError, match=said):
+        prepare_tiles(paths, tmp_path / "store", **options)
+    assert not (tmp_path / "store" / "index.json").exists()
