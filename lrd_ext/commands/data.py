@@ -29,8 +29,8 @@ def _parser(description: str) -> ArgumentParser:
 
 def _prepare_parser() -> ArgumentParser:
     parser = _parser(
-        "Decode raw files once into one flat file, of which lrd_ext.datasets.RawTiles cuts fresh crops. A run "
-        "that was stopped goes on when it is started again with the same inputs."
+        "Decode raw files once into one flat file, of which lrd_ext.datasets.RawTiles cuts fresh crops. A "
+        "run that was stopped goes on when it is started again with the same inputs."
     )
     parser.add_argument("inputs", nargs="+", type=str, metavar="IN", help="raw files")
     parser.add_argument("-o", "--output", required=True, type=str, metavar="DIR", help="folder of the store")

@@ -177,7 +177,7 @@ def _entry(
 
 
 def _digest(values: np.ndarray) -> str:
-    return hashlib.sha256(values).hexdigest()
+    return hashlib.sha256(values.data).hexdigest()
 
 
 class _Store:
@@ -230,10 +230,10 @@ class _Store:
 
     def add(self, path: Path, decoded: _Decoded) -> None:
         """Append the tiles of one source."""
-        tiles = []
+        tiles: list[dict[str, Any]] = []
         try:
             for entry, values in decoded:
-                self._values.write(values)
+                self._values.write(values.data)
                 tiles.append(entry | {"offset": self.end + sum(t["height"] * t["width"] for t in tiles)})
             self._values.flush()
             os.fsync(self._values.fileno())

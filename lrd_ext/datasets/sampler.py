@@ -47,7 +47,7 @@ class IdentitySampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         epoch, start = self.epoch, self._start
         self.epoch, self._start = epoch + 1, 0
-        order = range(self.samples)
+        order = list(range(self.samples))
         if self.shuffle:
             shuffled = torch.Generator().manual_seed((self.seed * 2**16 + epoch) % 2**63)
             order = torch.randperm(self.samples, generator=shuffled).tolist()
