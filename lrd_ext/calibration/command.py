@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from lrd_ext import raw as raw_files
+from lrd_ext.outputs import check_target, write_files
 from lrd_ext.profiles import CameraProfile
 
 from .calibrate import calibrate
@@ -73,8 +74,8 @@ def run(
     Raises:
         ValueError: an argument or the frames are refused, before anything is written but kept statistics.
     """
-    target = _target(output, ".json", "--output")
-    page = _target(report, ".html", "--report") if report is not None else None
+    target = check_target(output, "--output", suffix=".json")
+    page = check_target(report, "--report", suffix=".html") if report is not None else None
     _check_own(target, overwrite)
     if page is not None:
         _check_own_report(page, overwrite)
@@ -87,12 +88,11 @@ def run(
         profile = profile_of(found, target.stem, _shading_entry(maps, data, found) if data else None)
     files = {target: profile.to_bytes()} | ({maps: data} if data else {})
     if page is not None:
-        from lrd_ext.report.calibration_page import plots_folder, report_files
+        from lrd_ext.report.calibration_page import report_files
 
         files |= report_files(page, found, profile)
-        plots_folder(page).mkdir(exist_ok=True)
     # The last to be written is the first to get its name: the profile appears after all it refers to.
-    raw_files.write_files(files)
+    write_files(files)
     for line in [*summary(found, profile), *(f"note: {w.message}" for w in caught)]:
         print(line)
     for name, reason in found.left_out.items():
@@ -122,17 +122,6 @@ def _shading_entry(path: Path, data: bytes, found: Calibration) -> dict[str, obj
         "content": "iso_N: (4, k, k) means over k x k cells by site, DN about the mean of the site",
         "sensor": list(found.sensor.shape),
     }
-
-
-def _target(path: str | os.PathLike[str], suffix: str, option: str) -> Path:
-    target = Path(path)
-    if target.suffix.lower() != suffix:
-        raise ValueError(f"{option} must end in {suffix}, got {target}")
-    if target.is_dir() or not target.parent.is_dir():
-        raise ValueError(f"{option} must be a file in an existing folder, got {target}")
-    if not os.access(target.parent, os.W_OK):
-        raise ValueError(f"{option}: {target.parent} cannot be written to")
-    return target
 
 
 def _check_own(target: Path, overwrite: bool) -> None:
