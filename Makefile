@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CPP := $(wildcard csrc/*.cpp csrc/*.h csrc/*/*.cpp csrc/*/*.h csrc/*/*.cu csrc/*/*.cuh tests/cuda/*.cpp tests/cuda/*.h)
-NATIVE_SOURCES := setup.py pyproject.toml build_support/cuda_toolkit.py $(filter csrc/%,$(CPP))
+NATIVE_SOURCES := setup.py pyproject.toml $(wildcard build_support/*.py) $(filter csrc/%,$(CPP))
 
 # GPUs the kernels are compiled for by cuda-check: compute capabilities without the dot, or all.
 ARCHS ?= 75 90 120
@@ -63,6 +63,7 @@ cameras: $(VENV)/.installed
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/clang-format --dry-run --Werror $(CPP)
 
 types: $(VENV)/.installed
