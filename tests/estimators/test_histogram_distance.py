@@ -33,7 +33,12 @@ def test_kl_skips_empty_bins_without_making_the_rest_sum_to_one():
 
 def test_kl_with_eps_pays_for_bins_only_the_real_fills():
     expected = (0.5 + 1e-10) * (math.log((0.5 + 1e-10) / (1 + 1e-10)) + math.log((0.5 + 1e-10) / 1e-10))
-    assert kl_divergence([1, 1], [1, 0], empty="eps") == pytest.approx(expected, rel=1e-12)
+    assert kl_divergence([1, 1], [1, 0], eps=1e-10) == pytest.approx(expected, rel=1e-12)
+
+
+def test_kl_with_totals_counts_what_lies_outside_the_bins():
+    expected = 0.1 * math.log(0.1 / 0.2) + 0.3 * math.log(0.3 / 0.1)
+    assert kl_divergence([1, 3], [4, 2], totals=(10, 20)) == pytest.approx(expected, rel=1e-12)
 
 
 def test_ks_is_scipys_two_sample_statistic():
@@ -58,7 +63,3 @@ def test_refused(distance, real, fake, message):
     with pytest.raises(ValueError, match=message):
         distance(real, fake)
 
-
-def test_unknown_treatment_of_empty_bins_is_refused():
-    with pytest.raises(ValueError, match="empty must be one of skip, eps, got 'drop'"):
-        kl_divergence([1], [1], empty="drop")
