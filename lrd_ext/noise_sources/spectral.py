@@ -13,6 +13,8 @@ from lrd_ext.cfa import SITES
 from .source import Darks, at_iso, random_generator
 
 ITERATIONS = 10
+#: The darks' values are kept this finely: whole DN stay whole.
+BINS_PER_DN = 16
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -73,13 +75,13 @@ def _measure(frames: Sequence[np.ndarray]) -> Spectrum:
 
 
 def _distribution(frames: Sequence[np.ndarray], row: int, column: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return edges of bins of 1 DN and the share below them, straight between: rounding is undone evenly."""
-    whole = [np.rint(frame[row::2, column::2]).astype(np.int64).ravel() for frame in frames]
-    lowest = min(int(w.min()) for w in whole)
-    bins = max(int(w.max()) for w in whole) - lowest + 1
-    counts = sum(np.bincount(w - lowest, minlength=bins) for w in whole)
+    """Return edges of fine bins [DN] and the share of values below them."""
+    cells = [np.rint(frame[row::2, column::2] * BINS_PER_DN).astype(np.int64).ravel() for frame in frames]
+    lowest = min(int(c.min()) for c in cells)
+    bins = max(int(c.max()) for c in cells) - lowest + 1
+    counts = sum(np.bincount(c - lowest, minlength=bins) for c in cells)
     share = np.concatenate([[0.0], np.cumsum(counts)]) / np.sum(counts)
-    return lowest - 0.5 + np.arange(bins + 1), share
+    return (lowest - 0.5 + np.arange(bins + 1)) / BINS_PER_DN, share
 
 
 def _values_by_rank(s: Spectrum) -> list[np.ndarray]:
@@ -104,5 +106,5 @@ def _restore(noise: np.ndarray, values: Sequence[np.ndarray]) -> None:
     for (r, c), ascending in zip(SITES, values, strict=True):
         plane = noise[r::2, c::2]
         ranked = np.empty(plane.size, np.float32)
-        ranked[np.argsort(plane, axis=None, kind="stable")] = ascending
+        ranked[np.argsort(plane, axis=None)] = ascending
         noise[r::2, c::2] = ranked.reshape(plane.shape)
