@@ -22,11 +22,7 @@ SMALLEST_CROP = 32
 #: What all that is kept may take, bytes.
 HELD = 400_000_000
 
-Progress = Callable[[], None]
-
-
-def _silent() -> None:
-    """Say nothing."""
+Progress = Callable[[str], None]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -85,7 +81,7 @@ def read_darks(
     *,
     crop: int = LARGEST_CROP,
     least: int = 2,
-    progress: Progress = _silent,
+    progress: Progress = lambda what: None,
 ) -> DarkSet:
     """Read the darks of a folder as `lrd calibrate` does; what does not belong is left out.
 
@@ -96,7 +92,7 @@ def read_darks(
         levels: levels and phase in place of the files' own.
         crop: pixels a side that are kept of the middle of a frame, see ``fitting_crop``.
         least: ISOs with fewer darks are left out.
-        progress: called after every frame.
+        progress: called with its name after every frame.
 
     Raises:
         ValueError: no frame can be read, or there are no darks, too few of them, or constant ones.
@@ -106,7 +102,7 @@ def read_darks(
         record, middle = _look(frame, crop)
         records.append(record)
         kept[frame.name] = middle
-        progress()
+        progress(frame.name)
     ordered = sort_frames(records)
     groups = [group for group in ordered.groups if group.kind == "dark"]
     left_out = dict(ordered.left_out)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from lrd_ext.metrics import akld
 from lrd_ext.metrics.noise_summary import DISTANCES, NoiseSummary, summarise, total
 from lrd_ext.noise_sources import NoiseSource, fit_rival
 
-from .dark_stack import DarkSet, DarkStack
+from .dark_stack import DarkSet, DarkStack, Progress
 from .sources import Fake
 
 #: Names of all distances; AKLD needs pairs of frames, the others sums over frames.
@@ -29,8 +29,6 @@ ALL_DISTANCES = (
 SPLITS, PAIRS = 20, 4
 #: Values up to so many standard deviations are told apart.
 REACH_STD = 40
-
-Progress = Callable[[str], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,12 +64,12 @@ class Candidate:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class IsoEvaluation:
-    """One ISO: real darks, the floor, the candidates. ``fitted`` and ``held`` count frames."""
+    """One ISO: real darks, the floor, the candidates. ``fitted``, ``held`` and ``unused`` count frames."""
 
     iso: float
     fitted: int
     held: int
-    found: int
+    unused: int
     hot: int
     shape: tuple[int, int]
     range_dn: float
@@ -91,6 +89,14 @@ class Evaluation:
     isos: tuple[IsoEvaluation, ...]
 
 
+def title_of(name: str) -> str:
+    """Return what tables call a distance, with its unit."""
+    if name == "akld":
+        return "AKLD, nats"
+    distance = DISTANCES[name]
+    return f"{distance.title}, {distance.unit}" if distance.unit else distance.title
+
+
 def check_distance(name: str) -> None:
     """Refuse a name that is no distance's.
 
@@ -106,7 +112,7 @@ def evaluate_noise(
     fakes: Sequence[Fake],
     settings: Settings,
     fit: DarkSet | None = None,
-    progress: Progress = lambda event: None,
+    progress: Progress = lambda what: None,
 ) -> Evaluation:
     """Compare candidates with real darks.
 
@@ -139,7 +145,7 @@ def evaluate_noise(
                 iso=iso,
                 fitted=len(fitted),
                 held=len(held),
-                found=real.stacks[iso].found,
+                unused=real.stacks[iso].found - len(real.stacks[iso].frames),
                 hot=len(comparison.hot),
                 shape=comparison.pattern.shape,
                 range_dn=comparison.range_dn,

@@ -13,7 +13,7 @@ from lrd_ext.generator import LiteGenerator
 from lrd_ext.noise_sources import RIVALS, LearnedNoise, ModelNoise, NoiseSource
 from lrd_ext.profiles import CameraProfile, load_profile
 
-from .dark_stack import LARGEST_CROP, DarkSet, read_darks
+from .dark_stack import LARGEST_CROP, DarkSet, Progress, read_darks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +29,9 @@ class Fake:
     white: float | None = None
 
 
-def open_fake(given: str, levels: Levels, crop: int = LARGEST_CROP) -> Fake:
+def open_fake(
+    given: str, levels: Levels, crop: int = LARGEST_CROP, progress: Progress = lambda what: None
+) -> Fake:
     """Open what a user names as the fake noise.
 
     Args:
@@ -37,6 +39,7 @@ def open_fake(given: str, levels: Levels, crop: int = LARGEST_CROP) -> Fake:
             library), or the name of a rival.
         levels: levels and phase of a folder's frames in place of the files' own.
         crop: see ``read_darks``.
+        progress: see ``read_darks``.
 
     Raises:
         ValueError: it is none of these, or cannot be read.
@@ -45,7 +48,7 @@ def open_fake(given: str, levels: Levels, crop: int = LARGEST_CROP) -> Fake:
     if given in RIVALS:
         return Fake(given)
     if os.path.isdir(given):
-        return Fake(Path(given).name, frames=read_darks(given, levels, crop=crop, least=1))
+        return Fake(Path(given).name, frames=read_darks(given, levels, crop=crop, least=1, progress=progress))
     if given.lower().endswith(".safetensors"):
         return Fake(Path(given).stem, source=LearnedNoise(LiteGenerator.load(given), Path(given).stem))
     try:

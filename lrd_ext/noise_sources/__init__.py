@@ -3,12 +3,13 @@
 
 from .fit import RIVALS, check_rival, fit_rival
 from .learned import LearnedNoise
-from .model import ModelNoise, NoNoise
+from .model import READ_MODELS, ModelNoise, NoNoise
 from .recorded import RecordedNoise
 from .source import NoiseSource
 from .spectral import SpectralNoise
 
 __all__ = [
+    "READ_MODELS",
     "RIVALS",
     "LearnedNoise",
     "ModelNoise",
