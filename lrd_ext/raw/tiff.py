@@ -141,7 +141,7 @@ class Ifd:
         return code in self.tags
 
     def numbers(self, code: int, *counts: int) -> np.ndarray | None:
-        """Return a tag's numbers, (n,) float64, all finite; None where there is no such tag.
+        """Return a tag's numbers, (n,) float64, all finite; None where there is no such tag, or it is 0/0.
 
         Args:
             code: which tag.
@@ -157,6 +157,8 @@ class Ifd:
             wanted = " or ".join(map(str, counts))
             raise TagError(f"{tag.name} has {tag.count} values in place of {wanted}: {tag.shown()}")
         values = tag.numbers()
+        if tag.kind in _RATIONALS and np.isnan(values).all():  # 0/0 is how writers say "unknown"
+            return None
         if not np.isfinite(values).all():
             raise TagError(f"{tag.name} is undefined: {tag.shown()}")
         return values
