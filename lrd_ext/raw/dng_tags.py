@@ -17,7 +17,8 @@ from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
-from . import cfa as _cfa
+from lrd_ext import cfa as _cfa
+
 from .completeness import claimed_end
 from .exif import iso_of
 from .layout import read_layout

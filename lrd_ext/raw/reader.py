@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from . import cfa as _cfa
+from lrd_ext import cfa as _cfa
+
 from .dng_tags import printable, read_dng_tags, unsupported, untold_filters
 from .exif import ELSEWHERE, iso_of
 from .layout import read_plain

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from ..params import NoiseParams
+    from .params import NoiseParams
 
 #: Range of sigma_init, DN: as wide as that of sigma_read, and what log() serves without special cases.
 SIGMA_RANGE = (1e-6, 1e6)

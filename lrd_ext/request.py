@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from .generator_arguments import check_generator
+from .generator_request import check_generator
 
 if TYPE_CHECKING:
-    from ..params import NoiseParams
+    from .params import NoiseParams
 
 LAYOUTS = ("auto", "mosaic", "packed")
 OUTPUTS = ("normalized", "dn", "dn_float")
