@@ -5,17 +5,19 @@ from __future__ import annotations
 
 import functools
 import warnings
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
 from . import ops
 from .params import NoiseParams
-from .reference.arguments import check_arguments
+from .reference.arguments import Clip, Layout, Order, Output, Quantize, check_arguments
 from .reference.synth import synthesize
 
-BACKENDS = ("auto", "cpu", "cuda", "reference")
+Backend = Literal["auto", "cpu", "cuda", "reference"]
+
+BACKENDS: tuple[str, ...] = get_args(Backend)
 
 
 def fused_synth(
@@ -25,16 +27,18 @@ def fused_synth(
     seed: int | Tensor,
     index: int | Tensor = 0,
     origin: tuple[int, int] = (0, 0),
-    layout: str = "auto",
+    layout: Layout = "auto",
     generator: Any = None,
     sigma_init: float | Tensor | None = None,
     dark: Tensor | None = None,
-    output: str = "normalized",
-    quantize: str = "round",
-    clip: str = "adc",
+    output: Output = "normalized",
+    quantize: Quantize = "round",
+    clip: Clip = "adc",
     dtype: torch.dtype = torch.float32,
     out: Tensor | None = None,
-    backend: str = "auto",
+    backend: Backend = "auto",
+    order: Order = "site",
+    cfa: str = "RGGB",
 ) -> Tensor:
     """Synthesise what a camera would have recorded of a clean scene with 1/ratio of the light.
 
@@ -96,6 +100,8 @@ def fused_synth(
         clip=clip,
         dtype=dtype,
         out=out,
+        order=order,
+        cfa=cfa,
     )
     if _resolve(backend, clean.device) == "reference":
         return synthesize(request)
