@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .params import FIGURES, READ_MODELS
-from .reference.arguments import CLIP, OUTPUTS, QUANTIZE, Request
+from .request import CLIP, OUTPUTS, QUANTIZE, Request
 
 
 def _load() -> tuple[ModuleType | None, str]:
@@ -64,9 +64,9 @@ def _check_built_for(native: ModuleType) -> None:
         compiled = getattr(native, what, "nothing")
         if compiled != expected:
             raise ImportError(
-                f"lrd_ext: the compiled module was built from other sources: its {what} are {compiled}, and this "
-                f"package's are {expected}. Build it again: pip install --force-reinstall --no-deps lrd_ext, or "
-                "pip install -e . in a clone"
+                f"lrd_ext: the compiled module was built from other sources: its {what} are {compiled}, "
+                f"those of this package {expected}. Build it again: pip install -e . in a clone, else "
+                "pip install --force-reinstall --no-deps lrd_ext"
             )
 
 

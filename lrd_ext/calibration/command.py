@@ -87,7 +87,7 @@ def run(
         profile = profile_of(found, target.stem, _shading_entry(maps, data, found) if data else None)
     files = {target: profile.to_bytes()} | ({maps: data} if data else {})
     if page is not None:
-        from .report import plots_folder, report_files
+        from lrd_ext.report.calibration_page import plots_folder, report_files
 
         files |= report_files(page, found, profile)
         plots_folder(page).mkdir(exist_ok=True)
@@ -147,7 +147,7 @@ def _check_own(target: Path, overwrite: bool) -> None:
 
 
 def _check_own_report(page: Path, overwrite: bool) -> None:
-    from .report import is_report, plots_folder
+    from lrd_ext.report.calibration_page import is_report, plots_folder
 
     folder = plots_folder(page)
     if folder.exists() and not folder.is_dir():

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lrd_ext.profiles import CameraProfile, profile_from_dict, tukey_lambda_std
-from lrd_ext.profiles.figures import header
+from lrd_ext.profiles.records import header
 from lrd_ext.version import __version__
 
 from .gain_switch import GainLine

@@ -61,7 +61,7 @@ def _load(path: Path) -> dict[str, np.ndarray] | None:
 
 
 def _save(path: Path, arrays: Arrays) -> None:
-    from lrd_ext.raw.atomic import replacing
+    from lrd_ext.outputs import replacing
 
     with replacing(path) as file:
         np.savez_compressed(file, allow_pickle=False, **dict(arrays))

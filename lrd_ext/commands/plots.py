@@ -22,7 +22,7 @@ def plot_target(options: Namespace) -> Path | None:
     Raises:
         ValueError: it does not end in .png, exists and is not to be replaced, or cannot be written.
     """
-    from lrd_ext.lowlight import check_writable
+    from lrd_ext.synth_files import check_writable
 
     if options.plot is None:
         return None

@@ -51,8 +51,8 @@ def parser() -> ArgumentParser:
 
 def run(options: Namespace) -> int:
     """Write the profile and return the exit code."""
-    from lrd_ext.lowlight import check_writable
     from lrd_ext.profiles.self_test import undeclared
+    from lrd_ext.synth_files import check_writable
 
     target = Path(options.output)
     if target.suffix.lower() != ".json":

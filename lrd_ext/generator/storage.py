@@ -23,7 +23,7 @@ def save(generator: LiteGenerator, path: str | os.PathLike[str]) -> None:
     """Write a generator; see :meth:`LiteGenerator.save`."""
     from safetensors.torch import save as to_bytes
 
-    from ..raw.atomic import check_target, replacing
+    from ..outputs import check_target, replacing
 
     tensors = {
         name: value.detach().cpu().to(torch.float32).contiguous()

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from .atomic import write_files
-from .cfa import BAYER, MONO, ORDERS, SITES, pack, shift_cfa, site_labels, unpack
+from lrd_ext.cfa import BAYER, MONO, ORDERS, SITES, pack, shift_cfa, site_labels, unpack
+from lrd_ext.outputs import write_files
+
 from .model import Raw, RawFileError
 from .preview import before_after, encode_preview, render, suggest_exposure, write_preview
 from .reader import read

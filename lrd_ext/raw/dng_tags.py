@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from . import cfa as _cfa
+from lrd_ext import cfa as _cfa
+
 from .model import OPCODE_TAGS, UNKNOWN_CAMERA, RawFileError
 from .quiet import silenced
 

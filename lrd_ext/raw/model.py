@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from . import cfa as _cfa
+from lrd_ext import cfa as _cfa
 
 OPCODE_TAGS = (51008, 51009, 51022)
 """DNG tags OpcodeList1, OpcodeList2 and OpcodeList3."""
@@ -20,7 +20,7 @@ UNKNOWN_CAMERA = "Unknown camera"
 
 
 class RawFileError(ValueError):
-    """A file that cannot be read as a raw picture, or a place one cannot be written to; the text names it."""
+    """A file that is not a raw picture this project reads; the text names the file and why."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from . import cfa as _cfa
+from lrd_ext import cfa as _cfa
+
 from .dng_tags import read_dng_tags, unsupported
 from .model import Raw, RawFileError
 from .quiet import silenced

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from lrd_ext.raw.atomic import check_target, replacing
+from lrd_ext.outputs import check_target, replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -74,7 +74,7 @@ def test_a_run_that_fails_late_leaves_all_as_it_was(calibrate, monkeypatch, fail
     def fail(*_: object) -> None:
         raise ValueError("figures contradict the schema")
 
-    from lrd_ext.calibration import report
+    from lrd_ext.report import calibration_page as report
 
     monkeypatch.setattr(command if failing == "profile_of" else report, failing, fail)
     code, _, err = run()

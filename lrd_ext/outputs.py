@@ -10,20 +10,18 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from .model import RawFileError
-
 
 def check_target(path: str | os.PathLike[str], op: str) -> Path:
     """Return the real path a file can be written to, links followed.
 
     Raises:
-        RawFileError: it is a directory, or its directory does not exist.
+        ValueError: it is a directory, or its directory does not exist.
     """
     target = Path(os.path.realpath(path))
     if target.is_dir():
-        raise RawFileError(f"{op}: path must name a file, got the directory {path}")
+        raise ValueError(f"{op}: path must name a file, got the directory {path}")
     if not target.parent.is_dir():
-        raise RawFileError(
+        raise ValueError(
             f"{op}: path must lie in an existing directory, got {path}. Create {target.parent} first"
         )
     return target

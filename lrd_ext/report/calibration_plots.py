@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrd_ext.calibration.results import Calibration, IsoResult
+from lrd_ext.calibration.row_column import BandingLine
+from lrd_ext.calibration.tukey_lambda_fit import model_quantiles, probability_plot
 from lrd_ext.raw import site_labels
 
 from .figure import BLUE, COLOURS, RED, new_figure, plain_log
 from .over_iso_plot import draw_over_iso
-from .results import Calibration, IsoResult
-from .row_column import BandingLine
-from .tukey_lambda_fit import model_quantiles, probability_plot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

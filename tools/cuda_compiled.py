@@ -11,8 +11,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from occupancy import warps
-from toolkit import FLAGS, HERE, Toolkit, gencode
+from cuda_occupancy import warps
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "build_support"))
+from cuda_toolkit import FLAGS, KERNELS, Toolkit, gencode
 
 #: A host program that tells each kernel's threads and its dynamic shared memory for 1, 2 and 3 hidden layers.
 LAUNCHES = """
@@ -55,7 +57,7 @@ def launches(toolkit: Toolkit) -> dict[str, tuple[int, list[int]]]:
     with tempfile.TemporaryDirectory() as folder:
         source, program = Path(folder) / "launches.cu", Path(folder) / "launches"
         source.write_text(LAUNCHES)
-        command = [toolkit.nvcc, *FLAGS, "-I", str(HERE), str(source), "-o", str(program)]
+        command = [toolkit.nvcc, *FLAGS, "-I", str(KERNELS), str(source), "-o", str(program)]
         subprocess.run(command, check=True)
         told = subprocess.run([program], capture_output=True, text=True, check=True).stdout
     lines = [line.split() for line in told.splitlines()]
@@ -67,7 +69,7 @@ def examine(
 ) -> dict[str, Counts]:
     """Compile for one architecture, such as 90; return what each kernel that runs there uses."""
     macro = "-DLRD_CUDA_TARGETS=check"
-    said, code = machine_code(toolkit, HERE / "fused_synth.cu", name, disassembler, macro, "-Xptxas", "-v")
+    said, code = machine_code(toolkit, KERNELS / "fused_synth.cu", name, disassembler, macro, "-Xptxas", "-v")
     kernels = {}
     for symbol, counts in sorted(resources(said).items()):
         kernel = readable(symbol)
@@ -88,7 +90,7 @@ def machine_code(
     """Compile a file for one architecture; return nvcc's words and nvdisasm's listing, empty without one."""
     with tempfile.TemporaryDirectory() as folder:
         cubin = Path(folder) / "kernels.cubin"
-        command = [toolkit.nvcc, *FLAGS, *gencode([f"sm_{name}"]), "-I", str(HERE), *arguments]
+        command = [toolkit.nvcc, *FLAGS, *gencode([f"sm_{name}"]), "-I", str(KERNELS), *arguments]
         done = subprocess.run(
             [*command, "-cubin", str(source), "-o", str(cubin)], capture_output=True, text=True
         )

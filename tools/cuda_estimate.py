@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Estimate the kernels' time on an H100 from machine code alone: nothing is run, nothing here is measured.
 
-``python csrc/cuda/estimate.py [--write FILE]``. Each kernel is compiled for sm_90 with one call's modes as
+``python tools/cuda_estimate.py [--write FILE]``. Each kernel is compiled for sm_90 with one call's modes as
 constants (packed float32 in and out, shot noise, real rounding), so that what the call does not use is gone.
 Instructions of a loop count once a turn. Blocks that almost no word reaches are left out (Poisson's exact
 method, slow paths of division and square root); of the walk, unrolled eight times, three turns count. What
@@ -18,8 +18,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from compiled import INSTRUCTION, body_of, find_disassembler, machine_code
-from toolkit import Toolkit, find_toolkit
+from cuda_compiled import INSTRUCTION, body_of, find_disassembler, machine_code
+from cuda_toolkit import Toolkit, find_toolkit
 
 #: H100 SXM: multiprocessors, lanes that issue in a cycle, boost clock in Hz, memory in bytes/s (data sheet).
 MULTIPROCESSORS, LANES, CLOCK, MEMORY = 132, 128, 1.98e9, 3.35e12

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compile the kernels for many GPUs and hold what the compiler reports against csrc/cuda/resources.json.
 
-``python csrc/cuda/check.py 75 90 120`` or ``all``; ``--write`` renews the table. Spills and local memory must
-be none, registers and shared memory as recorded by the same nvcc (another release of nvcc may allocate
+``python tools/cuda_check.py 75 90 120`` or ``all``; ``--write`` renews the table. Spills and local memory
+must be none, registers and shared memory as recorded by the same nvcc (another release of nvcc may allocate
 otherwise: then spills alone count). How many warps a multiprocessor holds follows from both. stack_kernel's
 shared memory and warps are those of 1, 2 and 3 hidden layers; 0 warps: it does not fit, the call is refused.
 Widths of loads and stores and products of matrix tiles (HMMA) are read from the machine code where there is
@@ -16,10 +16,10 @@ import json
 import re
 import sys
 
-from compiled import Counts, examine, find_disassembler, launches
-from toolkit import HERE, Toolkit, find_toolkit
+from cuda_compiled import Counts, examine, find_disassembler, launches
+from cuda_toolkit import KERNELS, Toolkit, find_toolkit
 
-TABLE = HERE / "resources.json"
+TABLE = KERNELS / "resources.json"
 ALL = ["75", "80", "86", "89", "90", "100", "120"]
 #: What machine code must hold, by a part of the kernel's name: 16 bytes at a time, products of matrix tiles.
 WANTED = {

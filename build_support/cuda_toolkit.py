@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The CUDA toolkit at build time: where it is, what it can compile for, and the device object.
 
-Used by setup.py and by csrc/cuda/check.py; needs no torch, except to be asked which GPUs are there.
+Used by setup.py and by tools/cuda_check.py; needs no torch, except to be asked which GPUs are there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-HERE = Path(__file__).parent
+#: Where the kernels lie.
+KERNELS = Path(__file__).resolve().parents[1] / "csrc" / "cuda"
 OLDEST = (12, 4)
 #: No contraction and no relaxed maths: the bits of the CPU executor. 1675 warns of pragmas meant for GCC.
 FLAGS = [
@@ -61,7 +62,7 @@ class Toolkit:
         command = [self.nvcc, *FLAGS, *gencode(targets), f"-DLRD_CUDA_TARGETS={'+'.join(targets)}"]
         command += ["-Xcompiler", ",".join(HOST_FLAGS), *extra]
         target.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run([*command, "-c", str(HERE / "fused_synth.cu"), "-o", str(target)], check=True)
+        subprocess.run([*command, "-c", str(KERNELS / "fused_synth.cu"), "-o", str(target)], check=True)
 
 
 def find_toolkit() -> tuple[Toolkit | None, str]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`lrd synth` on every raw file of a folder; each output read again by readers that are not this project's.
 
-    python tests/raw/every_file.py [DATA] [--write docs/results/raw_files.md]
+    python tools/raw_files_table.py [DATA] [--write docs/results/raw_files.md]
 
 Headerless roses are rewritten as DNG first. Readers: LibRaw (rawpy), the tags alone (tifffile), Adobe's DNG
 SDK (`pip install dngpy`) and `exiftool -validate`; one that is not installed is named and left out.
@@ -27,12 +27,12 @@ from lrd_ext import cli, raw
 CAMERAS = ("sony_a7s2", "nikon_d850", "canon_70d")
 ISOS = (400, 1600, 6400)
 RATIO = 20
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[1] / "tests" / "data"
 INTRODUCTION = f"""\
 Every file that LibRaw opens, for {", ".join(CAMERAS)} at ISO {", ".join(map(str, ISOS))} each, ratio {RATIO}.
 A reader passes a shot that has the input's CFA, black and white level, the ISO asked for and the pixels that
 were written (the binding of the DNG SDK tells no levels); exiftool one without error or warning. The roses
-have no header and were rewritten as DNG first. Made by `python tests/raw/every_file.py DATA`.
+have no header and were rewritten as DNG first. Made by `python tools/raw_files_table.py DATA`.
 """
 PHASES = {f"nikon_rose_768x512_{cfa.lower()}_u16le.raw": cfa for cfa in raw.BAYER}
 

@@ -8,14 +8,13 @@ from html import escape
 
 import numpy as np
 
+from lrd_ext.calibration.intervals import Estimate
+from lrd_ext.calibration.profile import laws_of
+from lrd_ext.calibration.results import Calibration, IsoResult
+from lrd_ext.calibration.row_column import BandingLine
 from lrd_ext.profiles import CameraProfile
-from lrd_ext.profiles.figures import SIGMAS
+from lrd_ext.profiles.records import SIGMAS
 from lrd_ext.raw import site_labels
-
-from .intervals import Estimate
-from .profile import laws_of
-from .results import Calibration, IsoResult
-from .row_column import BandingLine
 
 _FIGURES = (
     ("K", "K [DN/e-]"),

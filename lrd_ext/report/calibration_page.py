@@ -9,13 +9,13 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lrd_ext.calibration.results import Calibration
+from lrd_ext.calibration.verdict import verdict
 from lrd_ext.profiles import CameraProfile
 from lrd_ext.version import __version__
 
-from .plots import all_plots
-from .results import Calibration
-from .tables import all_tables
-from .verdict import verdict
+from .calibration_plots import all_plots
+from .calibration_tables import all_tables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from ..raw.cfa import BAYER, ORDERS, Order, plane_sites
-from .generator_arguments import check_generator
+from .cfa import BAYER, ORDERS, Order, plane_sites
+from .generator_request import check_generator, may_look
 
 if TYPE_CHECKING:
-    from ..params import NoiseParams
+    from .params import NoiseParams
 
 Layout = Literal["auto", "mosaic", "packed"]
 Output = Literal["normalized", "dn", "dn_float"]
@@ -43,10 +43,10 @@ class Request:
     """A checked call: every tensor with its batch dimension, every default resolved.
 
     ``clean``, ``dark`` and ``out`` are (B, H, W) mosaics or, with ``packed``, (B, 4, H/2, W/2); ``dark``
-    may have a batch of 1. ``channels`` says which packed channel holds each site. ``seed`` is in [-2^63, 2^63)
-    or () int64; ``index`` is the first sample's number, with those after it in a row, or (B,) int64.
-    ``origin`` counts cells. ``dtype`` is the dtype of the result. ``sigma_init`` is (1,) or (B,) float32 where
-    there is a generator.
+    may have a batch of 1. ``channels`` says which packed channel holds each site. ``seed`` is an int in
+    [-2^63, 2^63) or () int64; ``index`` is the first sample's number, for those after it counted on, or (B,)
+    int64. ``origin`` counts cells. ``dtype`` is the dtype of the result. ``sigma_init`` is (1,) or (B,)
+    float32 where there is a generator.
     """
 
     clean: Tensor
@@ -184,14 +184,15 @@ def _is_packed(shape: tuple[int, ...], layout: str) -> bool:
 def _refuse_picture(shape: tuple[int, ...]) -> None:
     if shape[0] == 3 and min(shape[1:]) >= PICTURE_SIDE:
         raise ValueError(
-            f"fused_synth: clean of shape {shape} looks like an RGB picture, and noise is drawn on raw mosaics, "
-            "one colour per site. Pass the raw mosaic (H, W), or layout='mosaic' if these are 3 mosaics"
+            f"fused_synth: clean of shape {shape} looks like an RGB picture, and noise is drawn on raw "
+            "mosaics, one colour per site. Pass the mosaic (H, W), or layout='mosaic' if these are 3 mosaics"
         )
     if shape[2] in (3, 4) and min(shape[:2]) >= PICTURE_SIDE:
-        packed = "clean.permute(2, 0, 1) and layout='packed' for four packed planes, "
+        planes = "clean.permute(2, 0, 1) with layout='packed' if these are four planes of a mosaic"
+        mosaics = f"layout='mosaic' if these are {shape[0]} mosaics"
         raise ValueError(
             f"fused_synth: clean of shape {shape} looks like a picture with its channels last. Pass the raw "
-            f"mosaic (H, W), {packed if shape[2] == 4 else ''}or layout='mosaic' if these are {shape[0]} mosaics"
+            f"mosaic (H, W){f', or {planes}, or {mosaics}' if shape[2] == 4 else ''}"
         )
 
 
@@ -203,16 +204,11 @@ def _channels(order: str, cfa: str, packed: bool) -> tuple[int, int, int, int]:
         return 0, 1, 2, 3
     if not packed:
         raise ValueError(
-            f"fused_synth: order={order!r} names the channels of packed frames, and clean is a mosaic; leave order "
-            "out, or pass packed (B, 4, h, w)"
+            f"fused_synth: order={order!r} names the channels of packed frames, and clean is a mosaic. Leave "
+            "order out, or pass packed frames (B, 4, h, w)"
         )
     sites = plane_sites(order, cfa)
     return sites.index(0), sites.index(1), sites.index(2), sites.index(3)
-
-
-def may_look(values: Tensor) -> bool:
-    """Tell whether values may be looked at: that waits for no device and breaks no graph."""
-    return values.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 def _check_signal(frames: Tensor, params: NoiseParams) -> None:
@@ -225,8 +221,8 @@ def _check_signal(frames: Tensor, params: NoiseParams) -> None:
     median = float(seen.to(torch.float32).nanmedian())
     if median > MOST_MEDIAN and float((params.white - params.black.amin(1)).max()) >= DN_RANGE:
         raise ValueError(
-            f"fused_synth: clean must be normalized to [0, 1], with highlights above, and its median is {median:g}: "
-            "this looks like raw DN. Pass them as uint16, or (raw - black) / (white - black)"
+            f"fused_synth: clean must be normalized to [0, 1] if it is float, and its median is {median:g}, "
+            "which looks like raw DN. Pass them as uint16, or (raw - black) / (white - black)"
         )
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrd_ext.calibration.intervals import Estimate
+from lrd_ext.calibration.results import Calibration, IsoResult
+
 from .figure import BLUE, RED, new_figure, plain_log
-from .intervals import Estimate
-from .results import Calibration, IsoResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
