@@ -8,7 +8,7 @@ NATIVE_SOURCES := setup.py pyproject.toml $(wildcard build_support/*.py) $(filte
 # GPUs the kernels are compiled for by cuda-check: compute capabilities without the dot, or all.
 ARCHS ?= 75 90 120
 
-.PHONY: demo test lint types format bench cameras instructions verify verify-every-word calibration-study
+.PHONY: demo test test-fast lint types format bench cameras instructions verify verify-every-word calibration-study
 .PHONY: cuda-check cuda-estimate clean
 
 # Pinned packages first (constraints.txt), then the package against them, so that nothing resolves anew.
@@ -43,6 +43,10 @@ demo: demo/summary.txt
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest tests
+
+# What answers in seconds: no fuzzing at length, no statistics of large draws, no subprocess by the dozen.
+test-fast: $(VENV)/.installed
+	$(BIN)/python -m pytest tests -m "not slow" -q
 
 # The long form of the statistical battery (minutes); its table is committed.
 verify: $(VENV)/.installed

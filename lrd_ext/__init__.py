@@ -16,12 +16,15 @@ to read.
 
 The rooms of the package are loaded when they are first named:
 
-    lrd_ext.raw          raw files in, DNG out, packing into planes, pictures for the eye
-    lrd_ext.profiles     camera profiles: the library, the schema, DNG noise profiles in and out
-    lrd_ext.generator    a learned generator of signal-independent noise
-    lrd_ext.calibration  from dark and flat frames to a camera profile
-    lrd_ext.inspection   what is in a raw file, and the noise between two
-    lrd_ext.report       plots
+    lrd_ext.raw            raw files in, DNG out, packing into planes, pictures for the eye
+    lrd_ext.profiles       camera profiles: the library, the schema, DNG noise profiles in and out
+    lrd_ext.generator      a learned generator of signal-independent noise
+    lrd_ext.calibration    from dark and flat frames to a camera profile
+    lrd_ext.inspection     what is in a raw file, and the noise between two
+    lrd_ext.metrics        how far made-up noise is from a camera's: distances, spectra, correlations
+    lrd_ext.noise_sources  sources of signal-independent noise behind one interface
+    lrd_ext.evaluation     such sources against a camera's dark frames
+    lrd_ext.report         plots
 
 The program ``lrd`` does this with files: ``lrd --help``; ``lrd doctor`` tells what runs on this machine.
 """
@@ -39,7 +42,16 @@ from .synth import fused_synth, reference_synth
 from .version import __version__
 
 if TYPE_CHECKING:
-    from . import calibration, generator, inspection, raw, report  # noqa: F401
+    from . import (  # noqa: F401
+        calibration,
+        evaluation,
+        generator,
+        inspection,
+        metrics,
+        noise_sources,
+        raw,
+        report,
+    )
 
 __all__ = [
     "STREAM_VERSION",
@@ -52,7 +64,16 @@ __all__ = [
 ]
 
 #: Rooms that are imported when they are first named, since they need packages that synthesis does without.
-_ROOMS = ("calibration", "generator", "inspection", "raw", "report")
+_ROOMS = (
+    "calibration",
+    "evaluation",
+    "generator",
+    "inspection",
+    "metrics",
+    "noise_sources",
+    "raw",
+    "report",
+)
 
 
 def __getattr__(name: str) -> ModuleType:
