@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Low-light raw noise synthesis and modeling."""
 
+from .batches import collate
 from .params import NoiseParams
 from .profiles import CameraProfile, load_profile
 from .reference import STREAM_VERSION
@@ -12,6 +13,7 @@ __all__ = [
     "CameraProfile",
     "NoiseParams",
     "__version__",
+    "collate",
     "fused_synth",
     "load_profile",
     "reference_synth",

@@ -308,6 +308,7 @@ FIGURES: dict[str, Figure] = {
 }
 REQUIRED = tuple(name for name, figure in FIGURES.items() if figure.default is None)
 
+_CODES = {name: code for code, name in enumerate(READ_MODELS)}
 _WIDTHS = [*(figure.width for figure in FIGURES.values()), 1]
 
 
@@ -363,7 +364,7 @@ def _table_of_numbers(figures: Mapping[str, Numbers], models: tuple[str, ...]) -
         else:
             return None
     try:
-        return torch.tensor([[*row, READ_MODELS.index(models[0])]], dtype=torch.float64).to(torch.float32)
+        return torch.tensor([[*row, _CODES[models[0]]]], dtype=torch.float64).to(torch.float32)
     except OverflowError:  # an int beyond float64
         return None
 
@@ -385,7 +386,7 @@ def _table_of_tensors(figures: Mapping[str, Numbers], models: tuple[str, ...]) -
         .expand(batch, figure.width)
         for name, figure in FIGURES.items()
     ]
-    codes = torch.tensor([[READ_MODELS.index(m)] for m in models], dtype=torch.float32)
+    codes = torch.tensor([[_CODES[m]] for m in models], dtype=torch.float32)
     return torch.cat([*columns, codes.to(device).expand(batch, 1)], dim=1)
 
 
