@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import shutil
+import types
 
 import pytest
 import torch
 
-from lrd_ext import NoiseParams, fused_synth
+from lrd_ext import NoiseParams, fused_synth, ops
 from lrd_ext.generator import LiteGenerator
 
 pytestmark = pytest.mark.native
@@ -58,6 +59,17 @@ SAMPLES = {
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_opcheck(sample):
     torch.library.opcheck(torch.ops.lrd_ext.fused_synth, (), SAMPLES[sample]())
+
+
+@pytest.mark.parametrize("what", ["table_columns", "read_models"])
+def test_a_module_built_from_other_sources_is_refused(what):
+    names = {name: list(getattr(ops.NATIVE, name)) for name in ("table_columns", "read_models")}
+    ops._check_built_for(types.SimpleNamespace(**names))
+    for other in (names[what][::-1], names[what][:-1], [*names[what], names[what][0]]):
+        with pytest.raises(ImportError, match=f"its {what} are .*Build it again: pip install -e"):
+            ops._check_built_for(types.SimpleNamespace(**(names | {what: other})))
+    with pytest.raises(ImportError, match="its table_columns are nothing"):
+        ops._check_built_for(types.SimpleNamespace())
 
 
 ODD, FOUR = torch.zeros(2, 11, 20), [0, 1, 2, 3]
