@@ -118,7 +118,7 @@ class NoiseParams:
     iso: Tensor = field(metadata=_figure("", 0.0, 3e38, low_is_in=False, default=math.nan))
     read: str | tuple[str, ...]
     shot: bool
-    table: Tensor
+    table: Tensor = field(init=False)  # so that dataclasses.replace leaves it to __init__
 
     def __init__(
         self,

@@ -231,6 +231,14 @@ def test_figures_are_views_of_the_table_also_after_pickling_and_copying():
         assert params.sigma_row.tolist() == [0.5] * 3
 
 
+def test_dataclasses_replace_checks_anew():
+    assert dataclasses.replace(batch_of_three(), K=4.0).to_dict() == batch_of_three().to_dict() | {
+        "K": [4.0] * 3
+    }
+    with pytest.raises(ValueError, match="K must be finite"):
+        dataclasses.replace(batch_of_three(), K=-1.0)
+
+
 def test_given_tensors_are_copied():
     K = torch.ones(3)
     params = NoiseParams(**(LEVELS | {"K": K}))
