@@ -184,6 +184,23 @@ class NoiseParams:
     def __len__(self) -> int:
         return self.table.shape[0]
 
+    def __repr__(self) -> str:
+        names, shot = self._models(), "shot noise" if self.shot else "no shot noise"
+        counts = [f"{names.count(model)} {model}" for model in READ_MODELS if model in names]
+        read = ", ".join(counts) if len(counts) > 1 else names[0]
+        lines = [f"NoiseParams(batch of {len(self)} on {self.device}, {shot}, read: {read}"]
+        if self.device.type != "meta":
+            noise = [name for name, figure in FIGURES.items() if figure.default == 0.0]
+            drawn = [name for name in noise if bool(getattr(self, name).any())]
+            for part in ([name for name in FIGURES if name not in noise], drawn):
+                lines += [", ".join(self._range(name) for name in part)] if part else []
+        return ",\n  ".join(lines) + ")"
+
+    def _range(self, name: str) -> str:
+        values, unit = getattr(self, name), FIGURES[name].unit
+        low, high = (f"{float(v):.6g}" for v in values.aminmax())
+        return f"{name} {low}{f' to {high}' if high != low else ''}{f' {unit}' if unit else ''}"
+
     def __reduce__(self) -> tuple[Any, ...]:
         return NoiseParams._of, (self.table, self._models(), self.shot)
 

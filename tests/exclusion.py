@@ -74,7 +74,7 @@ def excluded_sites(clean, params, *, seed, ulps=ULPS, **options):
     request = check_arguments(clean, params, seed=seed, **(DEFAULTS | options))
     p, cells = request.params, bayer.to_cells(request.clean, request.packed, request.channels)
     draw = synth._Words(request, cells)
-    signal = synth._signal(cells, synth._site(p.black), synth._sample(p.white), synth._sample(p.ratio))
+    signal = synth._signal(cells, p)
     terms = terms_of_the_sum(request, signal, draw)
     largest = terms.abs().amax(0).nan_to_num(0.0, 3e38).float()
     distance = (terms.sum(0) - torch.floor(terms.sum(0)) - 0.5).abs()

@@ -78,6 +78,20 @@ def test_cat_refuses(batches, error, message):
         NoiseParams.cat(batches)
 
 
+def test_a_batch_prints_in_five_lines():
+    shown = repr(MIXED)
+    assert len(shown.splitlines()) <= 5
+    for part in (
+        "batch of 16 on cpu",
+        "3 none, 7 gaussian, 6 tukey_lambda",
+        "K 0.1 to 40 DN/e-",
+        "iso 100 to 1600",
+    ):
+        assert part in shown
+    assert "bias" not in repr(camera(0))
+    assert repr(MIXED.to("meta")).endswith("tukey_lambda)")
+
+
 Item = collections.namedtuple("Item", "clean params")
 
 
