@@ -23,6 +23,8 @@
 
 namespace py = pybind11;
 
+extern const char lrd_source_hash[];  // setup.py generates its definition
+
 #define LRD_NAME(word) #word
 #define LRD_NAME_OF(word) LRD_NAME(word)
 
@@ -73,6 +75,7 @@ std::vector<std::string> isa_names() {
 PYBIND11_MODULE(_C, m) {
   m.doc() = "Native part of lrd_ext: build information and probes; the op itself is torch.ops.lrd_ext.fused_synth";
   m.attr("compiler") = __VERSION__;
+  m.attr("source_hash") = static_cast<const char*>(lrd_source_hash);
 #if defined(LRD_WITH_CUDA)
   m.attr("cuda_targets") = lrd::cuda_targets();
   m.attr("cuda_why_not") = "";

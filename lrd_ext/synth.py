@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from . import ops
+from .native import CURE
 from .params import NoiseParams
 from .reference.synth import synthesize
 from .request import Clip, Layout, Order, Output, Quantize, check_arguments
@@ -156,7 +157,7 @@ def _resolve(backend: str, device: torch.device) -> str:
 
 def _why_not_compiled(device: torch.device) -> str:
     if ops.NATIVE is None:
-        return f"{ops.WHY_NOT_NATIVE}; {ops.CURE}"
+        return f"{ops.WHY_NOT_NATIVE}; {CURE}"
     if device.type == "cuda":
         return ops.why_not_cuda(device.index)
     if device.type != "cpu":
