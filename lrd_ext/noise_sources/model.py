@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -59,7 +60,9 @@ class ModelNoise:
         """
 
         def params(iso: float) -> NoiseParams:
-            told = profile.at(iso, read=read).to_dict()
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message=".*K is unknown")  # nothing here needs K
+                told = profile.at(iso, read=read).to_dict()
             return NoiseParams.from_dict(told | {"bias": 0.0})
 
         return cls(name or profile.name, params)

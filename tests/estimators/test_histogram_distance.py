@@ -62,4 +62,3 @@ def test_ks_is_scipys_two_sample_statistic():
 def test_refused(distance, real, fake, message):
     with pytest.raises(ValueError, match=message):
         distance(real, fake)
-
