@@ -9,6 +9,7 @@ import json
 import math
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,7 +96,9 @@ def _noise(options: Namespace) -> int:
     settings = _settings(options)
     page = _page_target(options)
     real, fit, candidates = _open(options)
-    with _bar(len(real.stacks) * (1 + len(candidates)), "step") as bar:
+    steps = len(real.stacks) * (1 + len(candidates))
+    with _bar(steps, "step") as bar, warnings.catch_warnings(record=True) as doubts:
+        warnings.simplefilter("always")
         found = evaluate_noise(real, candidates, settings, fit, bar)
     if page is not None:
         _write_page(page, found)
@@ -103,6 +106,8 @@ def _noise(options: Namespace) -> int:
         print(json.dumps(as_json(found), indent=1, allow_nan=False))
     else:
         tables.show(*_told(found), *([f"page: {page}"] if page else []))
+    for doubt in dict.fromkeys(str(d.message) for d in doubts):
+        print(f"lrd evaluate: note: {doubt}", file=sys.stderr)
     return _name_left_out([real, fit, *(c.frames for c in candidates)])
 
 
@@ -140,7 +145,7 @@ def _page_target(options: Namespace) -> Path | None:
 def _open(options: Namespace) -> tuple[DarkSet, DarkSet | None, list[Fake]]:
     """Read all darks and open all candidates; what does not fit together is refused."""
     from lrd_ext import evaluation
-    from lrd_ext.noise_sources import READ_MODELS, check_rival
+    from lrd_ext.noise_sources import MODEL_RIVALS, check_rival
 
     rivals = _names(options.against, "--against")
     for name in rivals:
@@ -165,7 +170,7 @@ def _open(options: Namespace) -> tuple[DarkSet, DarkSet | None, list[Fake]]:
     for name in rivals:
         if name == fake.name:
             continue
-        if profile is not None and name in READ_MODELS:
+        if profile is not None and name in MODEL_RIVALS:
             candidates.append(evaluation.of_profile(profile, name))
         else:
             candidates.append(evaluation.Fake(name))
@@ -251,11 +256,14 @@ def _told(found: Evaluation) -> Iterator[Any]:
 
 def _distances(at: IsoEvaluation) -> Any:
     from lrd_ext.evaluation.noise import title_of
+    from lrd_ext.evaluation.verdict import excess
 
     made = tables.table("distance", "floor", "highest", *(c.name for c in at.candidates))
     for name, floor in at.floor.items():
-        values = [c.distances[name] for c in at.candidates]
-        marked = (f"{tables.three(v)}{'*' if v > floor.highest else ' '}" for v in values)
+        marked = (
+            f"{tables.three(c.distances[name])}{'*' if excess(at, c, name) > 1 else ' '}"
+            for c in at.candidates
+        )
         made.add_row(title_of(name), tables.three(floor.mean), tables.three(floor.highest), *marked)
     return made
 
