@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 #: Raised when the meaning of what is kept changes: older files are then measured anew.
-VERSION = 5
+VERSION = 6
 #: Seconds after which a temporary file is no longer that of a run that goes on.
 ABANDONED = 3600
 
