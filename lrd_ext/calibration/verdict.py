@@ -145,8 +145,8 @@ def _of_values(r: IsoResult) -> Iterator[str]:
     elif read.cut:
         yield (
             f"{read.cut:.0%} of the dark values are cut at {d.values[0]:g} DN, as cameras that subtract "
-            "black do: read noise and bias are those of the likelihood of cut values, DSNU, hot pixels, banding "
-            "and shading are unusable. A raw format that keeps values below black tells more."
+            "black do: read noise and bias are those of the likelihood of cut values; DSNU, hot pixels, "
+            "banding and shading are unusable. A raw format that keeps values below black tells more."
         )
     if d.step > 1:
         yield f"values come in steps of {d.step:.3g} DN: their rounding is taken out of the noise."
