@@ -104,7 +104,7 @@ class DarkStatistics:
         return FrameLines(between, self.pixel.mean(axis=1) / length, lines, length, max(self.frames - 1, 1))
 
 
-def kept_share(frames: int, height: int, width: int) -> float:
+def kept_share(frames: float, height: int, width: int) -> float:
     """Return the share of a value's variance left when means over frames, rows and columns are taken away."""
     return (1 - 1 / frames) * (1 - 1 / height) * (1 - 1 / width)
 
@@ -221,7 +221,7 @@ def _one_frame(
         "row": np.array(_between(rows * math.sqrt(temporal), float(np.mean(pixel)) / width)),
         "col": np.array(_between(columns * math.sqrt(temporal), float(np.mean(pixel)) / height)),
         "pixel": np.array(pixel),
-        "counts": _counts(rest, at_hot.size, bin_width * kept_share(n, height, width)),
+        "counts": residual_counts(rest, at_hot.size, bin_width * kept_share(n, height, width)),
         "row_power": line_spectrum(rows),
         "col_power": line_spectrum(columns),
     }
@@ -235,7 +235,7 @@ def _hot_per_site(hot: np.ndarray) -> np.ndarray:
     return np.bincount(2 * (hot[:, 0] % 2) + hot[:, 1] % 2, minlength=4)
 
 
-def _counts(rest: np.ndarray, hot: int, width: float) -> np.ndarray:
+def residual_counts(rest: np.ndarray, hot: int, width: float) -> np.ndarray:
     """Count residuals; the ``hot`` pixels were set to 0 and are taken out of the middle bin again."""
     half = BINS_PER_STD * REACH_STD
     cells = rest * np.float32(1 / width)

@@ -6,11 +6,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import sys
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from lrd_ext.outputs import check_target, write_files
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
@@ -82,8 +83,8 @@ def run(options: Namespace) -> int:
     """
     from lrd_ext.calibration import find_frames
 
-    target = _target(options.output, ".json", "--output")
-    page = _target(options.report, ".html", "--report") if options.report is not None else None
+    target = check_target(options.output, "--output", suffix=".json")
+    page = check_target(options.report, "--report", suffix=".html") if options.report is not None else None
     levels = read_levels(options.black, options.white, options.cfa)
     _check_own(target, options.overwrite)
     if page is not None:
@@ -97,7 +98,6 @@ def run(options: Namespace) -> int:
 
 def _write(found: Calibration, target: Path, page: Path | None) -> tuple[CameraProfile, list[str]]:
     """Write all files, or none; return the profile and what it warns of."""
-    from lrd_ext import outputs
     from lrd_ext.calibration import profile_of
 
     maps = target.with_name(f"{target.stem}.dark_shading.safetensors")
@@ -107,12 +107,11 @@ def _write(found: Calibration, target: Path, page: Path | None) -> tuple[CameraP
         profile = profile_of(found, target.stem, _shading_entry(maps, data, found) if data else None)
     files = {target: profile.to_bytes()} | ({maps: data} if data else {})
     if page is not None:
-        from lrd_ext.report.calibration_page import plots_folder, report_files
+        from lrd_ext.report.calibration_page import report_files
 
         files |= report_files(page, found, profile)
-        plots_folder(page).mkdir(exist_ok=True)
     # The last to be written is the first to get its name: the profile appears after all it refers to.
-    outputs.write_files(files)
+    write_files(files)
     return profile, [str(w.message) for w in caught]
 
 
@@ -145,17 +144,6 @@ def _shading_entry(path: Path, data: bytes, found: Calibration) -> dict[str, obj
         "content": "iso_N: (4, k, k) means over k x k cells by site, DN about the mean of the site",
         "sensor": list(found.sensor.shape),
     }
-
-
-def _target(path: str | os.PathLike[str], suffix: str, option: str) -> Path:
-    target = Path(path)
-    if target.suffix.lower() != suffix:
-        raise ValueError(f"{option} must end in {suffix}, got {target}")
-    if target.is_dir() or not target.parent.is_dir():
-        raise ValueError(f"{option} must be a file in an existing folder, got {target}")
-    if not os.access(target.parent, os.W_OK):
-        raise ValueError(f"{option}: {target.parent} cannot be written to")
-    return target
 
 
 def _check_own(target: Path, overwrite: bool) -> None:

@@ -16,6 +16,8 @@ from lrd_ext.profiles import CameraProfile
 from lrd_ext.profiles.records import SIGMAS
 from lrd_ext.raw import site_labels
 
+from .page import table_html
+
 _FIGURES = (
     ("K", "K [DN/e-]"),
     ("sigma_gaussian", "read std [DN]"),
@@ -40,13 +42,7 @@ def all_tables(found: Calibration, profile: CameraProfile) -> Iterator[tuple[str
         ("Black-level error in the masked border", border_table(found)),
     ):
         if rows:
-            yield title, _html(head, rows)
-
-
-def _html(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    first = "".join(f"<th>{escape(h)}</th>" for h in head)
-    rest = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="scroll"><table><tr>{first}</tr>{rest}</table></div>'
+            yield title, table_html(head, rows)
 
 
 Table = tuple[list[str], list[list[str]]]
