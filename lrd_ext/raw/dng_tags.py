@@ -99,7 +99,9 @@ def _refuse_unsupported(raw: Ifd, path: Any) -> None:
     photometric, samples = raw.integer(262, -1), raw.integer(277, 1)
     formats, bits = (_largest(raw, code, 1) for code in (339, 258))
     if (compression := raw.integer(259, 1)) in _CLOSED:
-        found = _CLOSED[compression]
+        raise unsupported(
+            path, _CLOSED[compression], cure="; convert it to a DNG of lossless JPEG or no compression"
+        )
     elif photometric == _LINEAR_RAW and samples > 1:
         found = f"a LinearRaw DNG ({samples} samples a pixel, already demosaiced)"
     elif photometric not in (_CFA, _LINEAR_RAW) or samples != 1:
@@ -120,11 +122,11 @@ def _largest(ifd: Ifd, code: int, default: int) -> int:
     return default if values is None else int(values.max())
 
 
-def unsupported(path: Any, found: str) -> RawFileError:
+def unsupported(path: Any, found: str, cure: str = "") -> RawFileError:
     """Make the error for a file of a known kind that this library does not read."""
     return RawFileError(
         f"{path}: {found} is not supported; accepted are 2x2 Bayer (RGGB, GRBG, GBRG, BGGR) and monochrome "
-        f"mosaics of integer samples, up to 16 bits"
+        f"mosaics of integer samples, up to 16 bits{cure}"
     )
 
 
@@ -140,17 +142,25 @@ def _check_other(path: Any, file: BinaryIO, tiff: Tiff | None) -> None:
         raise RawFileError(f"{path}: truncated: its image data end at byte {end}, the file at byte {size}")
 
 
-def untold_filters(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a TIFF raw shows a filter mosaic and none of its tags says which filters.
+def check_told(path: str | os.PathLike[str]) -> None:
+    """Refuse a TIFF raw of a camera LibRaw does not know whose tags do not tell filters, size and bits.
 
-    LibRaw then takes what its memory holds, unless it knows the camera.
+    LibRaw takes for what is missing whatever its memory holds, another answer at each reading.
     """
     with open(path, "rb") as file:
         tiff = read_tiff(file)
         if tiff is None or tiff.magic != "TIFF":
-            return False
-        mosaics = [ifd for ifd in tiff.ifds if _optional([], ifd.integer, 262, -1) == _CFA]
-        return any(_optional([], _pattern, ifd) is None for ifd in mosaics)
+            return
+        try:
+            mosaics = [ifd for ifd in tiff.ifds if ifd.integer(262, -1) == _CFA]
+            for ifd in mosaics:
+                if _pattern(ifd) is None:
+                    raise TagError("no CFAPattern (33422) tells its filters")
+                if not 8 <= _largest(ifd, 258, 1) <= 16:
+                    raise TagError(f"BitsPerSample (258) must be in 8..16, got {_largest(ifd, 258, 1)}")
+                read_layout(ifd, file, tiff.size)
+        except TagError as error:
+            raise RawFileError(f"{path}: {error}, and LibRaw does not know the camera") from error
 
 
 def _levels(raw: Ifd, path: Any, shape: tuple[int, int], remarks: list[str]) -> dict[str, Any]:

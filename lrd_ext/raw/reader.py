@@ -12,7 +12,7 @@ import numpy as np
 
 from lrd_ext import cfa as _cfa
 
-from .dng_tags import printable, read_dng_tags, unsupported, untold_filters
+from .dng_tags import check_told, printable, read_dng_tags, unsupported
 from .exif import ELSEWHERE, iso_of
 from .layout import read_plain
 from .model import Raw, RawFileError
@@ -106,15 +106,19 @@ def _decode(path: str | os.PathLike[str], *, described: bool) -> tuple[np.ndarra
                 _refuse_guess(path)
             return np.array(raw.raw_image, np.uint16), fields
     except (rawpy.LibRawIOError, rawpy.LibRawDataError) as error:
-        raise RawFileError(f"{path}: truncated or broken raw data ({_says(error)})") from error
+        raise RawFileError(
+            f"{path}: truncated or broken raw data; copy it from the card again (LibRaw: {_says(error)})"
+        ) from error
     except rawpy.LibRawFileUnsupportedError as error:
-        raise RawFileError(f"{path}: not a raw file LibRaw knows, or cut short ({_says(error)})") from error
+        raise RawFileError(
+            f"{path}: not a raw file LibRaw knows, or cut short (LibRaw: {_says(error)})"
+        ) from error
     except (RawFileError, ImportError):
         raise
     except MemoryError as error:
         raise RawFileError(f"{path}: there is not memory enough to decode it") from error
     except Exception as error:  # LibRaw's other errors, and whatever rawpy trips over
-        raise RawFileError(f"{path}: LibRaw cannot decode it ({_says(error)})") from error
+        raise RawFileError(f"{path}: LibRaw cannot decode it ({_says(error)}); convert it to DNG") from error
 
 
 def _for_libraw(path: str | os.PathLike[str]) -> Any:
@@ -201,12 +205,10 @@ def _black_by_site(raw: Any) -> np.ndarray:
 
 
 def _cfa_of(raw: Any, path: Any) -> str:
+    if not np.any(raw.rgb_xyz_matrix):
+        check_told(path)
     if raw.num_colors == 1:
         return _cfa.MONO
-    if untold_filters(path) and not np.any(raw.rgb_xyz_matrix):
-        raise RawFileError(
-            f"{path}: no CFAPattern (33422) tells its filters, and LibRaw does not know the camera"
-        )
     names = raw.color_desc.decode("ascii", "replace")
     # 12 is a multiple of every known period (2, 4, 6).
     block = [[raw.raw_color(row, column) for column in range(12)] for row in range(12)]
