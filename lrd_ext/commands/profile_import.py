@@ -20,12 +20,9 @@ _STATED = ("name", "make", "model", "black", "white", "bits", "cfa")
 
 def parser() -> ArgumentParser:
     """Make the parser of the action."""
-    from jsonargparse import ArgumentParser
+    from .parser import Parser
 
-    from .plain_help import PlainHelp
-
-    made = ArgumentParser(
-        formatter_class=PlainHelp,
+    made = Parser(
         description="Make a camera profile of an ELD camera_params .npy (read without executing it) or of "
         "the NoiseProfile in a DNG. An .npy gives no levels: say --black and --white, or --camera.",
     )

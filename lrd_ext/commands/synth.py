@@ -17,11 +17,9 @@ if TYPE_CHECKING:
 
 def add_to(commands: Any) -> None:
     """Add the command's parser."""
-    from jsonargparse import ArgumentParser
+    from .parser import Parser
 
-    parser = ArgumentParser(
-        description="Make low-light versions of raw files, with the noise of a named camera."
-    )
+    parser = Parser(description="Make low-light versions of raw files, with the noise of a named camera.")
     parser.add_argument(
         "inputs", nargs="+", metavar="IN", type=str, help="raw files (Bayer: DNG, CR2, NEF, ARW ...)"
     )
