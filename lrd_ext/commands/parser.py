@@ -11,12 +11,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
-from .plain_help import PlainHelp
+from lrd_ext.plain_text import plain
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,99}")
 _DECIMAL = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf|nan)", re.IGNORECASE)
+
+
+class PlainHelp(DefaultHelpFormatter):
+    """Adds no types and defaults to the help: the texts name those that matter, in words."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        return action.help or ""
 
 
 class Parser(ArgumentParser):
@@ -38,7 +45,7 @@ class Parser(ArgumentParser):
         parser = getattr(ex, "subcommand_parser", None) or self
         parser.print_usage(sys.stderr)
         text = " ".join(re.sub(r'Parser key "(\w+)":', r"--\1", message).split())
-        print(f"{parser.prog.replace(' [options]', '')}: error: {text}", file=sys.stderr)
+        print(f"{parser.prog.replace(' [options]', '')}: error: {plain(text)}", file=sys.stderr)
         sys.exit(2)
 
 

@@ -77,7 +77,7 @@ def _list(options: Namespace) -> int:
     from lrd_ext.profiles import list_profiles, load_profile
 
     tables.show(profile_tables.library([load_profile(name) for name in list_profiles()]))
-    tables.show(profile_tables.LIBRARY_KEY)
+    tables.show("", profile_tables.LIBRARY_KEY)
     return 0
 
 
@@ -132,7 +132,6 @@ def _draw(profiles: list[CameraProfile], target: Path | None) -> None:
     if target is not None:
         from lrd_ext.report import draw_cameras, write_png
 
-        target.parent.mkdir(parents=True, exist_ok=True)
         write_png(target, draw_cameras(profiles))
 
 
