@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
     from lrd_ext.profiles import CameraProfile
 
+_UNDERSTATED = (
+    "note: makers' profiles understate the noise of many cameras. Check this one on a clean and a noisy shot "
+    "of one scene: lrd inspect CLEAN NOISY --camera {target}"
+)
+
 #: Options that state what a file may not say, by field of the profile.
 _STATED = ("name", "make", "model", "black", "white", "bits", "cfa")
 
@@ -63,6 +68,7 @@ def run(options: Namespace) -> int:
         f"{source} -> {target}",
         f"  {profile.name}: {profile.iso_ranges()}, read {profile.read}",
         *(f"doubtful: {found.field}: {found.reason}" for found in undeclared(profile)),
+        *([] if is_array else [_UNDERSTATED.format(target=target)]),
     )
     return 0
 
@@ -108,7 +114,8 @@ def _from_dng(source: Path, options: Namespace, stated: dict[str, Any]) -> Camer
 
     picture = raw.read(source)
     if picture.noise_profile is None:
-        raise ValueError(f"{source}: has no NoiseProfile (DNG tag 51041) to import")
+        odd = next((r for r in picture.remarks if "NoiseProfile" in r), None)
+        raise ValueError(f"{source}: {odd or 'has no NoiseProfile (DNG tag 51041) to import'}")
     iso = options.iso if options.iso is not None else picture.iso
     if iso is None:
         raise ValueError(f"--iso is needed: {source} does not say its ISO")

@@ -52,6 +52,14 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--preview", type=str, metavar="PNG", help="before/after picture; a folder for many inputs"
     )
+    parser.add_argument(
+        "--step",
+        nargs="?",
+        const="file",
+        type=str,
+        metavar="DN",
+        help="round to steps of so many DN, alone to those the file's values come in (default 1)",
+    )
     parser.add_argument("--jobs", type=int, default=1, help="files in work at the same time (default 1)")
     parser.add_argument("--overwrite", action="store_true", help="replace existing outputs")
     commands.add_subcommand("synth", parser, help="make low-light versions of raw files")
@@ -73,7 +81,7 @@ def run(options: Namespace) -> int:
     if options.jobs < 1:
         raise ValueError(f"--jobs must be at least 1, got {options.jobs}")
     settings = synth_files.settings_for(
-        options.camera, options.iso, options.ratio, options.seed, options.generator
+        options.camera, options.iso, options.ratio, options.seed, options.generator, options.step
     )
     jobs = synth_files.plan(
         [Path(p) for p in options.inputs],

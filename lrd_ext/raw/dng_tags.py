@@ -23,7 +23,7 @@ from .completeness import claimed_end
 from .exif import iso_of
 from .layout import read_layout
 from .model import OPCODE_TAGS, UNKNOWN_CAMERA, RawFileError
-from .tiff import NAMES, Ifd, TagError, Tiff, read_tiff
+from .tiff import CODES, Ifd, TagError, Tiff, read_tiff
 
 _CFA, _LINEAR_RAW = 32803, 34892
 _COLOURS = "RGBCMYW"  # CFAPattern codes 0..6 (TIFF/EP; DNG 1.6, CFAPlaneColor)
@@ -69,7 +69,7 @@ def _read(path: Any, file: BinaryIO, tiff: Tiff) -> dict[str, Any]:
     return {
         "shape": layout.shape,
         "layout": layout,
-        "table": _optional(remarks, raw.numbers, 50712),
+        "table": _table(raw),
         **levels,
         **_color(first, remarks),
         **_exposure(first, exif, remarks),
@@ -85,6 +85,14 @@ def _optional(remarks: list[str], read: Callable[..., T | None], *arguments: Any
     except TagError as error:
         remarks.append(f"{error}: left out")
         return None
+
+
+def _table(raw: Ifd) -> np.ndarray | None:
+    """Return the LinearizationTable, (n,) uint16; LibRaw applies it whatever it is made of."""
+    table = raw.numbers(50712)
+    if table is not None and not (table.min() >= 0 and table.max() <= 65535):
+        raise TagError(f"{raw.tags[50712].name} must hold 0..65535: {raw.tags[50712].shown()}")
+    return None if table is None else table.astype(np.uint16)
 
 
 def _main_ifd(tiff: Tiff, path: Any) -> Ifd:
@@ -305,7 +313,6 @@ def _exposure(first: Ifd, exif: Ifd, remarks: list[str]) -> dict[str, Any]:
 
     "exposure_tag" is True where there is an ExposureTime, be it 0.
     """
-    codes = {NAMES[code]: code for code in (34855, 34864, 34865, 34866, 34867)}
 
     def read(code: int) -> list[float]:
         ifd = exif if code in exif else first
@@ -316,7 +323,7 @@ def _exposure(first: Ifd, exif: Ifd, remarks: list[str]) -> dict[str, Any]:
     if time and time[0] < 0:
         remarks.append(f"ExposureTime (33434) is below 0 ({time[0]:g} s): left out")
     return {
-        "iso": iso_of(lambda name: read(codes[name])),
+        "iso": iso_of(lambda name: read(CODES[name])),
         "exposure_s": time[0] if time and time[0] > 0 else None,
         "exposure_tag": 33434 in exif or 33434 in first,
     }

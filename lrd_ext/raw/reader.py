@@ -17,6 +17,7 @@ from .exif import ELSEWHERE, iso_of
 from .layout import read_plain
 from .model import Raw, RawFileError
 from .quiet import libraw_silenced, silenced
+from .tiff import CODES
 
 _SIGNATURES = {
     b"\xff\xd8\xff": "a JPEG picture",
@@ -88,8 +89,7 @@ def _read_scattered(path: str | os.PathLike[str], tags: dict[str, Any]) -> np.nd
         mosaic = read_plain(tags["layout"], file)
     if tags["table"] is None:
         return mosaic
-    table = tags["table"].astype(np.uint16)
-    return table[np.minimum(mosaic, len(table) - 1)]
+    return tags["table"][np.minimum(mosaic, len(tags["table"]) - 1)]
 
 
 def _decode(path: str | os.PathLike[str], *, described: bool) -> tuple[np.ndarray, dict[str, Any]]:
@@ -250,7 +250,10 @@ def _fill_from_exif(path: str | os.PathLike[str], fields: dict[str, Any]) -> dic
     exif = _exif_of(path)
 
     def numbers(name: str) -> list[float]:
-        values = getattr(exif.get(f"EXIF {name}"), "values", ())
+        tag = exif.get(
+            f"EXIF {name}", exif.get(f"EXIF Tag 0x{CODES[name]:04X}")
+        )  # as exifread calls unknown ones
+        values = getattr(tag, "values", ())
         return [] if isinstance(values, str) else [_number(v) for v in values]
 
     fields = dict(fields)
@@ -258,8 +261,10 @@ def _fill_from_exif(path: str | os.PathLike[str], fields: dict[str, Any]) -> dic
         fields[name] = printable(str(exif[tag]).partition("\0")[0]) if tag in exif else None
     if fields["iso"] is None:
         fields["iso"] = iso_of(numbers)
-    if fields["exposure_s"] is None:
-        fields["exposure_s"] = next((v for v in numbers("ExposureTime")[:1] if 0 < v < np.inf), None)
+    # Of a time that is undefined or text LibRaw makes a number all the same.
+    if fields["exposure_s"] is None or "EXIF ExposureTime" in exif:
+        time = next((v for v in numbers("ExposureTime")[:1] if 0 < v < np.inf), None)
+        fields["exposure_s"] = time and (fields["exposure_s"] or time)
     return fields
 
 
