@@ -9,7 +9,7 @@ import json
 import math
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from . import raw as raw_files
+from .outputs import check_target, write_files
 from .params import NoiseParams
 from .profiles import CameraProfile, load_profile, to_noise_profile
 from .reference import STREAM_VERSION
@@ -163,15 +164,8 @@ def synthesize_file(job: Job, settings: Settings, *, go_on: Callable[[], None] =
     if job.preview is not None:
         outputs[job.preview] = _preview(clean, noisy, settings)
     go_on()
-    _write(outputs, go_on)
+    write_files(outputs, last_check=go_on)
     return _summary(job, settings, clean, params)
-
-
-def _write(outputs: Mapping[Path, bytes], go_on: Callable[[], None]) -> None:
-    for path in outputs:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    real = {Path(os.path.realpath(path)): data for path, data in outputs.items()}  # links are followed
-    raw_files.write_files(real, last_check=go_on)
 
 
 def _preview(clean: Raw, noisy: Raw, s: Settings) -> bytes:
@@ -233,10 +227,11 @@ def plan(
         target = output if single else output / f"{source.stem}.dng"
         picture = preview / f"{source.stem}.png" if preview is not None and folder_of_previews else preview
         jobs.append(Job(source, target, picture, index + number))
-    targets = [t for job in jobs for t in (job.target, job.preview) if t is not None]
     _check_distinct(jobs)
-    for target in targets:
-        check_writable(target, overwrite)
+    for job in jobs:
+        check_target(job.target, "--output", overwrite=overwrite, make_folders=True)
+        if job.preview is not None:
+            check_target(job.preview, "--preview", overwrite=overwrite, make_folders=True)
     return jobs
 
 
@@ -266,25 +261,6 @@ def _is_same(target: Path, source: Path) -> bool:
     if _real(target) == _real(source):
         return True
     return target.exists() and source.exists() and os.path.samefile(target, source)
-
-
-def check_writable(target: Path, overwrite: bool) -> None:
-    """Refuse a file that cannot be written, before any work.
-
-    Raises:
-        ValueError: it is a folder, exists already and ``overwrite`` is False, or its folder is read-only.
-    """
-    if target.is_dir():
-        raise ValueError(f"{target} is a folder; a file is to be written there")
-    if target.exists() and not overwrite:
-        raise ValueError(f"{target} exists already; say --overwrite to replace it")
-    folder = target.parent
-    while not folder.exists() and folder != folder.parent:  # a drive that is not there has no parent
-        folder = folder.parent
-    if not folder.is_dir():
-        raise ValueError(f"{folder} is no folder; {target} cannot be written")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ValueError(f"{folder} is read-only; {target} cannot be written")
 
 
 def synthesize_files(

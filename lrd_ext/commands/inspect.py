@@ -75,7 +75,6 @@ def _two(options: Namespace) -> int:
     if plot is not None:
         from lrd_ext.report import draw_pair, write_png
 
-        plot.parent.mkdir(parents=True, exist_ok=True)
         write_png(plot, draw_pair(report, prediction, noisy.cfa))
     tables.show(
         f"clean {options.file}, noisy {options.noisy}",

@@ -32,7 +32,7 @@ def save(generator: LiteGenerator, path: str | os.PathLike[str]) -> None:
         for name, value in generator.state_dict().items()
     }
     _check_finite("LiteGenerator.save", tensors)
-    target = check_target(path, "LiteGenerator.save")
+    target = check_target(path, "LiteGenerator.save: path")
     configuration = json.dumps(generator.configuration())
     metadata = {"kind": KIND, "version": str(VERSION), "configuration": configuration}
     with replacing(target) as file:

@@ -8,12 +8,9 @@ import math
 
 import numpy as np
 
+from lrd_ext.estimators.rounding import ROUNDING
 from lrd_ext.params import NoiseParams
 from lrd_ext.profiles import tukey_lambda_std
-
-#: Variance of rounding to whole DN, and its fourth cumulant (uniform distribution).
-ROUNDING = 1 / 12
-ROUNDING_C4 = -1 / 120
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Prediction:
 def predict(params: NoiseParams, title: str) -> Prediction:
     """Predict from noise parameters, batch of 1, in DN of the noisy file."""
     read, shape = float(params.sigma_read), float(params.tukey_lambda)
-    std = {"none": 0.0, "gaussian": read}.get(params.read)
+    std = {"none": 0.0, "gaussian": read}.get(str(params.read))
     excess = 0.0
     if std is None:
         std, excess = read * tukey_lambda_std(shape), _tukey_lambda_kurtosis(shape)

@@ -19,7 +19,9 @@ from scipy import optimize, special
 
 from lrd_ext.profiles import tukey_lambda_std
 
+from .histogram_distance import kl_divergence, ks_distance
 from .intervals import Estimate, from_frames
+from .rounding import ROUNDING
 
 #: Shapes the fit may find. Below, the variance goes to infinity; above, the density has edges.
 SHAPES = (-0.45, 0.9)
@@ -154,7 +156,7 @@ def _as_fit(theta: np.ndarray, covariance: np.ndarray, per_frame: np.ndarray) ->
 
 def _start_std(hist: ResidualHistogram) -> float:
     total = hist.total
-    variance = float(total @ hist.centres**2) / total.sum() * hist.kept - 1 / 12
+    variance = float(total @ hist.centres**2) / total.sum() * hist.kept - ROUNDING
     return math.sqrt(max(variance, 0.02))
 
 
@@ -229,16 +231,10 @@ def agreement(hist: ResidualHistogram, std: float, shape: float | None) -> Agree
 
     KLD is forward, real against model, over bins of about 1 DN that together hold at least one count.
     """
-    real = hist.total / hist.total.sum()
-    model = bin_probabilities(hist, std, shape)
-    model = model / model.sum()
+    real, model = hist.total, bin_probabilities(hist, std, shape)
     p, sample = probability_plot(hist)
     theory = model_quantiles(hist, p, std, shape)
     r2 = float(np.corrcoef(theory, sample)[0, 1]) ** 2
-    ks = float(np.abs(np.cumsum(real) - np.cumsum(model)).max())
-    step = max(round(1 / hist.width), 1)
-    groups = np.arange(0, len(real), step)
-    real, model = np.add.reduceat(real, groups), np.add.reduceat(model, groups)
-    seen = real > 0
-    kld = float((real[seen] * np.log(real[seen] / model[seen])).sum())
-    return Agreement(r2, max(kld, 0.0), ks)
+    groups = np.arange(0, len(real), max(round(1 / hist.width), 1))
+    kld = kl_divergence(np.add.reduceat(real, groups), np.add.reduceat(model, groups))
+    return Agreement(r2, max(kld, 0.0), ks_distance(real, model))
