@@ -226,7 +226,8 @@ class NoiseParams:
         Raises:
             IndexError: ``i`` lies outside the batch.
         """
-        if isinstance(i, int):
+        if not isinstance(i, Tensor) and hasattr(i, "__index__"):  # NumPy's whole numbers too
+            i = i.__index__()
             if not -len(self) <= i < len(self):
                 raise IndexError(f"NoiseParams.select: i must be in [-{len(self)}, {len(self)}), got {i}")
             i = slice(i % len(self), i % len(self) + 1)
@@ -280,13 +281,15 @@ class NoiseParams:
             white: new white level, raw DN.
 
         Raises:
-            ValueError: the new white is not above the new black.
+            ValueError: the new white is not above the new black, or a figure leaves its range in the new DN.
         """
         target = NoiseParams(K=self.K, ratio=self.ratio, white=white, black=black)
         factor = (target.white - target.black.mean(1)) / (self.white - self.black.mean(1))
         table = torch.where(_SCALES.to(self.device), self.table * factor[:, None], self.table)
         scaled = self._of(table, self._models(), self.shot)
-        return scaled._replace(white=target.white, black=target.black)
+        result = scaled._replace(white=target.white, black=target.black)
+        result._check_values(result._models())
+        return result
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, strings and numbers, ready for JSON; an unknown ISO is None."""

@@ -181,6 +181,8 @@ def batch_of_three():
     [
         (0, [1.0]),
         (-1, [3.0]),
+        (np.int64(1), [2.0]),
+        (np.uint8(2), [3.0]),
         (slice(1, None), [2.0, 3.0]),
         ([2, 0, 2], [3.0, 1.0, 3.0]),
         (torch.tensor([1]), [2.0]),
@@ -307,6 +309,8 @@ def test_to_range_scales_by_the_ratio_of_the_spans():
     assert wide.ratio.item() == 100.0
     with pytest.raises(ValueError, match="white must be above black"):
         params.to_range(black=100.0, white=100.0)
+    with pytest.raises(ValueError, match="K must be finite and in"):
+        NoiseParams(**(LEVELS | {"K": 1e6})).to_range(black=0.0, white=65535.0)
 
 
 def test_to_device_and_length():

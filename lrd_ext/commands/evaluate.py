@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrd_ext.outputs import check_target
+from lrd_ext.plain_text import plain
 from lrd_ext.version import __version__
 
 from . import tables
@@ -219,7 +220,7 @@ def _bar(total: int, unit: str) -> Iterator[Callable[[str], None]]:
     with tqdm(total=total, unit=unit, disable=not sys.stderr.isatty(), leave=False) as bar:
 
         def move(what: str) -> None:
-            bar.set_description(what, refresh=False)
+            bar.set_description(plain(what), refresh=False)
             bar.update()
 
         yield move
@@ -312,6 +313,6 @@ def _name_left_out(sets: Sequence[DarkSet | None]) -> int:
     code = 0
     for darks in sets:
         for name, reason in darks.left_out.items() if darks else ():
-            print(f"lrd evaluate: left out: {name}: {reason}", file=sys.stderr)
+            print(f"lrd evaluate: left out: {plain(name)}: {plain(reason)}", file=sys.stderr)
             code = 1
     return code
