@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CPP := $(wildcard csrc/*.cpp csrc/*.h csrc/*/*.cpp csrc/*/*.h csrc/*/*.cu csrc/*/*.cuh tests/cuda/*.cpp tests/cuda/*.h)
-NATIVE_SOURCES := setup.py pyproject.toml csrc/cuda/toolkit.py $(filter csrc/%,$(CPP))
+NATIVE_SOURCES := setup.py pyproject.toml build_support/cuda_toolkit.py $(filter csrc/%,$(CPP))
 
 # GPUs the kernels are compiled for by cuda-check: compute capabilities without the dot, or all.
 ARCHS ?= 75 90 120
@@ -58,7 +58,7 @@ calibration-study: $(VENV)/.installed
 
 # The library side by side, with sources; the table is committed.
 cameras: $(VENV)/.installed
-	$(BIN)/python tests/profiles/camera_table.py --write docs/results/cameras.md
+	$(BIN)/python tools/camera_table.py --write docs/results/cameras.md
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -76,13 +76,13 @@ format: $(VENV)/.installed
 cuda-check: $(VENV)/.installed
 	! command -v nvcc > /dev/null || $(BIN)/python -m pip install --quiet --constraint constraints.txt \
 		nvidia-cuda-nvdisasm || echo "cuda-check: no nvdisasm to be had"
-	$(BIN)/python csrc/cuda/check.py $(ARCHS)
+	$(BIN)/python tools/cuda_check.py $(ARCHS)
 	$(BIN)/python -m pytest tests/cuda
 
 # The kernels' time on an H100 as their machine code lets expect it; the table is committed.
 cuda-estimate: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt nvidia-cuda-nvdisasm
-	$(BIN)/python csrc/cuda/estimate.py --write docs/results/cuda_estimate.md
+	$(BIN)/python tools/cuda_estimate.py --write docs/results/cuda_estimate.md
 
 bench: $(VENV)/.installed
 	$(BIN)/pytest benchmarks --benchmark-only

@@ -15,8 +15,8 @@ from pathlib import Path
 from setuptools import setup
 
 ROOT = Path(__file__).parent
-sys.path.insert(0, str(ROOT / "csrc" / "cuda"))
-from toolkit import Toolkit, choose_targets, find_toolkit  # noqa: E402
+sys.path.insert(0, str(ROOT / "build_support"))
+from cuda_toolkit import Toolkit, choose_targets, find_toolkit  # noqa: E402
 
 SOURCES = [
     "csrc/module.cpp",
@@ -118,7 +118,7 @@ def native_extension() -> dict:
         "lrd_ext._C",
         SOURCES,
         depends=[str(p.relative_to(ROOT)) for p in sorted(ROOT.glob("csrc/**/*.*h"))]
-        + ["csrc/cuda/fused_synth.cu", "csrc/cuda/toolkit.py"],
+        + ["csrc/cuda/fused_synth.cu", "build_support/cuda_toolkit.py"],
         extra_compile_args={"cxx": [*FLAGS, f"-DTORCH_TARGET_VERSION={TARGET_TORCH}"]},
         **cuda,
     )

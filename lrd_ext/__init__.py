@@ -3,8 +3,8 @@
 
 from .params import NoiseParams
 from .profiles import CameraProfile, load_profile
-from .reference import STREAM_VERSION, reference_synth
-from .synth import fused_synth
+from .reference import STREAM_VERSION
+from .synth import fused_synth, reference_synth
 from .version import __version__
 
 __all__ = [

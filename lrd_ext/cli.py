@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .commands import calibrate, doctor, inspect, profile, synth
+from .commands import calibrate, doctor, evaluate, inspect, profile, synth
 from .commands.errors import say
 from .version import __version__
 
@@ -19,6 +19,7 @@ _COMMANDS = {
     "synth": synth,
     "profile": profile,
     "calibrate": calibrate,
+    "evaluate": evaluate,
     "inspect": inspect,
     "doctor": doctor,
 }

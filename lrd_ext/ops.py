@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .params import READ_MODELS, NoiseParams
-from .reference.arguments import CLIP, OUTPUTS, QUANTIZE, Request
+from .request import CLIP, OUTPUTS, QUANTIZE, Request
 
 #: Columns of the parameter table the op takes, one row per sample. Mirrors csrc/noise/params.h.
 TABLE = ("K", "ratio", "white", "sigma_read", "tukey_lambda", "sigma_row", "sigma_col")

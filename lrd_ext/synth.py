@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""fused_synth: the front door. Checks the call, chooses who carries it out."""
+"""fused_synth and reference_synth: the front door. Checks the call, chooses who carries it out."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor
 
 from . import ops
 from .params import NoiseParams
-from .reference.arguments import check_arguments
 from .reference.synth import synthesize
+from .request import check_arguments
 
 BACKENDS = ("auto", "cpu", "cuda", "reference")
 
@@ -100,6 +100,56 @@ def fused_synth(
     if _resolve(backend, clean.device) == "reference":
         return synthesize(request)
     return ops.run(request)
+
+
+def reference_synth(
+    clean: Tensor,
+    params: NoiseParams,
+    *,
+    seed: int | Tensor,
+    index: int | Tensor = 0,
+    origin: tuple[int, int] = (0, 0),
+    layout: str = "auto",
+    generator: Any = None,
+    sigma_init: float | Tensor | None = None,
+    dark: Tensor | None = None,
+    output: str = "normalized",
+    quantize: str = "round",
+    clip: str = "adc",
+    dtype: torch.dtype = torch.float32,
+    out: Tensor | None = None,
+    backend: str = "reference",
+) -> Tensor:
+    """Draw the noise of :func:`lrd_ext.fused_synth` by the textbook: the executable specification.
+
+    Same arguments, same random words, same result: integers are equal except where a float64 sum lies
+    within a few float32 ulps of a half integer or a word within 1e-6 of a step of the Poisson CDF.
+    Runs on any device torch does, slowly and with large temporaries. ``backend`` is accepted and ignored.
+
+    Raises:
+        TypeError, ValueError: as :func:`lrd_ext.fused_synth`.
+
+    Source: the split into physical shot noise and signal-independent noise is that of Zhang et al.,
+    "Towards General Low-Light Raw Noise Synthesis and Modeling", ICCV 2023; the physical
+    signal-independent components are those of Wei et al., CVPR 2020, section 3.
+    """
+    request = check_arguments(
+        clean,
+        params,
+        seed=seed,
+        index=index,
+        origin=origin,
+        layout=layout,
+        generator=generator,
+        sigma_init=sigma_init,
+        dark=dark,
+        output=output,
+        quantize=quantize,
+        clip=clip,
+        dtype=dtype,
+        out=out,
+    )
+    return synthesize(request)
 
 
 def _resolve(backend: str, device: torch.device) -> str:

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from lrd_ext.reference import bayer, synth
-from lrd_ext.reference.arguments import check_arguments
 from lrd_ext.reference.normal import normal_quantile
 from lrd_ext.reference.philox import Component
+from lrd_ext.request import check_arguments
 
 STEP = 1e-6
 ULPS = 4

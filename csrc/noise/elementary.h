@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // log and expm1 from IEEE operations and explicit fma only, without branches, so that loops over them vectorise
-// and every executor gives the same bits. Coefficients: fit_coefficients.py.
+// and every executor gives the same bits. Coefficients: tools/fit_coefficients.py.
 #pragma once
 
 #include "host_device.h"

@@ -13,20 +13,22 @@ from typing import Any
 
 import numpy as np
 
+from lrd_ext.estimators.intervals import Estimate, from_frames, from_scatter
+from lrd_ext.estimators.masked_border import BorderEstimate, StripStatistics, estimate_border
+from lrd_ext.estimators.rounding import ROUNDING
+from lrd_ext.estimators.tukey_lambda import agreement, fit_tukey_lambda, ppcc_shape
+
 from .bad_frames import Group, Sensor, Sorted, sort_frames
+from .banding import banding
 from .dark_frames import DarkStatistics, Read, dark_statistics
 from .emva1288 import LinearityError, dark_nonuniformity, linearity_error, photo_nonuniformity
 from .flat_frames import FlatStatistics, flat_statistics
 from .frames import Frame
 from .gain_switch import GainLine, find_branches, fit_gain_line
-from .intervals import Estimate, from_frames, from_scatter
-from .masked_border import BorderEstimate, estimate_border
 from .photon_transfer import DARKS, PairPoint, PhotonTransfer, photon_transfer
 from .results import LOST, Calibration, DarkGroup, FlatGroup, IsoResult, ReadNoise
-from .row_column import banding, line_noise, naive_line_noise
 from .statistics_store import Arrays, StatisticsStore
 from .survey import Record, look_at
-from .tukey_lambda_fit import agreement, fit_tukey_lambda, ppcc_shape
 
 #: Groups up to this size are read from disk once and held while they are measured, bytes.
 HELD = 400_000_000
@@ -122,7 +124,8 @@ def _borders(records: Sequence[Record], ordered: Sorted) -> tuple[BorderEstimate
     for iso in sorted({r.iso for r in found}):
         own = [r for r in found if r.iso == iso]
         blacks = np.array([ordered.sensor.black_of(r) for r in own])
-        estimates.append(estimate_border(iso, np.array([r.border for r in own]), blacks))
+        strips = [StripStatistics.from_array(r.border) for r in own]
+        estimates.append(estimate_border(iso, strips, blacks))
     return tuple(estimates)
 
 
@@ -264,7 +267,7 @@ def _read_noise(d: DarkStatistics) -> ReadNoise:
     free = max(d.frames - 1, 1) * (d.height - 1) * (d.width - 1)
     gaussian = _read_std(d.pixel.mean(axis=1), kurtosis, free)
     std = gaussian.value
-    row, col = (line_noise(d.squares, axis, kurtosis) for axis in ("row", "col"))
+    row, col = d.rows.noise(kurtosis), d.columns.noise(kurtosis)
     pixels = d.height * d.width // 4
     total = pixel + row.value**2 + col.value**2
     return ReadNoise(
@@ -272,7 +275,7 @@ def _read_noise(d: DarkStatistics) -> ReadNoise:
         tukey_lambda=fit,
         row=row,
         col=col,
-        naive_row=naive_line_noise(d.squares, "row"),
+        naive_row=d.rows.naive,
         pixel=tuple(_read_std(own, kurtosis, free / 4) for own in d.pixel.T),
         dsnu=dark_nonuniformity(d.spatial, total, d.frames, pixels),
         dsnu_white=dark_nonuniformity(d.spatial_white, pixel, d.frames, pixels, True),
@@ -281,17 +284,16 @@ def _read_noise(d: DarkStatistics) -> ReadNoise:
             "tukey_lambda": agreement(hist, fit.std, fit.shape.value),
         },
         ppcc=ppcc_shape(hist),
-        banding_rows=banding(d.row_power, d.frames - 1, naive_line_noise(d.squares, "row"), d.height),
-        banding_cols=banding(d.col_power, d.frames - 1, naive_line_noise(d.squares, "col"), d.width),
+        banding_rows=banding(d.row_power, d.frames - 1, d.rows.naive, d.height),
+        banding_cols=banding(d.col_power, d.frames - 1, d.columns.naive, d.width),
     )
 
 
 def _read_std(squares: np.ndarray, kurtosis: float, free: float) -> Estimate:
     """Return the standard deviation of pixels from mean squares of frames (n,), rounding taken out, DN."""
     pixel = float(squares.mean())
-    # Rounding to whole DN adds 1/12 DN^2.
-    std = math.sqrt(max(pixel - 1 / 12, 1e-6))
-    per_frame = np.sqrt(np.maximum(squares - 1 / 12, 1e-6))
+    std = math.sqrt(max(pixel - ROUNDING, 1e-6))
+    per_frame = np.sqrt(np.maximum(squares - ROUNDING, 1e-6))
     found = from_frames(std, pixel * math.sqrt(max(2 + kurtosis, 0.2) / free) / (2 * std), per_frame)
     # What rounding hides may be anything that it can hide.
     return dataclasses.replace(found, low=0.0, high=max(found.high, LOST)) if std < LOST else found

@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from lrd_ext.estimators.line_noise import FrameLines, between_variance, two_way
+from lrd_ext.estimators.tukey_lambda import ResidualHistogram
 from lrd_ext.raw import SITES
 
+from .banding import line_spectrum
 from .hot_pixels import find_hot_pixels
-from .row_column import MeanSquares, line_spectrum, two_way
-from .tukey_lambda_fit import ResidualHistogram
 
 #: Bins of a residual histogram per standard deviation, and how far it reaches.
 BINS_PER_STD = 24
@@ -27,12 +29,12 @@ Read = Callable[[], np.ndarray]
 class DarkStatistics:
     """What is kept of n darks of one ISO and exposure time, all in DN.
 
-    ``site_means`` (n, 4) raw DN of every frame without hot pixels; ``row``, ``col`` (n,) and ``pixel`` (n, 4)
-    mean squares, see MeanSquares; ``counts`` (n, bins) residuals in bins of ``bin_width``; ``row_power``,
-    ``col_power`` mean spectra; ``row_profile`` (H,) and ``col_profile`` (W,) of the mean of the frames;
-    ``shading`` (4, k, k) its small map by site, about the site's mean; ``spatial`` and ``spatial_white`` (4,)
-    spatial variance of the mean of the frames by site, whole and without slow shading; ``hot`` (m, 2) row and
-    column, ``hot_excess`` (m,).
+    ``site_means`` (n, 4) raw DN of every frame without hot pixels; ``row``, ``col`` (n,) variance between
+    lines, see FrameLines, and ``pixel`` (n, 4) that of pixels without it, DN^2; ``counts`` (n, bins)
+    residuals in bins of ``bin_width``; ``row_power``, ``col_power`` mean spectra; ``row_profile`` (H,)
+    and ``col_profile`` (W,) of the mean of the frames; ``shading`` (4, k, k) its small map by site, about
+    the site's mean; ``spatial`` and ``spatial_white`` (4,) spatial variance of the mean of the frames by
+    site, whole and without slow shading; ``hot`` (m, 2) row and column, ``hot_excess`` (m,).
     """
 
     site_means: np.ndarray
@@ -66,12 +68,20 @@ class DarkStatistics:
         )
 
     @property
-    def squares(self) -> MeanSquares:
-        """Mean squares for the row and column estimates."""
-        return MeanSquares(self.row, self.col, self.pixel.mean(axis=1), self.height, self.width)
+    def rows(self) -> FrameLines:
+        """Variance of row means."""
+        return self._lines(self.row, self.height, self.width)
+
+    @property
+    def columns(self) -> FrameLines:
+        """Variance of column means."""
+        return self._lines(self.col, self.width, self.height)
+
+    def _lines(self, between: np.ndarray, lines: int, length: int) -> FrameLines:
+        return FrameLines(between, self.pixel.mean(axis=1) / length, lines, length, max(self.frames - 1, 1))
 
 
-def kept_share(frames: int, height: int, width: int) -> float:
+def kept_share(frames: float, height: int, width: int) -> float:
     """Return the share of a value's variance left when means over frames, rows and columns are taken away."""
     return (1 - 1 / frames) * (1 - 1 / height) * (1 - 1 / width)
 
@@ -150,20 +160,24 @@ def _one_frame(
     ]
     return {
         "site": sites,
-        "row": np.array(width * float((rows**2).sum()) / (height - 1) * temporal),
-        "col": np.array(height * float((columns**2).sum()) / (width - 1) * temporal),
+        "row": np.array(_between(rows * math.sqrt(temporal), float(np.mean(pixel)) / width)),
+        "col": np.array(_between(columns * math.sqrt(temporal), float(np.mean(pixel)) / height)),
         "pixel": np.array(pixel),
-        "counts": _counts(rest, at_hot.size, bin_width * kept_share(n, height, width)),
+        "counts": residual_counts(rest, at_hot.size, bin_width * kept_share(n, height, width)),
         "row_power": line_spectrum(rows),
         "col_power": line_spectrum(columns),
     }
+
+
+def _between(means: np.ndarray, own: float) -> float:
+    return between_variance(means, np.full(len(means), own))[0]
 
 
 def _hot_per_site(hot: np.ndarray) -> np.ndarray:
     return np.bincount(2 * (hot[:, 0] % 2) + hot[:, 1] % 2, minlength=4)
 
 
-def _counts(rest: np.ndarray, hot: int, width: float) -> np.ndarray:
+def residual_counts(rest: np.ndarray, hot: int, width: float) -> np.ndarray:
     """Count residuals; the ``hot`` pixels were set to 0 and are taken out of the middle bin again."""
     half = BINS_PER_STD * REACH_STD
     cells = rest * np.float32(1 / width)

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from lrd_ext.estimators.intervals import Estimate
+from lrd_ext.estimators.tukey_lambda import PPCC_BRACKET
 from lrd_ext.profiles import CameraProfile, profile_from_dict, tukey_lambda_std
-from lrd_ext.profiles.figures import header
+from lrd_ext.profiles.records import header
 from lrd_ext.version import __version__
 
 from .gain_switch import GainLine
-from .intervals import Estimate
 from .laws import FittedLaw, fit_law
 from .results import FEW_DARKS, LOST, Calibration, IsoResult
-from .tukey_lambda_fit import PPCC_BRACKET
 from .verdict import better_model, verdict
 
 #: Digits kept in the file: far beyond what any calibration can tell.

@@ -5,16 +5,17 @@ from __future__ import annotations
 
 import dataclasses
 
+from lrd_ext.estimators.intervals import Estimate
+from lrd_ext.estimators.masked_border import BorderEstimate
+from lrd_ext.estimators.tukey_lambda import Agreement, TukeyLambdaFit
+
 from .bad_frames import Sensor
+from .banding import BandingLine
 from .dark_frames import DarkStatistics
 from .emva1288 import LinearityError
 from .flat_frames import FlatStatistics
 from .gain_switch import GainLine
-from .intervals import Estimate
-from .masked_border import BorderEstimate
 from .photon_transfer import PhotonTransfer
-from .row_column import BandingLine
-from .tukey_lambda_fit import Agreement, TukeyLambdaFit
 
 #: Below this many darks the shape of the distribution is not to be trusted.
 FEW_DARKS = 8

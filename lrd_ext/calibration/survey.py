@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from lrd_ext.estimators.masked_border import strip_statistics
+
 from .dark_frames import site_planes
 from .frames import Frame, Picture
-from .masked_border import measure_border
 from .statistics_store import Arrays, StatisticsStore
 
 #: Blocks a side in which the level of a frame is kept.
@@ -25,8 +26,8 @@ class Record:
     """What is kept of one frame; ``error`` says why it could not be read, and then nothing else counts.
 
     ``means`` (4,) raw DN by site; ``std`` of single pixels without the fixed pattern [DN]; ``blocks`` (8, 8)
-    raw DN; ``clipped`` fraction at white; ``border`` (9,) of the masked strip, see
-    ``measure_border``.
+    raw DN; ``clipped`` fraction at white; ``border`` (16,) of the masked strip, see
+    ``StripStatistics``; (0,) without one.
     """
 
     name: str
@@ -127,7 +128,7 @@ def _record(frame: Frame, picture: Picture) -> Record:
         std=pixel_std(m),
         blocks=block_means(m),
         clipped=float((m >= picture.white).mean()),
-        border=measure_border(picture.border),
+        border=np.zeros(0) if picture.border is None else strip_statistics(picture.border).to_array(),
     )
 
 

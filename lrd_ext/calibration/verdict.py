@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from .intervals import SUSPICION, Estimate
+from lrd_ext.estimators.intervals import SUSPICION, Estimate
+
 from .photon_transfer import PhotonTransfer
 from .results import FEW_DARKS, LOST, Calibration, IsoResult, ReadNoise
 

@@ -75,7 +75,6 @@ def _two(options: Namespace) -> int:
     if plot is not None:
         from lrd_ext.report import draw_pair, write_png
 
-        plot.parent.mkdir(parents=True, exist_ok=True)
         write_png(plot, draw_pair(report, prediction, noisy.cfa))
     tables.show(
         f"clean {options.file}, noisy {options.noisy}",
@@ -99,8 +98,8 @@ def _prediction(
 ) -> tuple[Prediction | None, list[str]]:
     """Return what predicts: the camera asked for, else the file's recipe, else its NoiseProfile."""
     from lrd_ext import inspection
-    from lrd_ext.lowlight import range_factor
     from lrd_ext.profiles import load_profile
+    from lrd_ext.synth_files import range_factor
 
     if options.camera is not None:
         iso = options.iso if options.iso is not None else noisy.iso

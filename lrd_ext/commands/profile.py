@@ -134,7 +134,6 @@ def _draw(profiles: list[CameraProfile], target: Path | None) -> None:
     if target is not None:
         from lrd_ext.report import draw_cameras, write_png
 
-        target.parent.mkdir(parents=True, exist_ok=True)
         write_png(target, draw_cameras(profiles))
 
 

@@ -51,19 +51,17 @@ def parser() -> ArgumentParser:
 
 def run(options: Namespace) -> int:
     """Write the profile and return the exit code."""
-    from lrd_ext.lowlight import check_writable
+    from lrd_ext.outputs import check_target, write_files
     from lrd_ext.profiles.self_test import undeclared
 
-    target = Path(options.output)
-    if target.suffix.lower() != ".json":
-        raise ValueError(f"--output must end in .json, got {target}")
-    check_writable(target, options.overwrite)
+    target = check_target(
+        options.output, "--output", suffix=".json", overwrite=options.overwrite, make_folders=True
+    )
     source = Path(options.file)
     stated = _stated(options)
     is_array = source.suffix.lower() == ".npy"
     profile = _from_eld(source, options, stated) if is_array else _from_dng(source, options, stated)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    profile.save(target)
+    write_files({target: profile.to_bytes()})
     tables.show(
         f"{source} -> {target}",
         f"  {profile.name}: {profile.iso_ranges()}, read {profile.read}",

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from lrd_ext.profiles.figures import READ_FIGURE
+from lrd_ext.profiles.records import READ_FIGURE
 from lrd_ext.profiles.summary import (
     IsoFigures,
     answers_at,

@@ -12,7 +12,7 @@ from .errors import say
 if TYPE_CHECKING:
     from jsonargparse import Namespace
 
-    from lrd_ext.lowlight import Job
+    from lrd_ext.synth_files import Job
 
 
 def add_to(commands: Any) -> None:
@@ -69,14 +69,14 @@ def run(options: Namespace) -> int:
     """Synthesise every input and return the exit code: 1 if some failed, 2 if all."""
     from tqdm import tqdm
 
-    from lrd_ext import lowlight
+    from lrd_ext import synth_files
 
     if options.jobs < 1:
         raise ValueError(f"--jobs must be at least 1, got {options.jobs}")
-    settings = lowlight.settings_for(
+    settings = synth_files.settings_for(
         options.camera, options.iso, options.ratio, options.seed, options.generator
     )
-    jobs = lowlight.plan(
+    jobs = synth_files.plan(
         [Path(p) for p in options.inputs],
         Path(options.output),
         Path(options.preview) if options.preview else None,
@@ -85,12 +85,12 @@ def run(options: Namespace) -> int:
     )
     with tqdm(total=len(jobs), unit="file", disable=len(jobs) == 1 or not sys.stderr.isatty()) as bar:
 
-        def done(job: lowlight.Job, outcome: list[str] | Exception) -> None:
+        def done(job: synth_files.Job, outcome: list[str] | Exception) -> None:
             stream = sys.stderr if isinstance(outcome, Exception) else sys.stdout
             bar.write(_outcome(job, outcome), file=stream)
             bar.update()
 
-        failed = lowlight.synthesize_files(jobs, settings, workers=options.jobs, done=done)
+        failed = synth_files.synthesize_files(jobs, settings, workers=options.jobs, done=done)
     if len(jobs) > 1:
         print(f"{len(jobs) - failed} of {len(jobs)} files written")
     return 0 if failed == 0 else 2 if failed == len(jobs) else 1

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..reference.generator_arguments import SIGMA_RANGE, may_wait_for
+from ..generator_request import SIGMA_RANGE, may_wait_for
 
 #: ISO is metadata kept in float32: this close to an end of the table counts as inside.
 _SLACK = 1e-6

@@ -23,14 +23,14 @@ def save(generator: LiteGenerator, path: str | os.PathLike[str]) -> None:
     """Write a generator; see :meth:`LiteGenerator.save`."""
     from safetensors.torch import save as to_bytes
 
-    from ..raw.atomic import check_target, replacing
+    from ..outputs import check_target, replacing
 
     tensors = {
         name: value.detach().cpu().to(torch.float32).contiguous()
         for name, value in generator.state_dict().items()
     }
     _check_finite("LiteGenerator.save", tensors)
-    target = check_target(path, "LiteGenerator.save")
+    target = check_target(path, "LiteGenerator.save: path")
     configuration = json.dumps(generator.configuration())
     metadata = {"kind": KIND, "version": str(VERSION), "configuration": configuration}
     with replacing(target) as file:

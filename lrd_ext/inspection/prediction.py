@@ -8,12 +8,9 @@ import math
 
 import numpy as np
 
+from lrd_ext.estimators.rounding import ROUNDING
 from lrd_ext.params import NoiseParams
 from lrd_ext.profiles import tukey_lambda_std
-
-#: Variance of rounding to whole DN, and its fourth cumulant (uniform distribution).
-ROUNDING = 1 / 12
-ROUNDING_C4 = -1 / 120
 
 
 @dataclasses.dataclass(frozen=True)

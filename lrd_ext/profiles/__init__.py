@@ -2,10 +2,10 @@
 """Camera noise profiles: the schema, the library of published cameras, and NoiseParams out of them."""
 
 from .camera_profile import CameraProfile
-from .figures import ProfileError
 from .library import list_profiles, load_profile
 from .noise_profile import from_noise_profile, to_noise_profile
 from .parse import profile_from_dict
+from .records import ProfileError
 from .self_test import self_test
 from .tukey_lambda import tukey_lambda_std
 

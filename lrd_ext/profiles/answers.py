@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .figures import READ_FIGURE, BiasRow, Branch, Law, Row
+from .records import READ_FIGURE, BiasRow, Branch, Law, Row
 
 if TYPE_CHECKING:
     from .camera_profile import CameraProfile

@@ -19,7 +19,7 @@ from lrd_ext.params import READ_MODELS, NoiseParams
 from .answers import Answer, answer, check_isos
 from .cfa import to_phase
 from .draws import MAX_VALUE, Choice, Draws, read_choice
-from .figures import (
+from .records import (
     READ_FIGURE,
     BiasRow,
     Branch,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from .figures import ProfileError
+from .records import ProfileError
 
 T = TypeVar("T")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from .camera_profile import CameraProfile
-from .figures import ProfileError
 from .parse import profile_from_dict
+from .records import ProfileError
 from .self_test import undeclared
 
 #: A profile of a hundred ISOs takes some 100 kB; above this a file is refused unread.

@@ -16,8 +16,8 @@ from lrd_ext.params import NoiseParams
 
 from .camera_profile import CameraProfile
 from .cfa import PHASES
-from .figures import header
 from .parse import profile_from_dict
+from .records import header
 from .tukey_lambda import tukey_lambda_std
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from . import checks
 from .camera_profile import CameraProfile
 from .cfa import PHASES
-from .figures import (
+from .records import (
     DOUBTFUL_FIELDS,
     READ_FIGURE,
     ROW_FIGURES,

@@ -10,7 +10,7 @@ import numpy as np
 
 from .answers import gain, rows_of, shape_of, sigma_of
 from .camera_profile import CameraProfile
-from .figures import Branch, Doubtful
+from .records import Branch, Doubtful
 from .tukey_lambda import tukey_lambda_std
 
 #: How far sigma_tukey_lambda * std(lambda) may lie from sigma_gaussian; a law may add its own spread.

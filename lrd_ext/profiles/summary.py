@@ -11,7 +11,7 @@ import numpy as np
 
 from .answers import answer, branch_index, holes, rows_of
 from .camera_profile import CameraProfile
-from .figures import READ_FIGURE, SIGMAS
+from .records import READ_FIGURE, SIGMAS
 from .tukey_lambda import tukey_lambda_std
 
 

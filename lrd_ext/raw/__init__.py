@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from .atomic import write_files
-from .cfa import BAYER, MONO, ORDERS, SITES, pack, shift_cfa, site_labels, unpack
+from lrd_ext.cfa import BAYER, MONO, ORDERS, SITES, pack, shift_cfa, site_labels, unpack
+
 from .model import Raw, RawFileError
 from .preview import before_after, encode_preview, render, suggest_exposure, write_preview
 from .reader import read
@@ -28,6 +28,5 @@ __all__ = [
     "suggest_exposure",
     "unpack",
     "write_dng",
-    "write_files",
     "write_preview",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from . import cfa as _cfa
+from lrd_ext import cfa as _cfa
 
 OPCODE_TAGS = (51008, 51009, 51022)
 """DNG tags OpcodeList1, OpcodeList2 and OpcodeList3."""
@@ -20,7 +20,7 @@ UNKNOWN_CAMERA = "Unknown camera"
 
 
 class RawFileError(ValueError):
-    """A file that cannot be read as a raw picture, or a place one cannot be written to; the text names it."""
+    """A file that is not a raw picture this project reads; the text names the file and why."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -47,6 +47,7 @@ class Raw:
         noise_profile: (planes, 2) float64, pairs S, O of DNG's NoiseProfile; None where the file has none.
         baseline_exposure: DNG's BaselineExposure, EV.
         description: ImageDescription of the file; None where it has none.
+        remarks: what of the file made no sense and was left out, one line each, with the tag's name.
 
     Raises:
         TypeError: ``mosaic`` is not a uint16 array, or a number is of the wrong kind.
@@ -72,6 +73,7 @@ class Raw:
     noise_profile: np.ndarray | None = None
     baseline_exposure: float = 0.0
     description: str | None = None
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check every field and bring numbers to their declared kinds."""

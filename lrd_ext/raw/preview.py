@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .atomic import check_target, write_files
-from .cfa import MONO
+from lrd_ext.cfa import MONO
+from lrd_ext.outputs import check_target, write_files
+
 from .model import Raw
 from .writer import XYZ_TO_SRGB
 
@@ -135,13 +136,11 @@ def write_preview(
     """Write :func:`before_after` as a PNG file, which appears under its name only when complete.
 
     Raises:
-        ValueError: ``path`` does not end in .png, or an argument of the rendering is out of range; a
-            :class:`RawFileError` where ``path`` is a directory or its directory is missing.
+        ValueError: ``path`` does not end in .png, or an argument of the rendering is out of range,
+            or ``path`` is a folder or its folder is missing or read-only.
         OSError: the system refuses to write the file; an old one is left as it was.
     """
-    target = check_target(path, "raw.write_preview")
-    if target.suffix.lower() != ".png":
-        raise ValueError(f"raw.write_preview: path must end in .png, got {path}")
+    target = check_target(path, "raw.write_preview: path", suffix=".png")
     data = encode_preview(before, after, labels=labels, exposure_ev=exposure_ev, max_size=max_size)
     write_files({target: data})
 

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""reference_synth: the whole noise model, component by component, in float64. Mirrors csrc/noise/site.h."""
+"""The whole noise model, component by component, in float64. Mirrors csrc/noise/site.h."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from . import bayer
-from .arguments import Request, check_arguments
 from .conv_stack import draw_n_init
 from .normal import normal_quantile
 from .philox import Component, words
@@ -19,56 +18,7 @@ from .tukey_lambda import tukey_lambda_quantile
 
 if TYPE_CHECKING:
     from ..params import NoiseParams
-
-
-def reference_synth(
-    clean: Tensor,
-    params: NoiseParams,
-    *,
-    seed: int | Tensor,
-    index: int | Tensor = 0,
-    origin: tuple[int, int] = (0, 0),
-    layout: str = "auto",
-    generator: Any = None,
-    sigma_init: float | Tensor | None = None,
-    dark: Tensor | None = None,
-    output: str = "normalized",
-    quantize: str = "round",
-    clip: str = "adc",
-    dtype: torch.dtype = torch.float32,
-    out: Tensor | None = None,
-    backend: str = "reference",
-) -> Tensor:
-    """Draw the noise of :func:`lrd_ext.fused_synth` by the textbook: the executable specification.
-
-    Same arguments, same random words, same result: integers are equal except where a float64 sum lies
-    within a few float32 ulps of a half integer or a word within 1e-6 of a step of the Poisson CDF.
-    Runs on any device torch does, slowly and with large temporaries. ``backend`` is accepted and ignored.
-
-    Raises:
-        TypeError, ValueError: as :func:`lrd_ext.fused_synth`.
-
-    Source: the split into physical shot noise and signal-independent noise is that of Zhang et al.,
-    "Towards General Low-Light Raw Noise Synthesis and Modeling", ICCV 2023; the physical
-    signal-independent components are those of Wei et al., CVPR 2020, section 3.
-    """
-    request = check_arguments(
-        clean,
-        params,
-        seed=seed,
-        index=index,
-        origin=origin,
-        layout=layout,
-        generator=generator,
-        sigma_init=sigma_init,
-        dark=dark,
-        output=output,
-        quantize=quantize,
-        clip=clip,
-        dtype=dtype,
-        out=out,
-    )
-    return synthesize(request)
+    from ..request import Request
 
 
 def synthesize(request: Request) -> Tensor:

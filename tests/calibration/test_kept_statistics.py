@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import os
-import time
 
 import numpy as np
 import pytest
@@ -137,14 +136,3 @@ def test_a_full_disk_is_no_fault_of_the_frame(tmp_path, monkeypatch):
     picture = Picture(dark(0, 2.0), 100.0, 0.01, (512.0,) * 4, 4095.0, "MONO")
     with pytest.raises(OSError, match="No space left"):
         look_at(Frame("a.npy", "a", lambda: picture, "dark"), StatisticsStore(tmp_path / "kept"))
-
-
-def test_what_another_run_is_writing_stays(tmp_path):
-    live, leftover = tmp_path / ".live.part", tmp_path / ".old.part"
-    for path in (live, leftover):
-        path.write_bytes(b"")
-    long_ago = time.time() - 2 * 3600
-    os.utime(leftover, (long_ago, long_ago))
-    StatisticsStore(tmp_path)
-    assert live.exists()
-    assert not leftover.exists()

@@ -15,7 +15,7 @@ from lrd_ext import doctor, fused_synth, ops
 from lrd_ext.params import NoiseParams
 
 ROOT = Path(__file__).parents[2]
-SPEC = importlib.util.spec_from_file_location("toolkit", ROOT / "csrc" / "cuda" / "toolkit.py")
+SPEC = importlib.util.spec_from_file_location("toolkit", ROOT / "build_support" / "cuda_toolkit.py")
 toolkit = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(toolkit)
 
@@ -65,7 +65,7 @@ def test_machine_code_serves_its_generation_and_ptx_all_later_ones(targets, capa
 
 def test_every_reason_that_setup_gives_is_explained():
     words = set(re.findall(r'None, "(\w+)"', (ROOT / "setup.py").read_text()))
-    words |= set(re.findall(r'None, "(\w+)"', (ROOT / "csrc/cuda/toolkit.py").read_text()))
+    words |= set(re.findall(r'None, "(\w+)"', (ROOT / "build_support/cuda_toolkit.py").read_text()))
     assert words == set(ops.WHY_NOT_CUDA)
 
 

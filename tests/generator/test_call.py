@@ -9,9 +9,8 @@ import pytest
 import torch
 from generators import PARAMS, lively_generator, noise
 
-from lrd_ext import NoiseParams, fused_synth, ops
+from lrd_ext import NoiseParams, fused_synth, generator_request, ops
 from lrd_ext.generator import LiteGenerator
-from lrd_ext.reference import generator_arguments
 
 
 def broken_generator(value):
@@ -80,7 +79,7 @@ def test_refused(synth, error, message, changes):
 
 def test_read_noise_beside_a_generator_is_said_once():
     both = NoiseParams(K=2.0, ratio=50.0, white=16383.0, black=0.0, read="gaussian", sigma_read=1.0)
-    generator_arguments._warn_of_read_noise_once.cache_clear()
+    generator_request._warn_of_read_noise_once.cache_clear()
     with pytest.warns(UserWarning, match="added to the read noise in params"):
         noise(GENERATOR, 8, 12, params=both)
     with warnings.catch_warnings():

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from lrd_ext.profiles.figures import SCHEMA, UNITS, VERSION
+from lrd_ext.profiles.records import SCHEMA, UNITS, VERSION
 
 
 @pytest.fixture

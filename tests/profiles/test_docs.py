@@ -15,8 +15,8 @@ from scipy import stats
 
 from lrd_ext.params import NoiseParams
 from lrd_ext.profiles import CameraProfile, list_profiles, load_profile, profile_from_dict, tukey_lambda_std
-from lrd_ext.profiles.figures import BiasRow, Branch, Doubtful, ExposureBias, GainLaw, Law, Row, Source
 from lrd_ext.profiles.importers import import_eld
+from lrd_ext.profiles.records import BiasRow, Branch, Doubtful, ExposureBias, GainLaw, Law, Row, Source
 from lrd_ext.profiles.self_test import undeclared
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")

@@ -14,8 +14,8 @@ import numpy as np
 from lrd_ext.profiles import checks
 from lrd_ext.profiles.camera_profile import CameraProfile
 from lrd_ext.profiles.cfa import to_phase
-from lrd_ext.profiles.figures import ProfileError, header
 from lrd_ext.profiles.parse import profile_from_dict
+from lrd_ext.profiles.records import ProfileError, header
 
 _LAWS = {"g_scale": "sigma_gaussian", "G_scale": "sigma_tukey_lambda", "R_scale": "sigma_row"}
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from lrd_ext.profiles.figures import ProfileError
+from lrd_ext.profiles.records import ProfileError
 
 #: ELD's files have 2 kB.
 MAX_BYTES = 1_000_000

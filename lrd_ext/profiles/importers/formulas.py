@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lrd_ext.profiles.camera_profile import CameraProfile
-from lrd_ext.profiles.figures import header
 from lrd_ext.profiles.parse import profile_from_dict
+from lrd_ext.profiles.records import header
 
 #: ISOs in third stops, as cameras name them.
 _TO_1600 = (100, 125, 160, 200, 250, 320, 400, 500, 640, 800, 1000, 1250, 1600)

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plots of a calibration, drawn with matplotlib without a display."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lrd_ext.calibration.banding import BandingLine
+from lrd_ext.calibration.results import Calibration, IsoResult
+from lrd_ext.estimators.tukey_lambda import model_quantiles, probability_plot
+from lrd_ext.raw import site_labels
+
+from .figure import BLUE, COLOURS, RED, new_figure, plain_log
+from .over_iso_plot import draw_over_iso
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def all_plots(found: Calibration) -> Iterator[tuple[str, str, Figure]]:
+    """Give name, caption and figure of every plot that can be drawn."""
+    if found.isos:
+        caption = "Gain, its departure from the line of its branch, and noise over ISO"
+        yield "over_iso", caption, draw_over_iso(found)
+    for r in found.isos:
+        if r.transfer is not None:
+            yield (
+                f"photon_transfer_iso{r.iso:g}",
+                f"Photon transfer at ISO {r.iso:g}",
+                draw_transfer(found, r),
+            )
+        if r.read is not None:
+            yield f"darks_iso{r.iso:g}", f"Dark frames at ISO {r.iso:g}", draw_darks(found, r)
+
+
+def draw_transfer(found: Calibration, r: IsoResult) -> Figure:
+    """Draw variance over mean by site with its line, and residuals in standard errors."""
+    figure, axes = new_figure(1, 2, (11.0, 4.0))
+    curve, residual = axes[0]
+    labels = site_labels(found.sensor.cfa)
+    assert r.transfer is not None
+    for own in r.transfer.lines:
+        line = own.line
+        mean = np.array([p.mean for p in own.points])
+        variance = np.array([p.variance for p in own.points])
+        used, colour = line.used, COLOURS[own.site]
+        curve.plot(
+            mean[used],
+            variance[used],
+            "o",
+            ms=4,
+            color=colour,
+            label=f"{labels[own.site]} K {line.K.value:.5g}",
+        )
+        curve.plot(mean[~used], variance[~used], "x", ms=5, color=colour)
+        ends = np.array([0, mean.max()])
+        curve.plot(ends, line(ends), color=colour, lw=0.8)
+        residual.plot(mean, line.misses, "o", ms=4, color=colour)
+    left = [p for g in r.flats if g.name in r.transfer.left_out for p in g.statistics.points(g.name)]
+    curve.plot(
+        [p.mean for p in left],
+        [p.variance for p in left],
+        "x",
+        ms=5,
+        color="#999",
+        label="left out" if left else None,
+    )
+    curve.set(xlabel="mean above black [DN]", ylabel="temporal variance [DN²]")
+    curve.set_title(f"ISO {r.iso:g}: K = {r.transfer.K.value:.5g} DN/e-", fontsize=9)
+    curve.legend(fontsize=8)
+    residual.axhspan(-1.96, 1.96, color="#ccc", alpha=0.4)
+    residual.set(xlabel="mean above black [DN]", ylabel="residual [standard errors]")
+    fit = "none left over: two points a line"
+    if any(own.line.dof > 0 for own in r.transfer.lines):
+        fit = f"chi² per degree of freedom {r.transfer.chi2_per_dof:.2f}"
+    residual.set_title(f"Residuals: {fit}", fontsize=9)
+    return figure
+
+
+def draw_darks(found: Calibration, r: IsoResult) -> Figure:
+    """Draw QQ of both models, spectrum, row and column profiles, and dark shading."""
+    figure, axes = new_figure(2, 3, (13.0, 7.5))
+    assert r.dark is not None
+    assert r.read is not None
+    d = r.dark.statistics
+    _draw_qq(axes[0, 0], r)
+    _draw_spectrum(axes[0, 1], d.row_power, d.height, r.read.banding_rows, "rows", COLOURS[0])
+    _draw_spectrum(axes[0, 1], d.col_power, d.width, r.read.banding_cols, "columns", COLOURS[3])
+    for ax, profile, what in ((axes[1, 0], d.row_profile, "row"), (axes[1, 1], d.col_profile, "column")):
+        for parity, shade in ((0, BLUE), (1, RED)):
+            own = profile[parity::2]
+            ax.plot(np.arange(parity, len(profile), 2), own - profile.mean(), lw=0.6, color=shade)
+        ax.set(xlabel=f"{what} (even blue, odd red)", ylabel=f"{what} mean over the level [DN]")
+        ax.set_title(f"Mean of {d.frames} darks by {what}", fontsize=9)
+    plain_log(axes[0, 1])
+    _draw_shading(figure, axes[0, 2], d.shading, (d.height, d.width))
+    _draw_hot(axes[1, 2], d.hot, d.hot_excess, (d.height, d.width))
+    figure.suptitle(f"ISO {r.iso:g}, {r.dark.exposure_s:g} s", fontsize=10)
+    return figure
+
+
+def _draw_qq(ax: Axes, r: IsoResult) -> None:
+    assert r.dark is not None
+    assert r.read is not None
+    hist = r.dark.statistics.histogram
+    p, sample = probability_plot(hist)
+    fit = r.read.tukey_lambda
+    models = (
+        ("Gaussian", r.read.gaussian.value, None, "gaussian", COLOURS[0]),
+        (f"Tukey-lambda {fit.shape.value:+.3f}", fit.std, fit.shape.value, "tukey_lambda", COLOURS[3]),
+    )
+    for name, std, shape, key, colour in models:
+        theory = model_quantiles(hist, p, std, shape)
+        kld = r.read.models[key].kld
+        ax.plot(theory, sample, ".", ms=3, color=colour, label=f"{name}, KLD {kld:.2g}")
+    ends = np.array([sample.min(), sample.max()])
+    ax.plot(ends, ends, color="#555", lw=0.8)
+    ax.set(xlabel="quantile of the model [DN]", ylabel="quantile of the darks [DN]")
+    ax.set_title("QQ of both models", fontsize=9)
+    ax.legend(fontsize=8)
+
+
+def _draw_spectrum(
+    ax: Axes, power: np.ndarray, lines: int, found: tuple[BandingLine, ...], what: str, colour: str
+) -> None:
+    ax.plot(np.arange(1, len(power) + 1) / lines, power, lw=0.6, color=colour, label=what)
+    for line in found[:5]:
+        ax.axvline(line.cycles, color=colour, ls=":", lw=0.8)
+    ax.set(xlabel="cycles per line", ylabel="power (white = 1)")
+    ax.set_title("Spectrum of row and column means", fontsize=9)
+    ax.legend(fontsize=8)
+
+
+def _draw_shading(figure: Figure, ax: Axes, shading: np.ndarray, shape: tuple[int, int]) -> None:
+    mean = shading.mean(axis=0)
+    limit = max(float(np.percentile(np.abs(mean), 99.5)), 1e-3)
+    shown = ax.imshow(
+        mean,
+        cmap="RdBu_r",
+        vmin=-limit,
+        vmax=limit,
+        aspect="auto",
+        interpolation="nearest",
+        extent=(0, shape[1], shape[0], 0),
+    )
+    ax.grid(visible=False)
+    ax.set(xlabel="column", ylabel="row")
+    ax.set_title("Dark shading [DN], mean of the sites", fontsize=9)
+    figure.colorbar(shown, ax=ax, shrink=0.8)
+
+
+def _draw_hot(ax: Axes, hot: np.ndarray, excess: np.ndarray, shape: tuple[int, int]) -> None:
+    ax.set_title(f"{len(hot)} hot pixels ({1e6 * len(hot) / math.prod(shape):.0f} per million)", fontsize=9)
+    if len(hot):
+        most = np.argsort(-np.abs(excess))[:5000]
+        ax.scatter(hot[most, 1], hot[most, 0], s=3, c="#c0392b")
+    ax.set(xlim=(0, shape[1]), ylim=(shape[0], 0), xlabel="column", ylabel="row")

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of a calibration report, as HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+
+import numpy as np
+
+from lrd_ext.calibration.banding import BandingLine
+from lrd_ext.calibration.profile import laws_of
+from lrd_ext.calibration.results import Calibration, IsoResult
+from lrd_ext.estimators.intervals import Estimate
+from lrd_ext.profiles import CameraProfile
+from lrd_ext.profiles.records import SIGMAS
+from lrd_ext.raw import site_labels
+
+from .page import table_html
+
+_FIGURES = (
+    ("K", "K [DN/e-]"),
+    ("sigma_gaussian", "read std [DN]"),
+    ("sigma_tukey_lambda", "Tukey-lambda scale [DN]"),
+    ("tukey_lambda", "shape"),
+    ("sigma_row", "row [DN]"),
+    ("sigma_col", "column [DN]"),
+)
+
+
+def all_tables(found: Calibration, profile: CameraProfile) -> Iterator[tuple[str, str]]:
+    """Give title and HTML of every table that has something to show."""
+    for title, (head, rows) in (
+        ("Figures with 95 % intervals", figures_table(profile)),
+        ("Frames left out", left_out_table(found)),
+        ("Gain over ISO by branch", branches_table(found)),
+        ("Which model of read noise", models_table(found)),
+        ("Sites against each other", sites_table(found)),
+        ("EMVA 1288", emva_table(found)),
+        ("Steadiness, banding, hot pixels", steadiness_table(found)),
+        ("Black-level error", bias_table(found)),
+        ("Black-level error in the masked border", border_table(found)),
+    ):
+        if rows:
+            yield title, table_html(head, rows)
+
+
+Table = tuple[list[str], list[list[str]]]
+
+
+def _cell(e: Estimate | None, form: str = ".5g", factor: float = 1.0) -> str:
+    """Write an estimate with its interval in a second line."""
+    if e is None:
+        return "-"
+    value, low, high = (format(factor * v, form) for v in (e.value, e.low, e.high))
+    return f"{value}<br><small>{low} to {high}</small>"
+
+
+def figures_table(profile: CameraProfile) -> Table:
+    """The rows of the profile."""
+    rows = []
+    for row in profile.rows:
+        cells = [f"{row.iso:g}"]
+        for name, _ in _FIGURES:
+            value, interval = getattr(row, name), (row.interval95 or {}).get(name)
+            known = None if value is None or interval is None else Estimate(value, *interval)
+            cells.append(_cell(known) if known or value is None else f"{value:.5g}")
+        rows.append(cells)
+    return ["ISO", *(title for _, title in _FIGURES)], rows
+
+
+def branches_table(found: Calibration) -> Table:
+    """The line of K over ISO in every gain branch, how well K follows it, and the laws sampling uses."""
+    rows = []
+    for i, (line, (first, last)) in enumerate(zip(found.gain_lines, found.branches, strict=True)):
+        if line is None:
+            continue
+        ends = f"{found.measured[first].iso:g} to {found.measured[last].iso:g}"
+        offset = _cell(line.offset_estimate) if line.offset else "none needed"
+        test = f"{line.p:.3g}" if line.tested else "too few ISOs"
+        laws = laws_of(found, i)
+        slopes = [_cell(laws[name].slope if name in laws else None, ".3f") for name in SIGMAS]
+        rows.append([ends, _cell(line.per_iso_estimate), offset, f"{line.misfit:.2%}", test, *slopes])
+    head = ["ISO", "K/ISO [DN/e-]", "offset [DN/e-]", "largest departure", "chance of such departures"]
+    names = ("read std", "Tukey-lambda scale", "row", "column")
+    return [*head, *(f"ln {name} over ln K: slope" for name in names)], rows
+
+
+def models_table(found: Calibration) -> Table:
+    """Real darks against darks of both models, by ISO."""
+    rows = []
+    for r in found.measured:
+        if r.read is not None:
+            g, t = r.read.models["gaussian"], r.read.models["tukey_lambda"]
+            shown = [f"{v:.3g}" for v in (g.kld, t.kld, g.ks, t.ks)] + [f"{v:.5f}" for v in (g.r2, t.r2)]
+            second = f"{r.read.ppcc[0]:+.4f}<br><small>r² {r.read.ppcc[1]:.5f}</small>"
+            rows.append([f"{r.iso:g}", *shown, _cell(r.read.tukey_lambda.shape, "+.4f"), second])
+    head = ["ISO", "KLD Gaussian [nats]", "KLD Tukey-lambda", "KS Gaussian", "KS Tukey-lambda"]
+    more = ["QQ r² Gaussian", "QQ r² Tukey-lambda", "shape, likelihood", "shape, PPCC (-0.3 to 0.3)"]
+    return [*head, *more], rows
+
+
+def sites_table(found: Calibration) -> Table:
+    """K and read noise by CFA site."""
+    labels = site_labels(found.sensor.cfa)
+    rows = []
+    for r in found.isos:
+        if r.transfer is not None:
+            K = {line.site: line.K for line in r.transfer.lines}
+            tested = any(own.line.dof > 0 for own in r.transfer.lines)
+            fit = f"{r.transfer.chi2_per_dof:.2f}" if tested else "-"
+            cells = [_cell(K.get(site)) for site in range(4)]
+            rows.append([f"{r.iso:g}", "K [DN/e-]", *cells, f"{r.transfer.p_sites:.3g}", fit])
+        if r.read is not None:
+            rows.append([f"{r.iso:g}", "read [DN]", *(_cell(e) for e in r.read.pixel), "", ""])
+    head = ["ISO", "figure", *(f"site {label}" for label in labels)]
+    return [*head, "chance that K differs so", "photon transfer chi²/dof"], rows
+
+
+def emva_table(found: Calibration) -> Table:
+    """DSNU, PRNU, linearity error and saturation by the definitions of EMVA 1288."""
+    rows = []
+    for r in found.isos:
+        if r.read is None and r.transfer is None:
+            continue
+        K = r.transfer.K.value if r.transfer else None
+        rows.append([f"{r.iso:g}", *_dsnu(r, K), *_lit(r)])
+    head = ["ISO", "DSNU [DN]", "DSNU of pixels [DN]", "DSNU [e-]", "PRNU [%]", "PRNU of pixels [%]"]
+    return [
+        *head,
+        "linearity error: low, high, mean abs. [%]",
+        "saturation above dark [DN]",
+        "saturation [e-]",
+    ], rows
+
+
+def _dsnu(r: IsoResult, K: float | None) -> list[str]:
+    if r.read is None:
+        return ["-"] * 3
+    electrons = "-" if K is None else _cell(r.read.dsnu, ".3g", 1 / K)
+    return [_cell(r.read.dsnu, ".3g"), _cell(r.read.dsnu_white, ".3g"), electrons]
+
+
+def _lit(r: IsoResult) -> list[str]:
+    prnu = [_cell(e, ".3g", 100.0) for e in (r.prnu_all, r.prnu)]
+    bend = r.linearity
+    linear = "-" if bend is None else f"{bend.lowest:+.2f}, {bend.highest:+.2f}, {bend.mean_absolute:.2f}"
+    if r.transfer is None:
+        return [*prnu, linear, "-", "-"]
+    full = r.transfer.saturation - (float(np.mean([b.value for b in r.dark.bias])) if r.dark else 0.0)
+    return [*prnu, linear, f"{full:.0f}", f"{full / r.transfer.K.value:.0f}"]
+
+
+def steadiness_table(found: Calibration) -> Table:
+    """Drift over the series, the strongest line in the spectra of rows and columns, hot pixels."""
+    rows = []
+    for r in found.isos:
+        if r.dark is None or r.read is None:
+            continue
+        d = r.dark.statistics
+        hot = f"{len(d.hot)}<br><small>{1e6 * len(d.hot) / (d.height * d.width):.0f} per million</small>"
+        bands = [_band(lines) for lines in (r.read.banding_rows, r.read.banding_cols)]
+        naive = f"{r.read.naive_row:.4g}"
+        rows.append(
+            [f"{r.iso:g}", str(d.frames), _cell(r.dark.drift, "+.3f"), *bands, _cell(r.read.row), naive, hot]
+        )
+    head = ["ISO", "darks", "drift over the series [DN]", "row banding", "column banding"]
+    return [*head, "row noise [DN]", "plain std of row means [DN]", "hot pixels"], rows
+
+
+def _band(lines: Sequence[BandingLine]) -> str:
+    if not lines:
+        return "none"
+    line = lines[0]
+    more = f", {len(lines) - 1} weaker" if len(lines) > 1 else ""
+    return (
+        f"period {1 / line.cycles:.1f}{more}<br>"
+        f"<small>{line.amplitude:.3g} DN ({line.low:.3g} to {line.high:.3g})</small>"
+    )
+
+
+def bias_table(found: Calibration) -> Table:
+    """Black-level error by ISO, exposure time and site."""
+    rows = [
+        [f"{g.iso:g}", f"{g.exposure_s:g}", str(g.statistics.frames), *(_cell(b, "+.3f") for b in g.bias)]
+        for g in found.darks
+    ]
+    labels = [f"{label} [DN]" for label in site_labels(found.sensor.cfa)]
+    return ["ISO", "exposure [s]", "darks", *labels], rows
+
+
+def border_table(found: Calibration) -> Table:
+    """Black-level error and noise in the masked borders of ordinary raws, where they have one."""
+    rows = [
+        [f"{b.iso:g}", str(b.pictures), *(_cell(e, "+.3f") for e in b.bias), _cell(b.read), _cell(b.row)]
+        for b in found.borders
+    ]
+    labels = [f"{label} [DN]" for label in site_labels(found.sensor.cfa)]
+    return ["ISO", "frames", *labels, "read noise [DN]", "row noise [DN]"], rows
+
+
+def left_out_table(found: Calibration) -> Table:
+    """Names of frames that were not used, and why."""
+    rows = [[escape(name), escape(reason)] for name, reason in found.left_out.items()]
+    if found.measured:
+        rows += [[escape(name), "no second frame like it"] for name in found.unpaired]
+    return ["frame", "reason"], rows

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An empty figure for plots, drawn with matplotlib without a display, and the colours they share."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+RED, BLUE = "#c0392b", "#2471a3"
+#: Of the four CFA sites of an RGGB mosaic; other phases and mono sensors take them in the same order.
+COLOURS = (RED, "#1e8449", "#7fb069", BLUE)
+#: Of what is compared with a measurement, which is drawn in INK.
+INK = "#222222"
+SOURCES = (BLUE, RED, "#1e8449", "#b9770e", "#7d3c98", "#17a2b8", "#7f8c8d")
+
+
+def new_figure(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:
+    """Return a figure of ``size`` inches and its axes (rows, columns), with a grid."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for ax in axes.flat:
+        ax.grid(alpha=0.25)
+        ax.tick_params(labelsize=8)
+    return figure, axes
+
+
+def plain_log(ax: Axes) -> None:
+    """Make the y axis logarithmic with marks 1, 2, 5; linear stays what has less than a factor 2."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    low, high = ax.dataLim.minposy, ax.dataLim.y1
+    if not 2 * low < high < math.inf:
+        return
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_locator(NullLocator())

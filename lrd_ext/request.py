@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What fused_synth and reference_synth accept, checked once and brought to one form.
+
+Only shapes, dtypes and devices are looked at, so nothing here waits for a device.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from .generator_request import check_generator
+
+if TYPE_CHECKING:
+    from .params import NoiseParams
+
+LAYOUTS = ("auto", "mosaic", "packed")
+OUTPUTS = ("normalized", "dn", "dn_float")
+QUANTIZE = ("round", "uniform", "none")
+CLIP = ("adc", "black", "none")
+INPUT_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.uint16)
+FLOAT_OUTPUTS = (torch.float32, torch.float16, torch.bfloat16)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Request:
+    """A checked call: every tensor with its batch dimension, every default resolved.
+
+    ``clean``, ``dark`` and ``out`` are (B, H, W) mosaics or, with ``packed``, (B, 4, H/2, W/2); ``dark``
+    may have a batch of 1. ``origin`` counts cells. ``dtype`` is the dtype of the result. ``sigma_init`` is
+    (1,) or (B,) float32 where there is a generator.
+    """
+
+    clean: Tensor
+    params: NoiseParams
+    seed: Tensor
+    index: Tensor
+    origin: tuple[int, int]
+    packed: bool
+    dark: Tensor | None
+    output: str
+    quantize: str
+    clip: str
+    dtype: torch.dtype
+    out: Tensor | None
+    shape: torch.Size
+    generator: Any = None
+    sigma_init: Tensor | None = None
+
+
+def check_arguments(
+    clean: Tensor,
+    params: NoiseParams,
+    *,
+    seed: int | Tensor,
+    index: int | Tensor,
+    origin: tuple[int, int],
+    layout: str,
+    generator: Any,
+    sigma_init: Any,
+    dark: Tensor | None,
+    output: str,
+    quantize: str,
+    clip: str,
+    dtype: torch.dtype,
+    out: Tensor | None,
+) -> Request:
+    """Check the arguments of one call; see :func:`lrd_ext.fused_synth` for their meaning.
+
+    Raises:
+        TypeError: an argument of the wrong type or dtype.
+        ValueError: a shape, size, mode or device that does not fit.
+    """
+    _choice("output", output, OUTPUTS)
+    _choice("quantize", quantize, QUANTIZE)
+    _choice("clip", clip, CLIP)
+    packed = _check_clean(clean, layout)
+    frames = _with_batch(clean, packed)
+    batch = frames.shape[0]
+    _check_params(params, batch, clean.device)
+    result_dtype = _result_dtype(output, dtype)
+    _check_out(out, clean, dark, result_dtype)
+    return Request(
+        clean=frames,
+        params=params,
+        seed=_seed_tensor(seed, clean.device),
+        index=_index_tensor(index, batch, clean.device),
+        origin=_cell_origin(origin),
+        packed=packed,
+        dark=None if dark is None else _check_dark(dark, clean, packed, batch),
+        output=output,
+        quantize=quantize,
+        clip=clip,
+        dtype=result_dtype,
+        out=None if out is None else _with_batch(out, packed),
+        shape=clean.shape,
+        generator=generator,
+        sigma_init=check_generator(generator, sigma_init, params, batch),
+    )
+
+
+def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"fused_synth: {name} must be one of {allowed}, got {value!r}")
+
+
+def _check_clean(clean: Tensor, layout: str) -> bool:
+    """Check ``clean`` and tell whether it is packed."""
+    if not isinstance(clean, Tensor):
+        raise TypeError(f"fused_synth: clean must be a torch.Tensor, got {type(clean).__name__}")
+    _check_dense("clean", clean)
+    if clean.dtype not in INPUT_DTYPES:
+        raise TypeError(
+            "fused_synth: clean must be float32, float64, float16 or bfloat16 in [0, 1], or uint16 raw DN, "
+            f"got {clean.dtype}"
+        )
+    if clean.requires_grad:
+        raise ValueError(
+            "fused_synth: clean must not require grad, because drawing noise is not differentiable; "
+            "pass clean.detach()"
+        )
+    packed = _is_packed(tuple(clean.shape), layout)
+    if not packed and (clean.shape[-2] % 2 or clean.shape[-1] % 2):
+        raise ValueError(
+            "fused_synth: clean must have even height and width (whole 2x2 CFA cells), got "
+            f"{tuple(clean.shape)}. Crop or pad at even offsets; an odd one changes the CFA phase"
+        )
+    return packed
+
+
+def _check_dense(name: str, tensor: Tensor) -> None:
+    if tensor.layout is not torch.strided or tensor.is_nested or tensor.device.type == "meta":
+        kind = "nested" if tensor.is_nested else "meta" if tensor.device.type == "meta" else tensor.layout
+        raise TypeError(f"fused_synth: {name} must be a dense tensor with values, got a {kind} one")
+
+
+def _is_packed(shape: tuple[int, ...], layout: str) -> bool:
+    _choice("layout", layout, LAYOUTS)
+    accepted = "mosaic (H, W), (B, H, W), (B, 1, H, W) or packed (B, 4, H/2, W/2)"
+    if layout == "packed":
+        if len(shape) not in (3, 4) or shape[-3] != 4:
+            raise ValueError(
+                f"fused_synth: clean with layout='packed' must be (4, h, w) or (B, 4, h, w), got {shape}"
+            )
+        return True
+    if len(shape) == 4 and shape[1] == 4 and layout == "auto":
+        return True
+    if len(shape) == 3 and shape[0] == 4 and layout == "auto":
+        raise ValueError(
+            f"fused_synth: clean of shape {shape} is ambiguous; say layout='packed' for one packed frame "
+            "or layout='mosaic' for four mosaics"
+        )
+    if len(shape) in (2, 3) or (len(shape) == 4 and shape[1] == 1):
+        return False
+    raise ValueError(f"fused_synth: clean must be {accepted}, got {shape}")
+
+
+def _with_batch(frame: Tensor, packed: bool) -> Tensor:
+    if packed:
+        return frame if frame.ndim == 4 else frame[None]
+    if frame.ndim == 4:
+        return frame[:, 0]
+    return frame if frame.ndim == 3 else frame[None]
+
+
+def _check_params(params: NoiseParams, batch: int, device: torch.device) -> None:
+    for name in ("K", "white", "black", "read", "shot"):
+        if not hasattr(params, name):
+            raise TypeError(f"fused_synth: params must be NoiseParams, got {type(params).__name__}")
+    if len(params) not in (1, batch):
+        raise ValueError(
+            f"fused_synth: params must hold 1 sample or as many as clean, got {len(params)} "
+            f"for a batch of {batch}"
+        )
+    if params.device != device:
+        raise ValueError(
+            f"fused_synth: params must be on clean's device {device}, got {params.device}. "
+            f"Use params.to({str(device)!r})"
+        )
+
+
+def _integer(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"fused_synth: {name} must be an int or an int64 tensor, got {value!r}")
+    return int(value)
+
+
+def _int64_tensor(name: str, value: Tensor, device: torch.device) -> Tensor:
+    if value.dtype != torch.int64:
+        raise TypeError(
+            f"fused_synth: {name} must be an int64 tensor or an int, got a tensor of {value.dtype}"
+        )
+    return value.to(device)
+
+
+def _seed_tensor(seed: int | Tensor, device: torch.device) -> Tensor:
+    if isinstance(seed, Tensor):
+        if seed.numel() != 1:
+            raise ValueError(f"fused_synth: seed must hold one number, got shape {tuple(seed.shape)}")
+        return _int64_tensor("seed", seed, device).reshape(())
+    number = (_integer("seed", seed) + 2**63) % 2**64 - 2**63
+    # full, not tensor: filled where it lives, while a copy from the host would make a GPU's caller wait.
+    return torch.full((), number, dtype=torch.int64, device=device)
+
+
+def _index_tensor(index: int | Tensor, batch: int, device: torch.device) -> Tensor:
+    if isinstance(index, Tensor):
+        if tuple(index.shape) not in ((batch,), ()) or (index.ndim == 0 and batch > 1):
+            raise ValueError(
+                f"fused_synth: index must be an int or hold one number per sample, ({batch},), "
+                f"got shape {tuple(index.shape)}"
+            )
+        return _int64_tensor("index", index, device).reshape(batch)
+    first = _integer("index", index)
+    if not 0 <= first <= 2**56 - max(batch, 1):
+        raise ValueError(f"fused_synth: index must be in [0, 2^56 - batch size], got {first}")
+    return torch.arange(first, first + batch, dtype=torch.int64, device=device)
+
+
+def _cell_origin(origin: tuple[int, int]) -> tuple[int, int]:
+    if not isinstance(origin, (tuple, list)) or len(origin) != 2:
+        raise TypeError(f"fused_synth: origin must be (row, col), got {origin!r}")
+    row, col = (_integer("origin", v) for v in origin)
+    if row % 2 or col % 2 or max(abs(row), abs(col)) >= 2**32:
+        raise ValueError(
+            f"fused_synth: origin must be two even numbers within 2^32 (an odd one changes the CFA phase), "
+            f"got {origin}"
+        )
+    return row // 2, col // 2
+
+
+def _check_dark(dark: Tensor, clean: Tensor, packed: bool, batch: int) -> Tensor:
+    if not isinstance(dark, Tensor) or dark.dtype != torch.float32:
+        got = dark.dtype if isinstance(dark, Tensor) else type(dark).__name__
+        raise TypeError(f"fused_synth: dark must be a float32 tensor, DN above black, got {got}")
+    if dark.device != clean.device:
+        raise ValueError(f"fused_synth: dark must be on clean's device {clean.device}, got {dark.device}")
+    _check_dense("dark", dark)
+    if dark.requires_grad:
+        raise ValueError("fused_synth: dark must not require grad; pass dark.detach()")
+    size = tuple(clean.shape[-3:]) if packed else tuple(clean.shape[-2:])
+    if packed:
+        ok = dark.ndim in (3, 4) and tuple(dark.shape[-3:]) == size
+    else:
+        ok = (
+            dark.ndim in (2, 3, 4)
+            and tuple(dark.shape[-2:]) == size
+            and (dark.ndim < 4 or dark.shape[1] == 1)
+        )
+    frames = _with_batch(dark, packed) if ok else dark
+    if not ok or frames.shape[0] not in (1, batch):
+        raise ValueError(
+            f"fused_synth: dark must have clean's layout and size {size}, for one sample or for all {batch}, "
+            f"got {tuple(dark.shape)}"
+        )
+    return frames
+
+
+def _result_dtype(output: str, dtype: torch.dtype) -> torch.dtype:
+    if output == "dn":
+        if dtype not in (torch.float32, torch.uint16):  # float32 is merely the default of the argument
+            raise TypeError(
+                f"fused_synth: output 'dn' is uint16, got dtype={dtype}; ask for 'dn_float' instead"
+            )
+        return torch.uint16
+    if dtype not in FLOAT_OUTPUTS:
+        raise TypeError(
+            f"fused_synth: dtype must be float32, float16 or bfloat16 for output {output!r}, got {dtype}"
+        )
+    return dtype
+
+
+def _check_out(out: Tensor | None, clean: Tensor, dark: Tensor | None, dtype: torch.dtype) -> None:
+    if out is None:
+        return
+    if not isinstance(out, Tensor) or out.dtype != dtype:
+        got = out.dtype if isinstance(out, Tensor) else type(out).__name__
+        raise TypeError(f"fused_synth: out must be a tensor of {dtype}, got {got}")
+    if out.shape != clean.shape or out.device != clean.device:
+        raise ValueError(
+            f"fused_synth: out must have clean's shape {tuple(clean.shape)} and device {clean.device}, "
+            f"got {tuple(out.shape)} on {out.device}"
+        )
+    _check_dense("out", out)
+    if not out.is_contiguous() or out.requires_grad:
+        raise ValueError("fused_synth: out must be contiguous and must not require grad")
+    if not torch.compiler.is_compiling() and any(_overlap(out, t) for t in (clean, dark) if t is not None):
+        raise ValueError(
+            "fused_synth: out must not share memory with clean or dark; give it memory of its own"
+        )
+
+
+def _overlap(a: Tensor, b: Tensor) -> bool:
+    if a.numel() == 0 or b.numel() == 0:
+        return False
+    (a_first, a_last), (b_first, b_last) = _extent(a), _extent(b)
+    return a_first < b_last and b_first < a_last
+
+
+def _extent(t: Tensor) -> tuple[int, int]:
+    last = sum((size - 1) * stride for size, stride in zip(t.shape, t.stride(), strict=True))
+    return t.data_ptr(), t.data_ptr() + (last + 1) * t.element_size()
