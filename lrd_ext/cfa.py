@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -17,8 +17,10 @@ MONO = "MONO"
 SITES = ((0, 0), (0, 1), (1, 0), (1, 1))
 """(row, column) of the four sites of a 2x2 cell, in the order every per-site figure of the library has."""
 
-ORDERS = ("site", "rgbg")
-"""Orders of packed planes: by site, or R, G of the red rows, B, G of the blue rows."""
+Order = Literal["site", "rgbg", "rggb"]
+
+ORDERS: tuple[str, ...] = get_args(Order)
+"""Orders of packed planes: by site; R, G of the red rows, B, G of the blue rows; R, those two greens, B."""
 
 
 def check_cfa(cfa: str, *, mono: bool = True, what: str = "cfa") -> str:
@@ -68,8 +70,8 @@ def pack(mosaic: Any, order: str = "site", *, cfa: str | None = None) -> Any:
         mosaic: (..., H, W) array or torch tensor of any dtype, or a ``Raw``; H and W even.
         order: "site" gives the sites (0,0), (0,1), (1,0), (1,1); "rgbg" gives R, the green of the red
             rows, B, the green of the blue rows, as ELD and SID pack (LibRaw's colours 0, 1, 2, 3), in
-            every phase.
-        cfa: phase of ``mosaic[..., 0, 0]``, needed for "rgbg" only; a ``Raw`` brings its own.
+            every phase; "rggb" gives R, the two greens likewise, B.
+        cfa: phase of ``mosaic[..., 0, 0]``, not needed for "site"; a ``Raw`` brings its own.
 
     Returns:
         (..., 4, H/2, W/2), of the kind and dtype of ``mosaic``, a copy.
@@ -83,7 +85,7 @@ def pack(mosaic: Any, order: str = "site", *, cfa: str | None = None) -> Any:
     if cfa is None:
         cfa = getattr(mosaic, "cfa", None)
     mosaic = getattr(mosaic, "mosaic", mosaic)
-    sites = _plane_sites(order, cfa, "raw.pack")
+    sites = plane_sites(order, cfa, "raw.pack")
     height, width = _shape_of(mosaic, 2, "raw.pack: mosaic", "(..., H, W)")[-2:]
     if height % 2 or width % 2:
         raise ValueError(
@@ -100,8 +102,8 @@ def unpack(packed: Any, order: str = "site", *, cfa: str | None = None) -> Any:
 
     Args:
         packed: (..., 4, h, w) array or torch tensor of any dtype.
-        order: the order of the planes, "site" or "rgbg".
-        cfa: phase the mosaic shall have, needed for "rgbg" only.
+        order: the order of the planes, "site", "rgbg" or "rggb".
+        cfa: phase the mosaic shall have, not needed for "site".
 
     Returns:
         (..., 2h, 2w), of the kind and dtype of ``packed``.
@@ -110,7 +112,7 @@ def unpack(packed: Any, order: str = "site", *, cfa: str | None = None) -> Any:
         TypeError: ``packed`` is neither array nor tensor.
         ValueError: there are not four planes, or an unknown order or phase.
     """
-    sites = _plane_sites(order, cfa, "raw.unpack")
+    sites = plane_sites(order, cfa, "raw.unpack")
     *batch, planes, height, width = _shape_of(packed, 3, "raw.unpack: packed", "(..., 4, h, w)")
     if planes != 4:
         raise ValueError(f"raw.unpack: packed must be (..., 4, h, w), got shape {tuple(packed.shape)}")
@@ -122,14 +124,24 @@ def unpack(packed: Any, order: str = "site", *, cfa: str | None = None) -> Any:
     return mosaic
 
 
-def _plane_sites(order: str, cfa: str | None, op: str) -> tuple[int, int, int, int]:
+def plane_sites(order: str, cfa: str | None, op: str = "plane_sites") -> tuple[int, int, int, int]:
+    """Return the site number 0..3 that each packed plane holds.
+
+    Raises:
+        ValueError: an unknown order, or no Bayer phase where the order goes by colour; begins with ``op``.
+    """
     if order not in ORDERS:
         raise ValueError(f"{op}: order must be one of {', '.join(ORDERS)}, got {order!r}")
     if order == "site":
         return 0, 1, 2, 3
     if cfa is None:
-        raise ValueError(f'{op}: order "rgbg" needs cfa, one of {", ".join(BAYER)}')
-    return rgbg_sites(check_cfa(cfa, mono=False, what=f'{op}: cfa for order "rgbg"'))
+        raise ValueError(f'{op}: order "{order}" needs cfa, one of {", ".join(BAYER)}')
+    red, red_green, blue, blue_green = rgbg_sites(
+        check_cfa(cfa, mono=False, what=f'{op}: cfa for order "{order}"')
+    )
+    if order == "rgbg":
+        return red, red_green, blue, blue_green
+    return red, red_green, blue_green, blue
 
 
 def _shape_of(data: Any, least: int, what: str, rule: str) -> tuple[int, ...]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .commands import calibrate, doctor, evaluate, inspect, profile, synth
-from .commands.errors import say
+from .commands.errors import complain, show_warnings_of
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -28,25 +29,23 @@ _COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program on ``argv`` (default: the command line) and return its exit code."""
     name = "lrd"
-    try:
-        options = _parser().parse_args(None if argv is None else list(argv))
-        name = f"lrd {options.subcommand}"
-        return _COMMANDS[options.subcommand].run(options[options.subcommand])
-    except KeyboardInterrupt:
-        print(f"{name}: interrupted", file=sys.stderr)
-    except BrokenPipeError:  # the reader has seen enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing left to fail at exit
-        return 0
-    except (ValueError, TypeError, OSError) as error:
-        print(f"{name}: error: {say(error)}", file=sys.stderr)
-    except RuntimeError as error:
-        if not str(error).startswith("LRD_EXT_ISA must be"):
-            raise
-        print(f"{name}: error: {say(error)}", file=sys.stderr)
-    except ModuleNotFoundError as error:
-        if (error.name or "lrd_ext").startswith("lrd_ext"):
-            raise
-        print(f"{name}: error: the package {error.name} is missing; pip install it", file=sys.stderr)
+    with warnings.catch_warnings():
+        try:
+            options = _parser().parse_args(None if argv is None else list(argv))
+            name = f"lrd {options.subcommand}"
+            show_warnings_of(name)
+            return _COMMANDS[options.subcommand].run(options[options.subcommand])
+        except KeyboardInterrupt:
+            print(f"{name}: interrupted", file=sys.stderr)
+        except BrokenPipeError:  # the reader has seen enough, as `head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing left to fail at exit
+            return 0
+        except ModuleNotFoundError as error:
+            if (error.name or "lrd_ext").startswith("lrd_ext"):
+                raise
+            print(f"{name}: error: the package {error.name} is missing; pip install it", file=sys.stderr)
+        except Exception as error:
+            complain(name, error)
     return 2
 
 

@@ -4,17 +4,16 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from .params import READ_MODELS, NoiseParams
+from .params import FIGURES, READ_MODELS
 from .request import CLIP, OUTPUTS, QUANTIZE, Request
-
-#: Columns of the parameter table the op takes, one row per sample. Mirrors csrc/noise/params.h.
-TABLE = ("K", "ratio", "white", "sigma_read", "tukey_lambda", "sigma_row", "sigma_col")
 
 
 def _load() -> tuple[ModuleType | None, str]:
@@ -51,6 +50,26 @@ WHY_NOT_CUDA = {
 }
 
 
+def _check_built_for(native: ModuleType) -> None:
+    """Hold the names the module was compiled with against those of this package.
+
+    Raises:
+        ImportError: they differ, so that parameters would be taken for others without a word.
+    """
+    own = {
+        "table_columns": [*((name, figure.width) for name, figure in FIGURES.items()), ("read", 1)],
+        "read_models": list(READ_MODELS),
+    }
+    for what, expected in own.items():
+        compiled = getattr(native, what, "nothing")
+        if compiled != expected:
+            raise ImportError(
+                f"lrd_ext: the compiled module was built from other sources: its {what} are {compiled}, "
+                f"those of this package {expected}. Build it again: pip install -e . in a clone, else "
+                "pip install --force-reinstall --no-deps lrd_ext"
+            )
+
+
 def why_not_cuda(device: int) -> str:
     """Say why the compiled module cannot serve this CUDA device; nothing if it can. Waits for nothing."""
     if NATIVE is None:
@@ -80,18 +99,20 @@ def targets_serve(targets: str, major: int, minor: int) -> bool:
 
 
 if NATIVE is not None:
+    _check_built_for(NATIVE)
 
     @torch.library.register_fake("lrd_ext::fused_synth")
     def _fused_synth_fake(
         clean: Tensor,
         table: Tensor,
-        seed: Tensor,
-        index: Tensor,
-        dark: Tensor | None,
+        seed: Tensor | None,
+        index: Tensor | None,
+        seed_value: int,
+        first_index: int,
         origin_row: int,
         origin_col: int,
-        packed: bool,
-        read: int,
+        dark: Tensor | None,
+        channels: list[int],
         shot: bool,
         output: int,
         quantize: int,
@@ -99,18 +120,10 @@ if NATIVE is not None:
         out: Tensor,
         weights: Tensor | None = None,
         sigma_init: Tensor | None = None,
-        width_1: int = 0,
-        width_2: int = 0,
-        width_3: int = 0,
+        widths: Sequence[int] = (),
         bfloat16: bool = False,
     ) -> None:
         return None
-
-
-def parameter_table(params: NoiseParams) -> Tensor:
-    """Return params as the (B, 15) float32 table the op takes: TABLE, black by site, bias by site."""
-    scalars = torch.stack([getattr(params, name) for name in TABLE], dim=1)
-    return torch.cat([scalars, params.black, params.bias], dim=1)
 
 
 def run(request: Request) -> Tensor:
@@ -123,14 +136,15 @@ def run(request: Request) -> Tensor:
         out = torch.empty(clean.shape, dtype=request.dtype, device=clean.device)
     torch.ops.lrd_ext.fused_synth(
         clean,
-        parameter_table(request.params),
-        request.seed,
-        request.index.contiguous(),
-        None if request.dark is None else _with_contiguous_rows(request.dark),
+        request.params.table,
+        request.seed if isinstance(request.seed, Tensor) else None,
+        request.index.contiguous() if isinstance(request.index, Tensor) else None,
+        0 if isinstance(request.seed, Tensor) else request.seed,
+        0 if isinstance(request.index, Tensor) else request.index,
         request.origin[0],
         request.origin[1],
-        request.packed,
-        READ_MODELS.index(request.params.read),
+        None if request.dark is None else _with_contiguous_rows(request.dark),
+        list(request.channels) if request.packed else [],
         request.params.shot,
         OUTPUTS.index(request.output),
         QUANTIZE.index(request.quantize),
@@ -141,7 +155,7 @@ def run(request: Request) -> Tensor:
     return out.view(request.shape)
 
 
-def _generator_arguments(request: Request) -> tuple[Tensor | int, ...]:
+def _generator_arguments(request: Request) -> tuple[Any, ...]:
     if request.generator is None or request.sigma_init is None:
         return ()
     generator, widths = request.generator, request.generator.widths
@@ -150,7 +164,7 @@ def _generator_arguments(request: Request) -> tuple[Tensor | int, ...]:
     else:
         weights = generator.packed_weights()
     sigma_init = request.sigma_init.contiguous()
-    return (weights, sigma_init, *(*widths, 0, 0)[:3], generator.bfloat16_weights)
+    return weights, sigma_init, list(widths), generator.bfloat16_weights
 
 
 def _with_contiguous_rows(frames: Tensor) -> Tensor:

@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from .generator import LiteGenerator
     from .raw import Raw
 
-#: What can go wrong with one file without being a fault of this program.
-FILE_ERRORS = (ValueError, TypeError, OSError)
-
 
 @dataclasses.dataclass(frozen=True)
 class Job:
@@ -294,8 +291,8 @@ def synthesize_files(
         pending = {pool.submit(synthesize_file, job, settings, go_on=go_on): job for job in jobs}
         for future in as_completed(pending):
             error = future.exception()
-            if error is not None and not isinstance(error, FILE_ERRORS):
-                raise error
+            if isinstance(error, ImportError) or not isinstance(error, Exception | None):
+                raise error  # a missing package is no matter of one file
             failed += error is not None
             done(pending[future], future.result() if error is None else error)
     except BaseException:  # Ctrl-C above all: what is not complete by now shall not appear

@@ -14,6 +14,7 @@ import torch
 from lrd_ext.reference import bayer, synth
 from lrd_ext.reference.normal import normal_quantile
 from lrd_ext.reference.philox import Component
+from lrd_ext.reference.read_noise import read_noise
 from lrd_ext.request import check_arguments
 
 STEP = 1e-6
@@ -30,6 +31,8 @@ DEFAULTS = {
     "clip": "adc",
     "dtype": torch.float32,
     "out": None,
+    "order": "site",
+    "cfa": "RGGB",
 }
 
 
@@ -54,7 +57,7 @@ def terms_of_the_sum(request, signal, draw):
     terms = [
         synth._site(p.black),
         synth._shot(signal, p, draw),
-        torch.as_tensor(synth._read(p, draw)),
+        read_noise(draw.site(Component.READ), p),
         synth._sample(p.sigma_row) * bayer.rows_of_cells(normal_quantile(draw.row())),
         synth._sample(p.sigma_col) * bayer.columns_of_cells(normal_quantile(draw.column())),
         synth._site(p.bias),

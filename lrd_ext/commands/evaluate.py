@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lrd_ext.outputs import check_target
 from lrd_ext.version import __version__
 
 from . import tables
@@ -125,14 +126,10 @@ def _names(text: str, option: str) -> list[str]:
 def _page_target(options: Namespace) -> Path | None:
     """Return where the page goes, None for none; checked before any work."""
     from lrd_ext.report.page import plots_folder
-    from lrd_ext.synth_files import check_writable
 
     if options.report is None:
         return None
-    page = Path(options.report)
-    if page.suffix.lower() != ".html":
-        raise ValueError(f"--report must end in .html, got {page}")
-    check_writable(page, options.overwrite)
+    page = check_target(options.report, "--report", suffix=".html", overwrite=options.overwrite)
     if plots_folder(page).exists() and not plots_folder(page).is_dir():
         raise ValueError(
             f"--report: the plots go to the folder {plots_folder(page)}, got a file of that name"
@@ -177,8 +174,9 @@ def _open(options: Namespace) -> tuple[DarkSet, DarkSet | None, list[Fake]]:
 
 def _profile_and_levels(options: Namespace) -> tuple[CameraProfile | None, Levels]:
     """Return the profile asked for and the levels given, which a profile completes for listed mosaics."""
-    from lrd_ext.calibration.command import read_levels
     from lrd_ext.profiles import load_profile
+
+    from .calibrate import read_levels
 
     levels = read_levels(options.black, options.white, options.cfa)
     if options.profile is None:

@@ -79,7 +79,7 @@ def _list(options: Namespace) -> int:
     from lrd_ext.profiles import list_profiles, load_profile
 
     tables.show(profile_tables.library([load_profile(name) for name in list_profiles()]))
-    tables.show(profile_tables.LIBRARY_KEY)
+    tables.show("", profile_tables.LIBRARY_KEY)
     return 0
 
 

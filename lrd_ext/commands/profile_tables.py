@@ -32,7 +32,7 @@ _NOISE = {
     "bias": "bias",
 }
 LIBRARY_KEY = (
-    "\nG, TL: Gaussian and Tukey-lambda read noise. lrd profile show NAME gives every figure and its source."
+    "G, TL: Gaussian and Tukey-lambda read noise. lrd profile show NAME gives every figure and its source."
 )
 _COMPARE_KEY = (
     "K/ISO in 1e-3 DN/e-, at the lowest and highest ISO. Read noise: standard deviation over K, e-, {isos}. "
@@ -132,7 +132,7 @@ def comparison(profiles: Sequence[CameraProfile], isos: Sequence[float] | None) 
     for p in profiles:
         made.add_row(*_compared(p, isos))
     where = "at ISO " + ", ".join(f"{v:g}" for v in isos) if isos else "at lowest, middle and highest ISO"
-    return [made, "\n" + _COMPARE_KEY.format(isos=where)]
+    return [made, "", _COMPARE_KEY.format(isos=where)]
 
 
 def _compared(p: CameraProfile, isos: Sequence[float] | None) -> list[str]:

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lrd_ext.plain_text import plain
+
 from .errors import say
 
 if TYPE_CHECKING:
@@ -59,10 +61,9 @@ def add_to(commands: Any) -> None:
 
 def _outcome(job: Job, outcome: list[str] | Exception) -> str:
     if not isinstance(outcome, Exception):
-        return "\n".join(outcome)
-    text = say(outcome)
-    named = text.startswith(str(job.source))
-    return f"lrd synth: error: {text}" if named else f"lrd synth: error: {job.source}: {text}"
+        return "\n".join(map(plain, outcome))
+    text, source = say(outcome), plain(job.source)
+    return f"lrd synth: error: {text if text.startswith(source) else f'{source}: {text}'}"
 
 
 def run(options: Namespace) -> int:

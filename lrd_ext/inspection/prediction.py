@@ -35,7 +35,7 @@ class Prediction:
 def predict(params: NoiseParams, title: str) -> Prediction:
     """Predict from noise parameters, batch of 1, in DN of the noisy file."""
     read, shape = float(params.sigma_read), float(params.tukey_lambda)
-    std = {"none": 0.0, "gaussian": read}.get(params.read)
+    std = {"none": 0.0, "gaussian": read}.get(str(params.read))
     excess = 0.0
     if std is None:
         std, excess = read * tukey_lambda_std(shape), _tukey_lambda_kurtosis(shape)

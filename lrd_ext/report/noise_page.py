@@ -42,7 +42,8 @@ def _facts(found: Evaluation) -> str:
 def _tables(found: Evaluation) -> Iterator[str]:
     for i, at in enumerate(found.isos):
         yield (
-            f"<h2>ISO {at.iso:g}</h2>{_LEGEND if i == 0 else ''}<p>{at.fitted} darks to fit to, {at.held} held "
+            f"<h2>ISO {at.iso:g}</h2>{_LEGEND if i == 0 else ''}"
+            f"<p>{at.fitted} darks to fit to, {at.held} held "
             f"out, {at.shape[0]} x {at.shape[1]} pixels; standard deviation {at.real.std:.3g} DN; "
             f"{at.hot} hot pixels left out.</p>"
         )
