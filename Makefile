@@ -8,7 +8,12 @@ NATIVE_SOURCES := setup.py pyproject.toml $(wildcard build_support/*.py) $(filte
 # GPUs the kernels are compiled for by cuda-check: compute capabilities without the dot, or all.
 ARCHS ?= 75 90 120
 
-.PHONY: demo test test-fast lint types format bench cameras instructions verify verify-every-word calibration-study
+# How long mutated files are tried by fuzz, the seed they follow from, and the table to write, if any.
+SECONDS ?= 60
+SEED ?= 1
+WRITE ?=
+
+.PHONY: demo test test-fast lint types format fuzz bench cameras instructions verify verify-every-word calibration-study
 .PHONY: cuda-check cuda-estimate clean
 
 # Pinned packages first (constraints.txt), then the package against them, so that nothing resolves anew.
@@ -76,6 +81,10 @@ types: $(VENV)/.installed
 format: $(VENV)/.installed
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(CPP)
+
+# Mutated files against everything that reads one; a finding is made again as its line says.
+fuzz: $(VENV)/.installed
+	PYTHONPATH=tools $(BIN)/python -m fuzz --seconds $(SECONDS) --seed $(SEED) $(if $(WRITE),--write $(WRITE))
 
 # The kernels without a GPU: compiled for ARCHS where there is an nvcc, and run on the host under sanitizers.
 cuda-check: $(VENV)/.installed

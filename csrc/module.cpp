@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // lrd_ext._C: build information, and probes of the random words and quantiles for the tests.
+
+// No torch header is included here, and the copy of pybind11 that torch 2.10 brings does not go with this.
+#undef TORCH_TARGET_VERSION
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>

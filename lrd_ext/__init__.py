@@ -35,6 +35,7 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from .batches import collate
 from .params import NoiseParams
 from .profiles import CameraProfile, load_profile
 from .reference import STREAM_VERSION
@@ -58,6 +59,7 @@ __all__ = [
     "CameraProfile",
     "NoiseParams",
     "__version__",
+    "collate",
     "fused_synth",
     "load_profile",
     "reference_synth",
