@@ -12,7 +12,7 @@ import pytest
 
 from lrd_ext import native
 
-# The module links to what torch loads. Alone in a folder, so that mypy does not read the package and torch too.
+# The module links to what torch loads. It is alone in a folder, so that mypy does not read all of torch.
 STUBTEST = "import sys, torch; from mypy import stubtest; sys.argv[1:] = ['_C']; sys.exit(stubtest.main())"
 
 
