@@ -66,9 +66,8 @@ const char* too_large(const Request& q, int needed, int available, const char* p
   std::snprintf(
       text, sizeof text,
       "generator must fit into this GPU: with hidden layers %d wide (all are taken as wide as the widest) it needs "
-      "%d bytes of shared memory a block in %s, and the GPU has %d. Use fewer or narrower layers, generator.bfloat16() "
-      "from "
-      "sm_80 on, or backend=\"reference\"",
+      "%d bytes of shared memory a block in %s, and the GPU has %d. Use fewer or narrower layers, "
+      "generator.bfloat16() from sm_80 on, or backend=\"reference\"",
       q.widths[0], needed, precision, available);
   return text;
 }
