@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from lrd_ext.cfa import to_phase
 from lrd_ext.params import READ_MODELS, NoiseParams
 
 from .answers import Answer, answer, check_isos
-from .cfa import to_phase
+
 from .draws import MAX_VALUE, Choice, Draws, read_choice
 from .records import (
     READ_FIGURE,

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from lrd_ext.cfa import check_cfa, site_colours
 from lrd_ext.params import NoiseParams
 
 from .camera_profile import CameraProfile
-from .cfa import PHASES
 from .parse import profile_from_dict
 from .records import header
 from .tukey_lambda import tukey_lambda_std
@@ -41,11 +41,10 @@ def to_noise_profile(params: NoiseParams, cfa: str = "RGGB") -> np.ndarray:
         raise ValueError(
             f"to_noise_profile: params must hold one sample, got {len(params)}. Take params.select(i)"
         )
-    if cfa not in PHASES:
-        raise ValueError(f"to_noise_profile: cfa must be one of {', '.join(PHASES)}, got {cfa!r}")
+    check_cfa(cfa, what="to_noise_profile: cfa")
     black = params.black[0].double().numpy()
     planes = (("Y",),) if cfa == "MONO" else (("R",), ("Gr", "Gb"), ("B",))
-    sites = np.array([[colour in plane for colour in PHASES[cfa]] for plane in planes])
+    sites = np.array([[colour in plane for colour in site_colours(cfa)] for plane in planes])
     spans = params.white.item() - np.array([black[site].mean() for site in sites])
     gain = params.K.item() if params.shot else 0.0
     return np.stack([gain / spans, _variance(params) / spans**2], axis=1)

@@ -6,9 +6,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from lrd_ext.cfa import PATTERNS
+
 from . import checks
 from .camera_profile import CameraProfile
-from .cfa import PHASES
 from .records import (
     DOUBTFUL_FIELDS,
     READ_FIGURE,
@@ -59,7 +60,7 @@ def profile_from_dict(data: Any) -> CameraProfile:
         bits=checks.whole(data["bits"], "bits", 1, 32),
         black=black,
         white=checks.number(data["white"], "white", max(black), above=True),
-        cfa=checks.one_of(data["cfa"], "cfa", tuple(PHASES)),
+        cfa=checks.one_of(data["cfa"], "cfa", tuple(PATTERNS)),
         read=checks.one_of(data["read"], "read", tuple(READ_FIGURE)),
         notes=checks.each(data.get("notes", ()), "notes", checks.text),
         doubtful=checks.each(data.get("doubtful", ()), "doubtful", _doubtful),

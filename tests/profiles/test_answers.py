@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from lrd_ext.cfa import site_colours
 from lrd_ext.profiles import load_profile, profile_from_dict
-from lrd_ext.profiles.cfa import PHASES
 
 # PMN, data_process/process.py, get_camera_noisy_params_max: ISO, K, lambda, sigma Gaussian, TL, row.
 PMN_A7S2 = [
@@ -131,8 +131,8 @@ def test_bias_and_black_follow_the_colours_into_another_phase(minimal, phase):
     minimal |= {"black": [1, 2, 3, 4], "bias": [{"iso": 100, "dn": [10, 20, 30, 40]}]}  # R, Gr, Gb, B
     at = profile_from_dict(minimal).at(100, cfa=phase)
     colour = {"R": 1, "Gr": 2, "Gb": 3, "B": 4}
-    assert at.black[0].tolist() == [colour[c] for c in PHASES[phase]]
-    assert at.bias[0].tolist() == [10 * colour[c] for c in PHASES[phase]]
+    assert at.black[0].tolist() == [colour[c] for c in site_colours(phase)]
+    assert at.bias[0].tolist() == [10 * colour[c] for c in site_colours(phase)]
 
 
 def test_mono_file_gets_the_mean_of_the_four_sites(minimal):

@@ -13,7 +13,7 @@ import numpy as np
 
 from lrd_ext.profiles import checks
 from lrd_ext.profiles.camera_profile import CameraProfile
-from lrd_ext.profiles.cfa import to_phase
+from lrd_ext.cfa import to_phase
 from lrd_ext.profiles.parse import profile_from_dict
 from lrd_ext.profiles.records import ProfileError, header
 
