@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The colour filter array: its patterns, the order of per-site figures, and packing of a mosaic into planes."""
+"""The colour filter array: its patterns, the order of per-site figures, and packing into planes."""
 
 from __future__ import annotations
 
 import dataclasses
 import sys
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
@@ -56,10 +56,10 @@ SITES = ((0, 0), (0, 1), (1, 0), (1, 1))
 Order = Literal["site", "rgbg", "rggb"]
 
 ORDERS: tuple[str, ...] = get_args(Order)
-"""Orders of packed planes: by site; R, G of the red rows, B, G of the blue rows; R, both greens likewise, B."""
+"""Orders of packed planes: by site; R, G of the red rows, B, G of the blue rows; R, greens likewise, B."""
 
 
-def check_cfa(cfa: str, *, mono: bool = True, what: str = "cfa") -> str:
+def check_cfa(cfa: str, *, mono: bool = True, what: str = "cfa") -> Cfa:
     """Return ``cfa`` if it names a Bayer phase (or, where ``mono`` allows it, "MONO").
 
     Raises:
@@ -68,7 +68,7 @@ def check_cfa(cfa: str, *, mono: bool = True, what: str = "cfa") -> str:
     accepted = (*BAYER, MONO) if mono else BAYER
     if cfa not in accepted:
         raise ValueError(f"{what} must be one of {', '.join(accepted)}, got {cfa!r}")
-    return cfa
+    return cast(Cfa, cfa)
 
 
 def shift_cfa(cfa: str, rows: int, columns: int) -> str:
@@ -116,7 +116,7 @@ def to_phase(values: np.ndarray, given: str, wanted: str) -> np.ndarray:
         ValueError: one of the phases is not known.
     """
     check_cfa(wanted)
-    if given == wanted or given == MONO:
+    if given in (wanted, MONO):
         return values
     if wanted == MONO:
         return np.broadcast_to(values.mean(-1, keepdims=True), values.shape).copy()
@@ -189,7 +189,8 @@ def plane_sites(order: str, cfa: str | None, op: str = "plane_sites") -> tuple[i
     """Return the site number 0..3 that each packed plane holds.
 
     Raises:
-        ValueError: an unknown order, or no Bayer phase where the order goes by colour; ``op`` begins its text.
+        ValueError: an unknown order, or no Bayer phase where the order goes by colour; ``op`` begins its
+            text.
     """
     if order not in ORDERS:
         raise ValueError(f"{op}: order must be one of {', '.join(ORDERS)}, got {order!r}")

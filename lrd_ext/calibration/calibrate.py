@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from lrd_ext.read_models import profile_models
+
 from .bad_frames import Group, Sensor, Sorted, sort_frames
 from .dark_frames import DarkStatistics, Read, dark_statistics
 from .emva1288 import LinearityError, dark_nonuniformity, linearity_error, photo_nonuniformity
@@ -277,8 +279,10 @@ def _read_noise(d: DarkStatistics) -> ReadNoise:
         dsnu=dark_nonuniformity(d.spatial, total, d.frames, pixels),
         dsnu_white=dark_nonuniformity(d.spatial_white, pixel, d.frames, pixels, True),
         models={
-            "gaussian": agreement(hist, std, None),
-            "tukey_lambda": agreement(hist, fit.std, fit.shape.value),
+            model.name: agreement(hist, model, fit.std, fit.shape.value)
+            if model.shaped
+            else agreement(hist, model, std)
+            for model in profile_models()
         },
         ppcc=ppcc_shape(hist),
         banding_rows=banding(d.row_power, d.frames - 1, naive_line_noise(d.squares, "row"), d.height),

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from lrd_ext.read_models import ReadModel
+
 from .bad_frames import Sensor
 from .dark_frames import DarkStatistics
 from .emva1288 import LinearityError
@@ -49,6 +51,13 @@ class ReadNoise:
     ppcc: tuple[float, float]
     banding_rows: tuple[BandingLine, ...]
     banding_cols: tuple[BandingLine, ...]
+
+    def scale(self, model: ReadModel) -> Estimate:
+        """Scale of a read-noise model, DN: fitted with its shape, or from the standard deviation."""
+        if model.shaped:
+            return self.tukey_lambda.scale
+        e, unit = self.gaussian, model.unit_std(0.0)
+        return Estimate(e.value / unit, e.low / unit, e.high / unit, e.spread / unit)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -51,6 +51,7 @@ def parser() -> ArgumentParser:
 
 def run(options: Namespace) -> int:
     """Write the profile and return the exit code."""
+    from lrd_ext.profiles.camera_profile import describe_bias
     from lrd_ext.profiles.self_test import undeclared
     from lrd_ext.synth_files import check_writable
 
@@ -66,7 +67,7 @@ def run(options: Namespace) -> int:
     profile.save(target)
     tables.show(
         f"{source} -> {target}",
-        f"  {profile.name}: {profile.iso_ranges()}, read {profile.read}",
+        f"  {profile.name}: {profile.iso_ranges()}, read {profile.read}, {describe_bias(profile.bias)}",
         *(f"doubtful: {found.field}: {found.reason}" for found in undeclared(profile)),
     )
     return 0

@@ -11,8 +11,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from .camera_profile import CameraProfile
-from .parse import profile_from_dict
+from .camera_profile import CameraProfile, profile_from_dict
 from .records import ProfileError
 from .self_test import undeclared
 

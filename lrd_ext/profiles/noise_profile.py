@@ -14,11 +14,11 @@ import numpy as np
 
 from lrd_ext.cfa import check_cfa, site_colours
 from lrd_ext.params import NoiseParams
+from lrd_ext.read_models import read_model
 
-from .camera_profile import CameraProfile
-from .parse import profile_from_dict
+from .camera_profile import CameraProfile, profile_from_dict
+from .checks import number
 from .records import header
-from .tukey_lambda import tukey_lambda_std
 
 
 def to_noise_profile(params: NoiseParams, cfa: str = "RGGB") -> np.ndarray:
@@ -51,9 +51,7 @@ def to_noise_profile(params: NoiseParams, cfa: str = "RGGB") -> np.ndarray:
 
 
 def _variance(params: NoiseParams) -> float:
-    read = 0.0 if params.read == "none" else params.sigma_read.item()
-    if params.read == "tukey_lambda":
-        read *= tukey_lambda_std(params.tukey_lambda.item())
+    read = read_model(params.read).std(params.sigma_read.item(), params.tukey_lambda.item())
     return read**2 + params.sigma_row.item() ** 2 + params.sigma_col.item() ** 2 + 1 / 12
 
 
@@ -103,6 +101,7 @@ def from_noise_profile(
             f"from_noise_profile: pairs must be finite with S > 0 and O >= 0, got {values.tolist()}"
         )
     shot, offset = np.average(values, axis=0, weights=(1, 2, 1) if len(values) == 3 else None)
+    number(float(np.max(black)), 1e7, above=True).at(white, "white")
     span = float(white) - float(np.mean(black))
     data: dict[str, Any] = {
         **header(), "name": name, "make": make, "model": model,

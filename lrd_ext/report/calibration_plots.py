@@ -13,6 +13,7 @@ from lrd_ext.calibration.results import Calibration, IsoResult
 from lrd_ext.calibration.row_column import BandingLine
 from lrd_ext.calibration.tukey_lambda_fit import model_quantiles, probability_plot
 from lrd_ext.raw import site_labels
+from lrd_ext.read_models import profile_models
 
 from .figure import BLUE, COLOURS, RED, new_figure, plain_log
 from .over_iso_plot import draw_over_iso
@@ -83,7 +84,7 @@ def draw_transfer(found: Calibration, r: IsoResult) -> Figure:
 
 
 def draw_darks(found: Calibration, r: IsoResult) -> Figure:
-    """Draw QQ of both models, spectrum, row and column profiles, and dark shading."""
+    """Draw QQ of the models, spectrum, row and column profiles, and dark shading."""
     figure, axes = new_figure(2, 3, (13.0, 7.5))
     assert r.dark is not None
     assert r.read is not None
@@ -110,18 +111,18 @@ def _draw_qq(ax: Axes, r: IsoResult) -> None:
     hist = r.dark.statistics.histogram
     p, sample = probability_plot(hist)
     fit = r.read.tukey_lambda
-    models = (
-        ("Gaussian", r.read.gaussian.value, None, "gaussian", COLOURS[0]),
-        (f"Tukey-lambda {fit.shape.value:+.3f}", fit.std, fit.shape.value, "tukey_lambda", COLOURS[3]),
-    )
-    for name, std, shape, key, colour in models:
-        theory = model_quantiles(hist, p, std, shape)
-        kld = r.read.models[key].kld
+    for model, colour in zip(
+        profile_models(), (COLOURS[0], COLOURS[3], COLOURS[1], COLOURS[2]), strict=False
+    ):
+        std, shape = (fit.std, fit.shape.value) if model.shaped else (r.read.gaussian.value, 0.0)
+        theory = model_quantiles(hist, p, model, std, shape)
+        name = f"{model.label} {shape:+.3f}" if model.shaped else model.label
+        kld = r.read.models[model.name].kld
         ax.plot(theory, sample, ".", ms=3, color=colour, label=f"{name}, KLD {kld:.2g}")
     ends = np.array([sample.min(), sample.max()])
     ax.plot(ends, ends, color="#555", lw=0.8)
     ax.set(xlabel="quantile of the model [DN]", ylabel="quantile of the darks [DN]")
-    ax.set_title("QQ of both models", fontsize=9)
+    ax.set_title("QQ of the models", fontsize=9)
     ax.legend(fontsize=8)
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import errno
-import importlib
 import json
 import math
 import os
@@ -15,7 +14,8 @@ import stat
 
 import pytest
 
-from lrd_ext.profiles import ProfileError, list_profiles, load_profile, profile_from_dict
+from lrd_ext.profiles import ProfileError, list_profiles, load_profile, profile_from_dict, self_test
+from lrd_ext.profiles.answers import BranchAnswers
 from lrd_ext.profiles.library import MAX_BYTES
 
 
@@ -302,13 +302,12 @@ def test_a_scale_of_zero_beside_a_deviation_is_named_on_load(write, minimal):
 
 
 def test_the_work_of_the_self_test_grows_with_the_rows_not_with_their_square(minimal, monkeypatch):
-    self_test = importlib.import_module("lrd_ext.profiles.self_test")
-    calls, sigma_of = [], self_test.sigma_of
-    monkeypatch.setattr(self_test, "sigma_of", lambda *a: calls.append(1) or sigma_of(*a))
+    calls, sigma = [], BranchAnswers.sigma
+    monkeypatch.setattr(BranchAnswers, "sigma", lambda *a: calls.append(1) or sigma(*a))
     figures = {"sigma_gaussian": 1.8138, "sigma_tukey_lambda": 1.0, "tukey_lambda": 0.0}
     minimal["rows"] = [{"iso": iso, "K": iso / 250, **figures} for iso in range(100, 600)]
     minimal["branches"][0]["iso"] = [100, 600]
-    assert self_test.self_test(profile_from_dict(minimal)) == ()
+    assert self_test(profile_from_dict(minimal)) == ()
     assert len(calls) == 2
 
 
