@@ -146,11 +146,24 @@ class BranchAnswers:
     def __init__(self, branch: Branch, rows: Sequence[Row], bias: Sequence[BiasRow]) -> None:
         self.branch, self.rows = branch, rows
         self.jitter = branch.K.jitter if branch.K else 0.0
-        self.shapes = np.array(branch.tukey_lambda, dtype=np.float64)
+        self._bias_rows = bias
         self._grids: dict[tuple[float, ...], _Grid] = {}
-        self._bias = self._at_isos([(row.iso, row.dn) for row in bias])
         self._figures: dict[str, _Points | None] = {}
         self._spreads: dict[str, _Points | None] = {}
+
+    @functools.cached_property
+    def shapes(self) -> np.ndarray:
+        """The branch's list of shapes, which sampling draws from."""
+        return np.array(self.branch.tukey_lambda, dtype=np.float64)
+
+    @functools.cached_property
+    def _bias(self) -> _Points | None:
+        return self._at_isos([(row.iso, row.dn) for row in self._bias_rows])
+
+    @functools.cached_property
+    def held(self) -> set[str]:
+        """The figures a law or a row of the branch gives."""
+        return set(self.branch.laws).union(*(row.figures for row in self.rows))
 
     def at(self, isos: Isos, read: str, nearest_bias: bool) -> dict[str, np.ndarray]:
         """Return the fields of :class:`Answer` at ISOs of this branch."""
@@ -236,8 +249,7 @@ class BranchAnswers:
         return _Points(self._grids.setdefault(isos, _Grid(isos)), values)
 
     def _known_models(self) -> list[str]:
-        held = set(self.branch.laws).union(*(row.figures for row in self.rows))
-        return [model.name for model in profile_models() if model.figure in held] + ["none"]
+        return [model.name for model in profile_models() if model.figure in self.held] + ["none"]
 
 
 class Isos:

@@ -60,6 +60,9 @@ class _Declared:
 
 def _branch_test(own: BranchAnswers) -> Iterator[Doubtful]:
     yield from _gain_test(own)
+    models = [model for model in profile_models() if model.figure in own.held]
+    if len(models) < 2:
+        return
     known = {row.iso for row in own.rows}
     low, high = own.branch.iso
     isos = np.array(sorted(known | {low, math.sqrt(low * high), high}), dtype=np.float64)
