@@ -8,7 +8,7 @@ NATIVE_SOURCES := setup.py pyproject.toml build_support/cuda_toolkit.py $(filter
 # GPUs the kernels are compiled for by cuda-check: compute capabilities without the dot, or all.
 ARCHS ?= 75 90 120
 
-.PHONY: demo test lint types format bench cameras schema instructions verify verify-every-word calibration-study
+.PHONY: demo test lint types format bench cameras library schema instructions verify verify-every-word calibration-study
 .PHONY: cuda-check cuda-estimate clean
 
 # Pinned packages first (constraints.txt), then the package against them, so that nothing resolves anew.
@@ -59,6 +59,10 @@ calibration-study: $(VENV)/.installed
 # The library side by side, with sources; the table is committed.
 cameras: $(VENV)/.installed
 	$(BIN)/python tools/camera_table.py --write docs/results/cameras.md
+
+# The library's profiles, from the published figures kept in tools/library; the files are committed.
+library: $(VENV)/.installed
+	$(BIN)/python tools/make_library.py
 
 # The JSON Schema of camera profiles; the file is committed.
 schema: $(VENV)/.installed
