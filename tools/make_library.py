@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The profiles of the library, made of the figures as their authors published them.
 
-tools/library holds these figures under the published names, one file a project with its repository, commit and
+tools/library holds these figures under the published names, one file a project with repository, commit and
 licence, and in cameras.json what each camera needs besides: name, levels, notes, doubts, and rows that were
 measured outside of the published tables. `make library` writes lrd_ext/profiles/library; a test holds it.
 """
