@@ -56,7 +56,7 @@ SITES = ((0, 0), (0, 1), (1, 0), (1, 1))
 Order = Literal["site", "rgbg", "rggb"]
 
 ORDERS: tuple[str, ...] = get_args(Order)
-"""Orders of packed planes: by site; R, G of the red rows, B, G of the blue rows; R, greens likewise, B."""
+"""Orders of packed planes: by site; R, G of the red rows, B, G of the blue rows; R, those two greens, B."""
 
 
 def check_cfa(cfa: str, *, mono: bool = True, what: str = "cfa") -> Cfa:
@@ -189,8 +189,7 @@ def plane_sites(order: str, cfa: str | None, op: str = "plane_sites") -> tuple[i
     """Return the site number 0..3 that each packed plane holds.
 
     Raises:
-        ValueError: an unknown order, or no Bayer phase where the order goes by colour; ``op`` begins its
-            text.
+        ValueError: an unknown order, or no Bayer phase where the order goes by colour; begins with ``op``.
     """
     if order not in ORDERS:
         raise ValueError(f"{op}: order must be one of {', '.join(ORDERS)}, got {order!r}")

@@ -13,9 +13,10 @@ import torch
 from scipy import stats
 
 from lrd_ext import NoiseParams, inspection, read_models
-from lrd_ext.calibration import results, tukey_lambda_fit
-from lrd_ext.calibration.intervals import Estimate
+from lrd_ext.calibration import results
 from lrd_ext.calibration.verdict import _summary_of_read_noise
+from lrd_ext.estimators.intervals import Estimate
+from lrd_ext.estimators.tukey_lambda import ResidualHistogram, distribution_of
 from lrd_ext.profiles import ProfileError, load_profile, profile_from_dict, self_test, to_noise_profile
 from lrd_ext.profiles.summary import figures_at, known_noise
 from lrd_ext.read_models import READ_MODELS, ReadModel, ReadName, profile_models, read_model
@@ -137,26 +138,23 @@ def test_calibration_fits_and_advises_a_new_model(uniform):
     darks = np.round(rng.uniform(-12, 12, (4, 200_000)) + 0.3)
     edges = np.arange(-40.5, 41.5)
     counts = np.stack([np.histogram(d - 0.3, edges)[0] for d in darks])
-    hist = tukey_lambda_fit.ResidualHistogram(counts, 1.0, 1.0)
+    hist = ResidualHistogram(counts, 1.0, 1.0)
     std = 12 / math.sqrt(3)
-    kld = {
-        model.name: tukey_lambda_fit.agreement(hist, model, std).kld
-        for model in profile_models()
-        if not model.shaped
-    }
-    assert kld["uniform"] < 0.01 < kld["gaussian"]
-    agreement = {name: tukey_lambda_fit.Agreement(1.0, value, 0.0) for name, value in kld.items()}
-    agreement["tukey_lambda"] = tukey_lambda_fit.Agreement(1.0, 0.05, 0.0)
-    read = _read_noise(Estimate(std, std - 0.1, std + 0.1, 0.05), agreement)
+    read = _read_noise(
+        Estimate(std, std - 0.1, std + 0.1, 0.05),
+        {model.name: distribution_of(hist, model, std, 0.0) for model in profile_models()},
+    )
+    kld = {name: agreement.kld for name, agreement in read.models.items()}
+    assert kld["uniform"] < 0.01 < min(kld["gaussian"], kld["tukey_lambda"])
     assert read.scale(UNIFORM).value == pytest.approx(12)
     assert read.scale(UNIFORM).spread == pytest.approx(0.05 * math.sqrt(3))
     text = " ".join(_summary_of_read_noise([read], "uniform"))
-    assert "Use the Uniform distribution for it" in text
+    assert "Use the Uniform distribution for it: KLD 0.00" in text
 
 
-def _read_noise(gaussian, models):
+def _read_noise(gaussian, distributions):
     fields = {f.name: None for f in dataclasses.fields(results.ReadNoise)}
-    return results.ReadNoise(**fields | {"gaussian": gaussian, "models": models})
+    return results.ReadNoise(**fields | {"gaussian": gaussian, "distributions": distributions})
 
 
 @pytest.mark.parametrize(
@@ -171,5 +169,5 @@ def _read_noise(gaussian, models):
     ],
 )
 def test_an_unknown_name_is_refused_with_the_known_ones(ask):
-    with pytest.raises(ValueError, match=r"read must be one of .*gaussian, tukey_lambda, got 'laplace'"):
+    with pytest.raises(ValueError, match=r"read must be one of .*gaussian, tukey_lambda.*, got 'laplace'"):
         ask()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .intervals import Estimate, from_error, root
+from lrd_ext.estimators.intervals import Estimate, from_error, root
 
 #: A 5 x 5 high-pass leaves neighbours correlated: a variance varies more by this (sum of rho^2).
 HIGH_PASS = 1.13

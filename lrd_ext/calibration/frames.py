@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from lrd_ext import raw as raw_files
+from lrd_ext.estimators.masked_border import masked_strips
 from lrd_ext.raw import Raw
 from lrd_ext.raw.quiet import silenced
 
@@ -160,15 +161,10 @@ def _active(raw: Raw) -> np.ndarray:
     return raw.mosaic[top + top % 2 : bottom, left + left % 2 : right]
 
 
-def _border(raw: Raw, margin: int = 4, narrowest: int = 16) -> np.ndarray | None:
-    """Return the masked strip left of the active area, or above it, less a margin; None without one."""
-    top, left, bottom, _ = raw.active_area
-    strips = [
-        raw.mosaic[top + top % 2 : bottom, : left - margin],
-        raw.mosaic[: top - margin, left + left % 2 :],
-    ]
-    strips = [even(s) for s, side in zip(strips, (left, top), strict=True) if side - margin >= narrowest]
-    return np.ascontiguousarray(strips[0]) if strips else None
+def _border(raw: Raw) -> np.ndarray | None:
+    """Return the masked strip left of the active area, else another; None without one."""
+    strip = next(iter(masked_strips(raw).values()), None)
+    return None if strip is None else np.ascontiguousarray(strip)
 
 
 def even(mosaic: np.ndarray) -> np.ndarray:

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from .intervals import Estimate, from_error, misfit_factor, root
+from lrd_ext.estimators.intervals import Estimate, from_error, misfit_factor, root
+from lrd_ext.estimators.rounding import ROUNDING
+from lrd_ext.estimators.variance_line import VarianceLine, fit_variance_line
 
 #: Levels above this share of saturation stay out of the line.
 HIGHEST = 0.8
 #: A flat with more of its pixels than this at white has lost part of its noise.
 CLIPPED = 1e-4
-#: Huber's limit, in standard errors of a point.
-HUBER = 2.5
 FEWEST_LEVELS = 3
 #: Name of the level of points that are darks.
 DARKS = "darks"
@@ -41,17 +41,16 @@ class PairPoint:
 
 @dataclasses.dataclass(frozen=True)
 class SiteLine:
-    """variance = K*mean + offset at one site; ``used`` tells which of its points made the line."""
+    """The line of one site through its points."""
 
     site: int
-    K: Estimate
-    offset: float
-    offset_error: float
+    line: VarianceLine
     points: tuple[PairPoint, ...]
-    used: tuple[bool, ...]
-    errors: tuple[float, ...]
-    chi2: float
-    dof: int
+
+    @property
+    def K(self) -> Estimate:  # noqa: N802, the field's letter
+        """Gain, DN/e-."""
+        return self.line.K
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,26 +71,26 @@ class PhotonTransfer:
     @property
     def chi2_per_dof(self) -> float:
         """Misfit of all lines: 1 where points lie as near as their errors say."""
-        return sum(line.chi2 for line in self.lines) / max(sum(line.dof for line in self.lines), 1)
+        return sum(own.line.chi2 for own in self.lines) / max(sum(own.line.dof for own in self.lines), 1)
 
     @property
     def bend(self) -> float:
         """Curvature: share of the variance of the brightest level that a parabola puts down to x^2."""
         shares = []
-        for line in self.lines:
-            mean, variance = np.array([(p.mean, p.variance) for p in line.points]).T
+        for own in self.lines:
+            mean, variance = np.array([(p.mean, p.variance) for p in own.points]).T
             top = float(mean.max())
             if len(mean) > 3:
-                parabola = np.polyfit(mean / top, variance, 2, w=1 / np.array(line.errors))
+                parabola = np.polyfit(mean / top, variance, 2, w=1 / own.line.errors)
                 shares.append(float(parabola[0] / parabola.sum()))
         return float(np.mean(shares)) if shares else 0.0
 
     @property
     def read_noise(self) -> Estimate:
         """Read noise from the intercepts, DN: rough: a black level off by x moves them by K x."""
-        errors = np.array([line.offset_error for line in self.lines])
-        # Rounding to whole DN adds 1/12 DN^2.
-        variance = float(np.mean([line.offset for line in self.lines])) - 1 / 12
+        offsets = [own.line.offset for own in self.lines]
+        errors = np.array([offset.error for offset in offsets])
+        variance = float(np.mean([offset.value for offset in offsets])) - ROUNDING
         return root(from_error(variance, float(np.sqrt((errors**2).sum())) / len(errors)))
 
 
@@ -188,34 +187,13 @@ def photon_transfer(
 def _site_line(points: list[PairPoint]) -> SiteLine:
     mean = np.array([p.mean for p in points])
     variance = np.array([p.variance for p in points])
-    # var(s^2) = s^4 (2 + kurtosis)/n; s^2 from the line, since its own would favour what came out low by
-    # chance.
+    # var(s^2) = s^4 (2 + kurtosis)/n
     relative = np.sqrt(np.array([max(2 + p.kurtosis, 1.0) / p.count for p in points]))
-    design = np.stack([mean, np.ones_like(mean)], axis=1)
-    fitted, huber = variance.copy(), np.ones_like(mean)
-    for _ in range(12):
-        error = relative * fitted
-        weight = np.sqrt(huber) / error
-        found = np.linalg.lstsq(design * weight[:, None], variance * weight, rcond=None)[0]
-        fitted = np.maximum(design @ found, 0.05 * variance)
-        miss = np.abs(variance - fitted) / error
-        huber = np.minimum(1.0, HUBER / np.maximum(miss, 1e-9))
-    used = miss < 2 * HUBER
-    chi2, dof = float((miss[used] ** 2).sum()), int(used.sum()) - 2
-    rows = (design / error[:, None])[used]
-    covariance = np.linalg.inv(rows.T @ rows) if dof >= 0 else np.full((2, 2), np.inf)
-    slope_error, offset_error = np.sqrt(np.diag(covariance)) * misfit_factor(chi2, dof)
-    return SiteLine(
-        points[0].site,
-        from_error(float(found[0]), float(slope_error)),
-        float(found[1]),
-        float(offset_error),
-        tuple(points),
-        tuple(bool(u) for u in used),
-        tuple(float(e) for e in error),
-        chi2,
-        dof,
-    )
+
+    def errors(K: float, offset: float) -> np.ndarray:
+        return relative * np.maximum(K * mean + offset, 0.05 * variance)
+
+    return SiteLine(points[0].site, fit_variance_line(mean, variance, errors), tuple(points))
 
 
 def _join(lines: Sequence[SiteLine]) -> tuple[Estimate, float]:

@@ -36,11 +36,9 @@ def run(options: Namespace) -> int:
 
 
 def _parser(description: str) -> ArgumentParser:
-    from jsonargparse import ArgumentParser
+    from .parser import Parser
 
-    from .plain_help import PlainHelp
-
-    return ArgumentParser(description=description, formatter_class=PlainHelp)
+    return Parser(description=description)
 
 
 def _show_parser() -> ArgumentParser:
@@ -134,7 +132,6 @@ def _draw(profiles: list[CameraProfile], target: Path | None) -> None:
     if target is not None:
         from lrd_ext.report import draw_cameras, write_png
 
-        target.parent.mkdir(parents=True, exist_ok=True)
         write_png(target, draw_cameras(profiles))
 
 

@@ -44,8 +44,8 @@ def library(profiles: Sequence[CameraProfile]) -> list[Any]:
         iso = " ".join(dict.fromkeys(span(*b.iso) for b in p.branches))
         made.add_row(p.name, p.camera, iso, noise, p.sources[0].title.split()[0])
     models = ", ".join(f"{model.short}: {model.label}" for model in profile_models())
-    key = f"\n{models} read noise; bias: black-level error, which moves the mean. "
-    return [made, f"{key}lrd profile show NAME gives every figure and its source."]
+    key = f"{models} read noise; bias: black-level error, which moves the mean. "
+    return [made, "", f"{key}lrd profile show NAME gives every figure and its source."]
 
 
 def camera(p: CameraProfile) -> list[Any]:
@@ -124,7 +124,7 @@ def comparison(profiles: Sequence[CameraProfile], isos: Sequence[float] | None) 
         made.add_row(*_compared(p, isos))
     moved = [f"{p.name}: {describe_bias(p.bias)}" for p in profiles if p.bias]
     where = "at ISO " + ", ".join(f"{v:g}" for v in isos) if isos else "at lowest, middle and highest ISO"
-    return [made, "\n" + _COMPARE_KEY.format(isos=where), *moved]
+    return [made, "", _COMPARE_KEY.format(isos=where), *moved]
 
 
 def _compared(p: CameraProfile, isos: Sequence[float] | None) -> list[str]:

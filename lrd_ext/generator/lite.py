@@ -144,7 +144,12 @@ class LiteGenerator(nn.Module):
         Args:
             factor: size of the present DN in the new ones. sigma_init is multiplied by it, and the first
                 bias takes up what that adds to the log(sigma_init) channel.
+
+        Raises:
+            ValueError: the factor is not finite and above 0, or takes sigma_init out of its range.
         """
+        if not 0 < factor < math.inf:
+            raise ValueError(f"LiteGenerator.to_range: factor must be finite and above 0, got {factor}")
         other = copy.deepcopy(self)
         other.table = SigmaTable.of(self.table.isos, [s * factor for s in self.table.sigmas])
         if self.log_sigma:

@@ -7,12 +7,9 @@ import dataclasses
 
 import numpy as np
 
+from lrd_ext.estimators.rounding import ROUNDING
 from lrd_ext.params import NoiseParams
 from lrd_ext.read_models import read_model
-
-#: Variance of rounding to whole DN, and its fourth cumulant (uniform distribution).
-ROUNDING = 1 / 12
-ROUNDING_C4 = -1 / 120
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +33,7 @@ class Prediction:
 
 def predict(params: NoiseParams, title: str) -> Prediction:
     """Predict from noise parameters, batch of 1, in DN of the noisy file."""
-    model, shape = read_model(params.read), float(params.tukey_lambda)
+    model, shape = read_model(str(params.read)), float(params.tukey_lambda)
     std = model.std(float(params.sigma_read), shape)
     row, col = float(params.sigma_row), float(params.sigma_col)
     return Prediction(

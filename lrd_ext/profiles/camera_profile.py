@@ -96,11 +96,11 @@ class CameraProfile:
         iso: float | Sequence[float] | Tensor,
         ratio: float | Sequence[float] | Tensor = 1.0,
         *,
-        read: ReadName | None = None,
+        read: ReadName | str | None = None,
         bias: bool = True,
         black: Levels | None = None,
         white: float | None = None,
-        cfa: Cfa | None = None,
+        cfa: Cfa | str | None = None,
     ) -> NoiseParams:
         """Give the noise at known ISOs and ratios, without any draw.
 
@@ -149,11 +149,11 @@ class CameraProfile:
         ratio: Choice,
         seed: int,
         index: int | Sequence[int] | Tensor = 0,
-        read: ReadName | None = None,
+        read: ReadName | str | None = None,
         bias: bool = True,
         black: Levels | None = None,
         white: float | None = None,
-        cfa: Cfa | None = None,
+        cfa: Cfa | str | None = None,
     ) -> NoiseParams:
         """Draw n sets of parameters jointly, each about what :meth:`at` answers at its ISO.
 

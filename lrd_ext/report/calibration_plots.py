@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrd_ext.calibration.banding import BandingLine
 from lrd_ext.calibration.results import Calibration, IsoResult
-from lrd_ext.calibration.row_column import BandingLine
-from lrd_ext.calibration.tukey_lambda_fit import model_quantiles, probability_plot
 from lrd_ext.raw import site_labels
 from lrd_ext.read_models import profile_models
 
@@ -45,23 +44,23 @@ def draw_transfer(found: Calibration, r: IsoResult) -> Figure:
     curve, residual = axes[0]
     labels = site_labels(found.sensor.cfa)
     assert r.transfer is not None
-    for line in r.transfer.lines:
-        mean = np.array([p.mean for p in line.points])
-        variance = np.array([p.variance for p in line.points])
-        used, colour = np.array(line.used), COLOURS[line.site]
+    for own in r.transfer.lines:
+        line = own.line
+        mean = np.array([p.mean for p in own.points])
+        variance = np.array([p.variance for p in own.points])
+        used, colour = line.used, COLOURS[own.site]
         curve.plot(
             mean[used],
             variance[used],
             "o",
             ms=4,
             color=colour,
-            label=f"{labels[line.site]} K {line.K.value:.5g}",
+            label=f"{labels[own.site]} K {line.K.value:.5g}",
         )
         curve.plot(mean[~used], variance[~used], "x", ms=5, color=colour)
         ends = np.array([0, mean.max()])
-        curve.plot(ends, line.K.value * ends + line.offset, color=colour, lw=0.8)
-        misses = (variance - line.K.value * mean - line.offset) / np.array(line.errors)
-        residual.plot(mean, misses, "o", ms=4, color=colour)
+        curve.plot(ends, line(ends), color=colour, lw=0.8)
+        residual.plot(mean, line.misses, "o", ms=4, color=colour)
     left = [p for g in r.flats if g.name in r.transfer.left_out for p in g.statistics.points(g.name)]
     curve.plot(
         [p.mean for p in left],
@@ -77,7 +76,7 @@ def draw_transfer(found: Calibration, r: IsoResult) -> Figure:
     residual.axhspan(-1.96, 1.96, color="#ccc", alpha=0.4)
     residual.set(xlabel="mean above black [DN]", ylabel="residual [standard errors]")
     fit = "none left over: two points a line"
-    if any(line.dof > 0 for line in r.transfer.lines):
+    if any(own.line.dof > 0 for own in r.transfer.lines):
         fit = f"chi² per degree of freedom {r.transfer.chi2_per_dof:.2f}"
     residual.set_title(f"Residuals: {fit}", fontsize=9)
     return figure
@@ -108,14 +107,10 @@ def draw_darks(found: Calibration, r: IsoResult) -> Figure:
 def _draw_qq(ax: Axes, r: IsoResult) -> None:
     assert r.dark is not None
     assert r.read is not None
-    hist = r.dark.statistics.histogram
-    p, sample = probability_plot(hist)
-    fit = r.read.tukey_lambda
-    for model, colour in zip(
-        profile_models(), (COLOURS[0], COLOURS[3], COLOURS[1], COLOURS[2]), strict=False
-    ):
-        std, shape = (fit.std, fit.shape.value) if model.shaped else (r.read.gaussian.value, 0.0)
-        theory = model_quantiles(hist, p, model, std, shape)
+    shape = r.read.tukey_lambda.shape.value
+    fits = [model for model in profile_models() if model.name in r.read.distributions]
+    for model, colour in zip(fits, (COLOURS[i] for i in (0, 3, 1, 2)), strict=False):
+        theory, sample = r.read.distributions[model.name].quantiles()
         name = f"{model.label} {shape:+.3f}" if model.shaped else model.label
         kld = r.read.models[model.name].kld
         ax.plot(theory, sample, ".", ms=3, color=colour, label=f"{name}, KLD {kld:.2g}")

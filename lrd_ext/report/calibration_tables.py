@@ -8,14 +8,16 @@ from html import escape
 
 import numpy as np
 
-from lrd_ext.calibration.intervals import Estimate
+from lrd_ext.calibration.banding import BandingLine
 from lrd_ext.calibration.profile import laws_of
 from lrd_ext.calibration.results import Calibration, IsoResult
-from lrd_ext.calibration.row_column import BandingLine
+from lrd_ext.estimators.intervals import Estimate
 from lrd_ext.profiles import CameraProfile
 from lrd_ext.profiles.records import sigmas
 from lrd_ext.raw import site_labels
 from lrd_ext.read_models import profile_models
+
+from .page import table_html
 
 
 def _read_titles() -> dict[str, str]:
@@ -38,13 +40,7 @@ def all_tables(found: Calibration, profile: CameraProfile) -> Iterator[tuple[str
         ("Black-level error in the masked border", border_table(found)),
     ):
         if rows:
-            yield title, _html(head, rows)
-
-
-def _html(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    first = "".join(f"<th>{escape(h)}</th>" for h in head)
-    rest = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="scroll"><table><tr>{first}</tr>{rest}</table></div>'
+            yield title, table_html(head, rows)
 
 
 Table = tuple[list[str], list[list[str]]]
@@ -112,7 +108,7 @@ def sites_table(found: Calibration) -> Table:
     for r in found.isos:
         if r.transfer is not None:
             K = {line.site: line.K for line in r.transfer.lines}
-            tested = any(line.dof > 0 for line in r.transfer.lines)
+            tested = any(own.line.dof > 0 for own in r.transfer.lines)
             fit = f"{r.transfer.chi2_per_dof:.2f}" if tested else "-"
             cells = [_cell(K.get(site)) for site in range(4)]
             rows.append([f"{r.iso:g}", "K [DN/e-]", *cells, f"{r.transfer.p_sites:.3g}", fit])

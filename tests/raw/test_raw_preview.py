@@ -157,7 +157,7 @@ def test_before_after_shares_the_white_balance(tmp_path):
         (lambda: raw.render(flat(NEUTRAL), max_size=0), ValueError, "max_size"),
         (lambda: raw.suggest_exposure(MOSAIC), TypeError, "ndarray"),
         (lambda: raw.write_preview("a.jpg", flat(NEUTRAL), flat(NEUTRAL)), ValueError, r"\.png"),
-        (lambda: raw.write_preview("no/a.png", flat(NEUTRAL), flat(NEUTRAL)), ValueError, "directory"),
+        (lambda: raw.write_preview("no/a.png", flat(NEUTRAL), flat(NEUTRAL)), ValueError, "folder"),
     ],
 )
 def test_bad_input_is_refused_by_name(call, error, says):

@@ -3,10 +3,18 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
-from lrd_ext.inspection.lines import as_deviation, line_noise, variance_error
+from lrd_ext.estimators.line_noise import (
+    FrameLines,
+    as_deviation,
+    between_variance,
+    line_noise,
+    two_way,
+)
 
 
 def noise(rng, height, width, *, pixel, row=0.0, col=0.0):
@@ -66,4 +74,45 @@ def test_two_lines_tell_nothing():
 
 @pytest.mark.parametrize(("variance", "error"), [(0.0, 0.04), (0.01, 0.04), (0.04, 0.04), (9.0, 0.04)])
 def test_error_of_the_square_is_the_one_a_deviation_was_made_of(variance, error):
-    assert variance_error(as_deviation(variance, error)) == pytest.approx(error)
+    assert as_deviation(variance, error).square_error == pytest.approx(error)
+
+
+def frame_rows(darks: np.ndarray) -> FrameLines:
+    """Variance of the row means of frames (n, H, W) without a fixed pattern."""
+    n, h, w = darks.shape
+    found = []
+    for dark in darks:
+        rows, _, rest = two_way(dark.copy())
+        own = (rest**2).sum() / ((h - 1) * (w - 1)) / w
+        found.append([between_variance(rows, np.full(h, own))[0], own])
+    return FrameLines(*np.array(found).T, h, w, n)
+
+
+def test_naive_estimate_at_800_columns_is_biased_as_the_field_says_and_ours_is_not():
+    # A7S2 at ISO 25600 (field-notes 5.9): naive 2.276 DN, true 2.085 DN, read noise 25.853 DN, W = 800.
+    rng = np.random.default_rng(5)
+    true, read, shape = 2.085, 25.853, (400, 800)
+    darks = rng.normal(0, read, (40, *shape)) + rng.normal(0, true, (40, shape[0], 1))
+    found = frame_rows(darks)
+    assert found.naive == pytest.approx(math.hypot(true, read / math.sqrt(800)), rel=0.01)
+    assert found.naive == pytest.approx(2.276, rel=0.01)
+    ours = found.noise()
+    assert ours.value == pytest.approx(true, rel=0.015)
+    assert ours.low < true < ours.high
+
+
+def test_no_row_noise_gives_an_interval_from_zero():
+    darks = np.random.default_rng(2).normal(0, 3, (10, 100, 120))
+    ours = frame_rows(darks).noise()
+    assert ours.low == 0
+    assert ours.value < 0.1
+
+
+def test_one_frame_by_weights_is_one_frame_by_analysis_of_variance():
+    residual = noise(np.random.default_rng(6), 600, 300, pixel=4.0, row=0.5)
+    residual -= residual.mean()
+    by_frames = frame_rows(residual[None])
+    weight = np.full(residual.shape, 1 / (300 * by_frames.own[0]))
+    weighted = line_noise(residual, weight, 1)
+    assert weighted.value == pytest.approx(by_frames.noise().value, rel=1e-9)
+    assert weighted.error == pytest.approx(by_frames.noise().error, rel=0.02)
