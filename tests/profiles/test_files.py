@@ -325,3 +325,20 @@ def test_a_full_disk_names_the_profile_and_leaves_the_old_one(tmp_path, monkeypa
         load_profile("canon_70d").save(target)
     assert caught.value.errno == errno.ENOSPC
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("camera.json", "old")]
+
+
+def test_saving_keeps_the_mode_and_follows_no_planted_link(minimal, tmp_path):
+    target, victim = tmp_path / "a.json", tmp_path / "victim"
+    victim.write_text("mine")
+    target.write_text("old")
+    target.chmod(0o600)
+    (tmp_path / f".a.json.{os.getpid()}.tmp").symlink_to(victim)
+    profile_from_dict(minimal).save(target)
+    assert victim.read_text() == "mine"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+def test_deep_nesting_is_one_line(write, minimal):
+    text = json.dumps(minimal)[:-1] + ', "calibration": {"x": ' + "[" * 5000 + "]" * 5000 + "}}"
+    with pytest.raises(ProfileError, match=r"is nested too deeply$"):
+        load_profile(write(text))
