@@ -13,7 +13,7 @@ SECONDS ?= 60
 SEED ?= 1
 WRITE ?=
 
-.PHONY: demo test test-fast lint types format fuzz bench cameras instructions verify verify-every-word calibration-study
+.PHONY: demo test test-fast lint types format fuzz bench cameras library schema instructions verify verify-every-word calibration-study
 .PHONY: cuda-check cuda-estimate clean
 
 # Pinned packages first (constraints.txt), then the package against them, so that nothing resolves anew.
@@ -68,6 +68,14 @@ calibration-study: $(VENV)/.installed
 # The library side by side, with sources; the table is committed.
 cameras: $(VENV)/.installed
 	$(BIN)/python tools/camera_table.py --write docs/results/cameras.md
+
+# The library's profiles, from the published figures kept in tools/library; the files are committed.
+library: $(VENV)/.installed
+	$(BIN)/python tools/make_library.py
+
+# The JSON Schema of camera profiles; the file is committed.
+schema: $(VENV)/.installed
+	$(BIN)/python tools/profile_schema.py --write docs/profile.schema.json
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from lrd_ext.estimators.intervals import SUSPICION, Estimate
+from lrd_ext.read_models import profile_models, read_model
 
 from .photon_transfer import PhotonTransfer
 from .results import FEW_DARKS, Calibration, IsoResult, ReadNoise
@@ -26,15 +27,12 @@ POOR = 0.01
 
 
 def better_model(found: Calibration) -> str:
-    """Return "gaussian" or "tukey_lambda": whose darks are nearer to the real ones, by KLD over all ISOs."""
-    total = {"gaussian": 0.0, "tukey_lambda": 0.0}
-    for r in found.measured:
-        if r.read is not None:
-            for model, agreement in r.read.models.items():
-                total[model] += agreement.kld
-    # The shape costs a parameter: a gain of less than 1e-4 nats an ISO is not worth it.
-    gain = (total["gaussian"] - total["tukey_lambda"]) / max(len(found.measured), 1)
-    return "tukey_lambda" if gain > 1e-4 else "gaussian"
+    """Return the read-noise model whose darks are nearest to the real ones, by KLD over all ISOs."""
+    # A shape costs a parameter: a gain of less than 1e-4 nats an ISO is not worth it.
+    fits = [r.read.models for r in found.measured if r.read is not None]
+    fitted = [m for m in profile_models() if all(m.name in fit for fit in fits)]
+    cost = {m.name: sum(fit[m.name].kld for fit in fits) + 1e-4 * len(fits) * m.shaped for m in fitted}
+    return min(cost, key=lambda name: cost[name])
 
 
 def verdict(found: Calibration) -> tuple[str, ...]:
@@ -72,14 +70,18 @@ def _summary(found: Calibration) -> Iterator[str]:
 
 
 def _summary_of_read_noise(reads: Sequence[ReadNoise], model: str) -> Iterator[str]:
-    g, t = (np.mean([read.models[m].kld for read in reads]) for m in ("gaussian", "tukey_lambda"))
-    name = "the Tukey-lambda distribution" if model == "tukey_lambda" else "the Gaussian"
+    kld = {name: float(np.mean([read.models[name].kld for read in reads])) for name in reads[0].models}
+    nearest, farthest = kld[model], max(kld.values())
+    second = min((value for name, value in kld.items() if name != model), default=nearest)
     half = max(_half_width(read.gaussian) for read in reads)
     yield f"Read noise is known within {100 * half:.2g} % or better."
-    little = " There is little between them." if abs(g - t) < NEAR * max(g, t) or max(g, t) < 1e-3 else ""
-    yield f"Use {name} for it: KLD {t:.2g} nats with Tukey-lambda, {g:.2g} with the Gaussian.{little}"
-    if min(g, t) > POOR:
-        yield "Neither model comes near the darks: look at the QQ plot, and prefer real darks or a generator."
+    near = abs(second - nearest) < NEAR * max(second, nearest) or farthest < 1e-3
+    little = " There is little between them." if near else ""
+    rest = ", ".join(f"{value:.2g} with {read_model(m).label}" for m, value in kld.items() if m != model)
+    label = read_model(model).label
+    yield f"Use the {label} distribution for it: KLD {nearest:.2g} nats with {label}, {rest}.{little}"
+    if min(kld.values()) > POOR:
+        yield "No model comes near the darks: look at the QQ plot, and prefer real darks or a generator."
 
 
 def _half_width(e: Estimate) -> float:

@@ -11,6 +11,8 @@ import torch
 from scipy import stats
 
 from lrd_ext.profiles import load_profile, profile_from_dict
+from lrd_ext.profiles.draws import parameter_words
+from lrd_ext.reference.philox import Component, words
 
 ALPHA = 1e-4  # significance of each distribution test; seeds are fixed, so a pass stays a pass
 
@@ -174,3 +176,23 @@ def test_bad_arguments_are_named(a7s2, changed, error, message):
     arguments = {"n": 2, "iso": (800, 12800), "ratio": (100, 300), "seed": 7} | changed
     with pytest.raises(error, match=message):
         a7s2.sample(arguments.pop("n"), **arguments)
+
+
+def test_words_are_those_of_the_reference():
+    rng = np.random.default_rng(1)
+    for seed in (0, 7, -3, 2**64 - 1, 2**40 + 5):
+        identities = rng.integers(0, 2**56, 50)
+        cells = torch.arange(2)
+        wrapped = torch.tensor((seed + 2**63) % 2**64 - 2**63)
+        expected = words(wrapped, torch.from_numpy(identities), Component.PARAMETERS, cells[:1], cells)
+        expected = expected.permute(0, 3, 1, 2).reshape(50, 8).numpy()
+        np.testing.assert_array_equal(parameter_words(seed, identities), expected)
+        for i in range(50):
+            np.testing.assert_array_equal(parameter_words(seed, identities[i : i + 1]), expected[i : i + 1])
+
+
+def test_bias_is_left_out_when_asked(a7s2):
+    drawn = a7s2.sample(8, iso=(800, 12800), ratio=1, seed=7)
+    without = a7s2.sample(8, iso=(800, 12800), ratio=1, seed=7, bias=False)
+    assert drawn.bias.abs().min() > 0
+    assert_equal(without, drawn.without_bias())
