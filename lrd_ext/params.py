@@ -15,10 +15,10 @@ from torch import Tensor
 
 Numbers = float | Sequence[float] | Sequence[Sequence[float]] | Tensor
 
-ReadModel = Literal["none", "gaussian", "tukey_lambda"]
+ReadName = Literal["none", "gaussian", "tukey_lambda"]
 
 #: Read-noise distributions; their places are their codes in the table. Mirrors csrc/noise/read_noise.h.
-READ_MODELS: tuple[str, ...] = get_args(ReadModel)
+READ_MODELS: tuple[str, ...] = get_args(ReadName)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +123,7 @@ class NoiseParams:
     def __init__(
         self,
         *,
-        read: ReadModel | str | Sequence[str] = "none",
+        read: ReadName | str | Sequence[str] = "none",
         shot: bool = True,
         **figures: Numbers,
     ) -> None:
@@ -364,8 +364,9 @@ NoiseParams.__signature__ = _signature()  # type: ignore[attr-defined]  # for he
 def _read_models(read: str | Sequence[str]) -> tuple[str, ...]:
     models = (read,) if isinstance(read, str) else tuple(read) if isinstance(read, (list, tuple)) else ()
     if not models or any(m not in READ_MODELS for m in models):
+        known = ", ".join(READ_MODELS)
         raise ValueError(
-            f"NoiseParams: read must be one of {READ_MODELS}, or a sequence with one per sample, got {read!r}"
+            f"NoiseParams: read must be one of {known}, or a sequence with one per sample, got {read!r}"
         )
     return models
 
