@@ -191,14 +191,14 @@ class NoiseParams:
         lines = [f"NoiseParams(batch of {len(self)} on {self.device}, {shot}, read: {read}"]
         if self.device.type != "meta":
             noise = [name for name, figure in FIGURES.items() if figure.default == 0.0]
-            drawn = [name for name in noise if bool(getattr(self, name).any())]
-            for part in ([name for name in FIGURES if name not in noise], drawn):
-                lines += [", ".join(self._range(name) for name in part)] if part else []
+            known = [n for n in FIGURES if n not in noise and not bool(getattr(self, n).isnan().all())]
+            drawn = [n for n in noise if bool(getattr(self, n).any())]
+            lines += [", ".join(self._range(name) for name in part) for part in (known, drawn) if part]
         return ",\n  ".join(lines) + ")"
 
     def _range(self, name: str) -> str:
         values, unit = getattr(self, name), FIGURES[name].unit
-        low, high = (f"{float(v):.6g}" for v in values.aminmax())
+        low, high = (f"{float(v):.6g}" for v in values[~values.isnan()].aminmax())
         return f"{name} {low}{f' to {high}' if high != low else ''}{f' {unit}' if unit else ''}"
 
     def __reduce__(self) -> tuple[Any, ...]:
