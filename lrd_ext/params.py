@@ -8,17 +8,15 @@ import inspect
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
-from typing import Any, Literal, get_args
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from .read_models import READ_MODELS, ReadName
+
 Numbers = float | Sequence[float] | Sequence[Sequence[float]] | Tensor
-
-ReadName = Literal["none", "gaussian", "tukey_lambda"]
-
-#: Read-noise distributions; their places are their codes in the table. Mirrors csrc/noise/read_noise.h.
-READ_MODELS: tuple[str, ...] = get_args(ReadName)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,18 +192,25 @@ class NoiseParams:
             known = [n for n in FIGURES if n not in noise and not bool(getattr(self, n).isnan().all())]
             drawn = [n for n in noise if bool(getattr(self, n).any())]
             lines += [", ".join(self._range(name) for name in part) for part in (known, drawn) if part]
+            if "sigma_read" in drawn:
+                lines.append(f"read noise std {_from_to(self._read_std())} DN")
         return ",\n  ".join(lines) + ")"
 
     def _range(self, name: str) -> str:
         values, unit = getattr(self, name), FIGURES[name].unit
-        low, high = (f"{float(v):.6g}" for v in values[~values.isnan()].aminmax())
-        return f"{name} {low}{f' to {high}' if high != low else ''}{f' {unit}' if unit else ''}"
+        return f"{name} {_from_to(values[~values.isnan()])}{f' {unit}' if unit else ''}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return NoiseParams._of, (self.table, self._models(), self.shot)
 
     def _models(self) -> tuple[str, ...]:
         return (self.read,) if isinstance(self.read, str) else self.read
+
+    def _read_std(self) -> Tensor:
+        """Standard deviation of each sample's read noise, DN."""
+        models = self._models() * (len(self) // len(self._models()))
+        figures = zip(models, self.sigma_read.tolist(), self.tukey_lambda.tolist(), strict=True)
+        return torch.tensor([READ_MODELS[name].std(scale, shape) for name, scale, shape in figures])
 
     @property
     def device(self) -> torch.device:
@@ -315,6 +320,31 @@ class NoiseParams:
             fields["iso"] = [math.nan if v is None else v for v in fields["iso"]]
         return cls(**fields)
 
+    @classmethod
+    def _of_columns(
+        cls, columns: Mapping[str, np.ndarray | float], n: int, *, read: str, shot: bool
+    ) -> NoiseParams:
+        """Make NoiseParams of arrays in a fraction of the constructor's time, for a camera profile's answers.
+
+        Args:
+            columns: every figure: numbers, (n,), and by site (4,) or (n, 4).
+            n: batch size.
+            read: a read-noise model that is known.
+            shot: whether shot noise is drawn.
+
+        Raises:
+            ValueError: a value is out of range.
+        """
+        table = np.empty((n, sum(_WIDTHS)), dtype=np.float32)
+        start = 0
+        for name, figure in FIGURES.items():
+            table[:, slice(start, start + 4) if figure.by_site else start] = columns[name]
+            start += figure.width
+        table[:, -1] = _CODES[read]
+        params = cls._of(torch.from_numpy(table), (read,), shot)
+        params._check_values((read,))
+        return params
+
     def _replace(self, **changes: Tensor) -> NoiseParams:
         new = self._of(self.table.clone(), self._models(), self.shot)
         for name, values in changes.items():
@@ -359,6 +389,11 @@ def _signature() -> inspect.Signature:
 
 
 NoiseParams.__signature__ = _signature()  # type: ignore[attr-defined]  # for help() and editors
+
+
+def _from_to(values: Tensor) -> str:
+    low, high = (f"{float(v):.6g}" for v in values.aminmax())
+    return low if low == high else f"{low} to {high}"
 
 
 def _read_models(read: str | Sequence[str]) -> tuple[str, ...]:
