@@ -14,11 +14,9 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from .reference.normal import normal_quantile
-from .reference.tukey_lambda import tukey_lambda_quantile
+from .reference.read_noise import QUANTILES
 
 #: Names of :data:`READ_MODELS`, for type checkers.
 ReadName = Literal["none", "gaussian", "tukey_lambda"]
@@ -157,7 +155,7 @@ READ_MODELS: dict[str, ReadModel] = {
             unit_std=lambda shape: 0.0,
             kurtosis=lambda shape: 0.0,
             unit_cdf=lambda x, shape: (x >= 0).astype(np.float64),
-            quantile=lambda word, shape: torch.zeros_like(word, dtype=torch.float64),
+            quantile=QUANTILES["none"],
         ),
         ReadModel(
             name="gaussian",
@@ -167,7 +165,7 @@ READ_MODELS: dict[str, ReadModel] = {
             unit_std=lambda shape: 1.0,
             kurtosis=lambda shape: 0.0,
             unit_cdf=normal_cdf,
-            quantile=lambda word, shape: normal_quantile(word),
+            quantile=QUANTILES["gaussian"],
         ),
         ReadModel(
             name="tukey_lambda",
@@ -177,7 +175,7 @@ READ_MODELS: dict[str, ReadModel] = {
             unit_std=tukey_lambda_std,
             kurtosis=tukey_lambda_kurtosis,
             unit_cdf=tukey_lambda_cdf,
-            quantile=tukey_lambda_quantile,
+            quantile=QUANTILES["tukey_lambda"],
             shaped=True,
         ),
     )
