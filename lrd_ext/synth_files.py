@@ -21,6 +21,7 @@ import torch
 from . import raw as raw_files
 from .outputs import check_target, write_files
 from .params import NoiseParams
+from .plain_text import plain
 from .profiles import CameraProfile, load_profile, to_noise_profile
 from .reference import STREAM_VERSION
 from .synth import fused_synth
@@ -206,7 +207,7 @@ def _preview(clean: Raw, noisy: Raw, s: Settings) -> bytes:
     return raw_files.encode_preview(
         clean,
         noisy,
-        labels=("as read", f"{s.profile.camera}, ISO {s.iso:g}, 1/{s.ratio:g} of the light"),
+        labels=("as read", f"{plain(s.profile.camera)}, ISO {s.iso:g}, 1/{s.ratio:g} of the light"),
         exposure_ev=(brightening, brightening + math.log2(s.ratio)),
     )
 

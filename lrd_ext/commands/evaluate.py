@@ -9,10 +9,13 @@ import json
 import math
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lrd_ext.outputs import check_target
+from lrd_ext.plain_text import plain
 from lrd_ext.version import __version__
 
 from . import tables
@@ -91,7 +94,9 @@ def _noise(options: Namespace) -> int:
     settings = _settings(options)
     page = _page_target(options)
     real, fit, candidates = _open(options)
-    with _bar(len(real.stacks) * (1 + len(candidates)), "step") as bar:
+    steps = len(real.stacks) * (1 + len(candidates))
+    with _bar(steps, "step") as bar, warnings.catch_warnings(record=True) as doubts:
+        warnings.simplefilter("always")
         found = evaluate_noise(real, candidates, settings, fit, bar)
     if page is not None:
         _write_page(page, found)
@@ -99,6 +104,8 @@ def _noise(options: Namespace) -> int:
         print(json.dumps(as_json(found), indent=1, allow_nan=False))
     else:
         tables.show(*_told(found), *([f"page: {page}"] if page else []))
+    for doubt in dict.fromkeys(str(d.message) for d in doubts):
+        print(f"lrd evaluate: note: {doubt}", file=sys.stderr)
     return _name_left_out([real, fit, *(c.frames for c in candidates)])
 
 
@@ -122,14 +129,10 @@ def _names(text: str, option: str) -> list[str]:
 def _page_target(options: Namespace) -> Path | None:
     """Return where the page goes, None for none; checked before any work."""
     from lrd_ext.report.page import plots_folder
-    from lrd_ext.synth_files import check_writable
 
     if options.report is None:
         return None
-    page = Path(options.report)
-    if page.suffix.lower() != ".html":
-        raise ValueError(f"--report must end in .html, got {page}")
-    check_writable(page, options.overwrite)
+    page = check_target(options.report, "--report", suffix=".html", overwrite=options.overwrite)
     if plots_folder(page).exists() and not plots_folder(page).is_dir():
         raise ValueError(
             f"--report: the plots go to the folder {plots_folder(page)}, got a file of that name"
@@ -140,7 +143,7 @@ def _page_target(options: Namespace) -> Path | None:
 def _open(options: Namespace) -> tuple[DarkSet, DarkSet | None, list[Fake]]:
     """Read all darks and open all candidates; what does not fit together is refused."""
     from lrd_ext import evaluation
-    from lrd_ext.noise_sources import READ_MODELS, check_rival
+    from lrd_ext.noise_sources import MODEL_RIVALS, check_rival
 
     rivals = _names(options.against, "--against")
     for name in rivals:
@@ -165,7 +168,7 @@ def _open(options: Namespace) -> tuple[DarkSet, DarkSet | None, list[Fake]]:
     for name in rivals:
         if name == fake.name:
             continue
-        if profile is not None and name in READ_MODELS:
+        if profile is not None and name in MODEL_RIVALS:
             candidates.append(evaluation.of_profile(profile, name))
         else:
             candidates.append(evaluation.Fake(name))
@@ -174,8 +177,9 @@ def _open(options: Namespace) -> tuple[DarkSet, DarkSet | None, list[Fake]]:
 
 def _profile_and_levels(options: Namespace) -> tuple[CameraProfile | None, Levels]:
     """Return the profile asked for and the levels given, which a profile completes for listed mosaics."""
-    from lrd_ext.calibration.command import read_levels
     from lrd_ext.profiles import load_profile
+
+    from .calibrate import read_levels
 
     levels = read_levels(options.black, options.white, options.cfa)
     if options.profile is None:
@@ -216,7 +220,7 @@ def _bar(total: int, unit: str) -> Iterator[Callable[[str], None]]:
     with tqdm(total=total, unit=unit, disable=not sys.stderr.isatty(), leave=False) as bar:
 
         def move(what: str) -> None:
-            bar.set_description(what, refresh=False)
+            bar.set_description(plain(what), refresh=False)
             bar.update()
 
         yield move
@@ -250,11 +254,14 @@ def _told(found: Evaluation) -> Iterator[Any]:
 
 def _distances(at: IsoEvaluation) -> Any:
     from lrd_ext.evaluation.noise import title_of
+    from lrd_ext.evaluation.verdict import excess
 
     made = tables.table("distance", "floor", "highest", *(c.name for c in at.candidates))
     for name, floor in at.floor.items():
-        values = [c.distances[name] for c in at.candidates]
-        marked = (f"{tables.three(v)}{'*' if v > floor.highest else ' '}" for v in values)
+        marked = (
+            f"{tables.three(c.distances[name])}{'*' if excess(at, c, name) > 1 else ' '}"
+            for c in at.candidates
+        )
         made.add_row(title_of(name), tables.three(floor.mean), tables.three(floor.highest), *marked)
     return made
 
@@ -306,6 +313,6 @@ def _name_left_out(sets: Sequence[DarkSet | None]) -> int:
     code = 0
     for darks in sets:
         for name, reason in darks.left_out.items() if darks else ():
-            print(f"lrd evaluate: left out: {name}: {reason}", file=sys.stderr)
+            print(f"lrd evaluate: left out: {plain(name)}: {plain(reason)}", file=sys.stderr)
             code = 1
     return code

@@ -47,7 +47,7 @@ def read_recipe(raw: Raw) -> Recipe | None:
         AttributeError,
         ArithmeticError,
         RecursionError,
-    ):  # another's text
+    ):  # another program's text
         return None
     return recipe if len(recipe.params) == 1 and 0 < recipe.ratio < math.inf else None
 
