@@ -173,3 +173,24 @@ def test_an_interrupted_preview_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         raw.write_preview(tmp_path / "p.png", flat(NEUTRAL), flat(NEUTRAL))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (0, 1), (1, 0), (1, 1), (2, 3)])
+@pytest.mark.parametrize("cfa", ["RGGB", "MONO"])
+def test_each_site_has_its_own_black_wherever_the_active_area_starts(corner, cfa):
+    """Four blacks far apart, all sites at theirs: black; and as much above theirs: the grey of that."""
+    black = np.array([[100, 3000], [700, 1800]])
+    mosaic = np.tile(black, (14, 16)).astype(np.uint16)
+    picture = raw.Raw(
+        mosaic=mosaic,
+        cfa=cfa,
+        black=black.ravel(),
+        white=60000,
+        active_area=(*corner, 27, 31),
+        as_shot_neutral=np.ones(3),
+    )
+    assert raw.render(picture).max() == 0
+    share = 0.25
+    lit = picture.replace(mosaic=np.rint(mosaic + share * (60000 - mosaic.astype(float))).astype(np.uint16))
+    assert np.abs(raw.render(lit).astype(float) - srgb(share)).max() < 1.01
+    assert raw.suggest_exposure(lit) == pytest.approx(-np.log2(share), abs=1e-3)
