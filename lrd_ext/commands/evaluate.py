@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrd_ext.outputs import check_target
+from lrd_ext.plain_text import plain
 from lrd_ext.version import __version__
 
 from . import tables
-from .plain_help import PlainHelp
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
@@ -32,12 +32,12 @@ _AGAINST = "gaussian,tukey_lambda,spectral"
 
 def add_to(commands: Any) -> None:
     """Add the command's parser and that of its actions."""
-    from jsonargparse import ArgumentParser
+    from .parser import Parser
 
-    parser = ArgumentParser(description="Measure what was made against what a camera recorded.")
+    parser = Parser(description="Measure what was made against what a camera recorded.")
     commands.add_subcommand("evaluate", parser, help="made-up noise against a camera's darks")
     actions = parser.add_subcommands(dest="action", metavar="ACTION")
-    noise = ArgumentParser(
+    noise = Parser(
         description="Compare made-up noise with real dark frames, each distance beside that of real darks "
         "from other real darks, and say which source to train with."
     )
@@ -81,8 +81,6 @@ def add_to(commands: Any) -> None:
     noise.add_argument("--white", type=float, metavar="DN", help="white level")
     noise.add_argument("--cfa", type=str, metavar="PHASE", help="RGGB, GRBG, GBRG, BGGR or MONO")
     actions.add_subcommand("noise", noise, help="made-up noise against real dark frames")
-    for action in actions.choices.values():
-        action.formatter_class = PlainHelp
 
 
 def run(options: Namespace) -> int:
@@ -223,7 +221,7 @@ def _bar(total: int, unit: str) -> Iterator[Callable[[str], None]]:
     with tqdm(total=total, unit=unit, disable=not sys.stderr.isatty(), leave=False) as bar:
 
         def move(what: str) -> None:
-            bar.set_description(what, refresh=False)
+            bar.set_description(plain(what), refresh=False)
             bar.update()
 
         yield move
@@ -316,6 +314,6 @@ def _name_left_out(sets: Sequence[DarkSet | None]) -> int:
     code = 0
     for darks in sets:
         for name, reason in darks.left_out.items() if darks else ():
-            print(f"lrd evaluate: left out: {name}: {reason}", file=sys.stderr)
+            print(f"lrd evaluate: left out: {plain(name)}: {plain(reason)}", file=sys.stderr)
             code = 1
     return code

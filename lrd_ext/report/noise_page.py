@@ -30,7 +30,7 @@ def noise_report_files(page: Path, found: Evaluation) -> dict[Path, bytes]:
     plots, files = with_plots(page, noise_plots(found))
     body = "".join([_facts(found), verdict_html(verdict(found)), *_tables(found), plots])
     title = f"Noise of {found.fake} against the darks of {Path(found.real).name}"
-    return {page: document("lrd evaluate noise", title, body).encode(), **files}
+    return {page: document("lrd evaluate noise", title, body).encode(errors="backslashreplace"), **files}
 
 
 def _facts(found: Evaluation) -> str:
