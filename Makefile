@@ -49,9 +49,9 @@ demo: demo/summary.txt
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest tests
 
-# What answers in seconds: no fuzzing at length, no statistics of large draws, no subprocess by the dozen.
+# What is quick; tests/conftest.py says what is slow.
 test-fast: $(VENV)/.installed
-	$(BIN)/python -m pytest tests -m "not slow" -q
+	$(BIN)/python -m pytest tests -m "not slow"
 
 # The long form of the statistical battery (minutes); its table is committed.
 verify: $(VENV)/.installed

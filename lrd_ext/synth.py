@@ -57,7 +57,7 @@ def fused_synth(
         params: noise of each sample, on clean's device, a batch of 1 or of B.
         seed: int or int64 tensor of one number, bits taken mod 2^64.
         index: identity of each sample (data-set index, frame number), int64 tensor (B,) or int; an int i for
-            a batch means i ... i + B - 1. In [0, 2^56); tensors on a GPU are taken mod 2^56 unseen.
+            a batch means i ... i + B - 1. In [0, 2^56); tensors on a GPU are not checked, but taken mod 2^56.
         origin: (row, col) of clean's first site on the sensor, even.
         layout: "auto" reads 2-D and 3-D as mosaic and 4-D by its channel count, and refuses (4, h, w) and
             what looks like a picture, (3, H, W) or (H, W, 3 or 4) with H and W from 32 on; "mosaic";
@@ -67,8 +67,8 @@ def fused_synth(
             :meth:`NoiseParams.shot_only` leaves out. Its weights are used without a gradient. On a GPU
             ``generator.bfloat16()`` runs on tensor cores (sm_80 and newer).
         sigma_init: scale of the generator's noise, DN, a number or (B,); None asks the generator for that of
-            ``params.iso``, and for ISOs on a GPU waits for the device. In [1e-6, 1e6]; outside, values on a
-            GPU, which are not looked at, give NaN.
+            ``params.iso``, and for ISOs on a GPU waits for the device. In [1e-6, 1e6]: a value outside is
+            an error on the CPU; on a GPU, where checking would mean waiting, its sample becomes NaN.
         dark: dark frame or dark shading, float32 DN above black, clean's layout and crop, for each sample or
             one for all.
         output: "normalized", (raw - black) / (white - black) * ratio, as denoisers eat it; "dn", uint16 raw

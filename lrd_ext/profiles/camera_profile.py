@@ -115,7 +115,7 @@ class CameraProfile:
         Returns: NoiseParams of batch 1 on the CPU. Without K (darks alone) K is 1 and shot False, said once.
 
         Raises:
-            TypeError: iso or ratio is no number.
+            TypeError: iso or ratio is not a number.
             ValueError: iso is out of range (the message names it), or another argument is not accepted.
 
         Warns:

@@ -20,7 +20,7 @@ def to_phase(values: np.ndarray, given: str, wanted: str) -> np.ndarray:
 
     Args:
         values: (..., 4), sites of the phase ``given``.
-        given: a key of :data:`PHASES`; from "MONO" values stay where they are.
+        given: a key of :data:`PHASES`; values of "MONO" keep their order.
         wanted: a key of :data:`PHASES`; for "MONO" every site gets the mean of the four.
 
     Returns: (..., 4), sites of the phase ``wanted``.
