@@ -83,9 +83,11 @@ def best(found: Evaluation) -> str | None:
 def verdict(found: Evaluation) -> list[str]:
     """Say which source to train with and what tells each from real darks, a sentence a line."""
     choice = best(found)
-    lines = [] if choice is None else [_recommended(found, choice)]
-    if choice is not None and found.fake not in (choice, "darks"):
-        lines.append(_why_not(found, choice))
+    lines = []
+    if choice is not None and len(found.isos[0].candidates) > 1:
+        lines.append(_recommended(found, choice))
+        if found.fake not in (choice, "darks"):
+            lines.append(_why_not(found, choice))
     return [*lines, *(_told(found, c.name) for c in found.isos[0].candidates), *_cautions(found)]
 
 
