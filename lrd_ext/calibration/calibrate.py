@@ -211,7 +211,9 @@ def _flat_group(
 
     of_darks = "" if hot is None else hashlib.sha256(hot.tobytes()).hexdigest()
     kept = store.remember("flats", _identity(group, sensor) + of_darks, measure)
-    statistics = FlatStatistics(kept["pairs"], kept["spatial"], kept["spatial_white"], int(kept["frames"]))
+    statistics = FlatStatistics(
+        kept["pairs"], kept["spatial"], kept["spatial_white"], int(kept["frames"]), float(kept["step"])
+    )
     range_dn = group.white - float(black.mean())
     return FlatGroup(group.iso, group.exposure_s, group.name, range_dn, statistics)
 
@@ -231,12 +233,13 @@ def _at_iso(iso: float, darks: Sequence[DarkGroup], flats: Sequence[FlatGroup], 
     transfer: PhotonTransfer | str = "no pairs of flats, so K is unknown"
     if lit:
         points = [p for g in lit for p in g.statistics.points(g.name)]
-        transfer = photon_transfer(points, min(g.range_dn for g in lit), _dark_points(dark))
+        step = max(g.statistics.step for g in lit)
+        transfer = photon_transfer(points, min(g.range_dn for g in lit), _dark_points(dark), step)
     if isinstance(transfer, str):
         missing.append(transfer)
     K = transfer if isinstance(transfer, PhotonTransfer) else None
     read = read_noise(dark) if dark else None
-    prnu = _prnu(lit, dark, K, read) if dark and K and read else (None, None)
+    prnu = _prnu(lit, dark, K, read) if dark and K and read and not read.cut else (None, None)
     return IsoResult(
         iso=iso,
         dark=dark,

@@ -12,7 +12,7 @@ import numpy as np
 from lrd_ext.outputs import replacing
 
 #: Raised when the meaning of what is kept changes: older files are then measured anew.
-VERSION = 6
+VERSION = 7
 
 Arrays = Mapping[str, np.ndarray]
 
