@@ -3,12 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CPP := $(wildcard csrc/*.cpp csrc/*.h csrc/*/*.cpp csrc/*/*.h csrc/*/*.cu csrc/*/*.cuh tests/cuda/*.cpp tests/cuda/*.h)
-NATIVE_SOURCES := setup.py pyproject.toml build_support/cuda_toolkit.py $(filter csrc/%,$(CPP))
+NATIVE_SOURCES := setup.py pyproject.toml $(wildcard build_support/*.py) $(filter csrc/%,$(CPP))
 
 # GPUs the kernels are compiled for by cuda-check: compute capabilities without the dot, or all.
 ARCHS ?= 75 90 120
 
-.PHONY: demo test lint types format bench cameras instructions verify verify-every-word calibration-study
+# How long mutated files are tried by fuzz, the seed they follow from, and the table to write, if any.
+SECONDS ?= 60
+SEED ?= 1
+WRITE ?=
+
+.PHONY: demo test test-fast lint types format fuzz bench cameras instructions verify verify-every-word calibration-study
 .PHONY: cuda-check cuda-estimate clean
 
 # Pinned packages first (constraints.txt), then the package against them, so that nothing resolves anew.
@@ -44,6 +49,10 @@ demo: demo/summary.txt
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest tests
 
+# What answers in seconds: no fuzzing at length, no statistics of large draws, no subprocess by the dozen.
+test-fast: $(VENV)/.installed
+	$(BIN)/python -m pytest tests -m "not slow" -q
+
 # The long form of the statistical battery (minutes); its table is committed.
 verify: $(VENV)/.installed
 	$(BIN)/python tests/verify --long --write tests/verify/results/native_long.md
@@ -63,6 +72,7 @@ cameras: $(VENV)/.installed
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/clang-format --dry-run --Werror $(CPP)
 
 types: $(VENV)/.installed
@@ -71,6 +81,10 @@ types: $(VENV)/.installed
 format: $(VENV)/.installed
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(CPP)
+
+# Mutated files against everything that reads one; a finding is made again as its line says.
+fuzz: $(VENV)/.installed
+	PYTHONPATH=tools $(BIN)/python -m fuzz --seconds $(SECONDS) --seed $(SEED) $(if $(WRITE),--write $(WRITE))
 
 # The kernels without a GPU: compiled for ARCHS where there is an nvcc, and run on the host under sanitizers.
 cuda-check: $(VENV)/.installed

@@ -118,7 +118,7 @@ class NoiseParams:
     iso: Tensor = field(metadata=_figure("", 0.0, 3e38, low_is_in=False, default=math.nan))
     read: str | tuple[str, ...]
     shot: bool
-    table: Tensor
+    table: Tensor = field(init=False)  # so that dataclasses.replace leaves it to __init__
 
     def __init__(
         self,
@@ -184,6 +184,23 @@ class NoiseParams:
     def __len__(self) -> int:
         return self.table.shape[0]
 
+    def __repr__(self) -> str:
+        names, shot = self._models(), "shot noise" if self.shot else "no shot noise"
+        counts = [f"{names.count(model)} {model}" for model in READ_MODELS if model in names]
+        read = ", ".join(counts) if len(counts) > 1 else names[0]
+        lines = [f"NoiseParams(batch of {len(self)} on {self.device}, {shot}, read: {read}"]
+        if self.device.type != "meta":
+            noise = [name for name, figure in FIGURES.items() if figure.default == 0.0]
+            drawn = [name for name in noise if bool(getattr(self, name).any())]
+            for part in ([name for name in FIGURES if name not in noise], drawn):
+                lines += [", ".join(self._range(name) for name in part)] if part else []
+        return ",\n  ".join(lines) + ")"
+
+    def _range(self, name: str) -> str:
+        values, unit = getattr(self, name), FIGURES[name].unit
+        low, high = (f"{float(v):.6g}" for v in values.aminmax())
+        return f"{name} {low}{f' to {high}' if high != low else ''}{f' {unit}' if unit else ''}"
+
     def __reduce__(self) -> tuple[Any, ...]:
         return NoiseParams._of, (self.table, self._models(), self.shot)
 
@@ -209,7 +226,8 @@ class NoiseParams:
         Raises:
             IndexError: ``i`` lies outside the batch.
         """
-        if isinstance(i, int):
+        if not isinstance(i, Tensor) and hasattr(i, "__index__"):  # NumPy's whole numbers too
+            i = i.__index__()
             if not -len(self) <= i < len(self):
                 raise IndexError(f"NoiseParams.select: i must be in [-{len(self)}, {len(self)}), got {i}")
             i = slice(i % len(self), i % len(self) + 1)
@@ -263,13 +281,15 @@ class NoiseParams:
             white: new white level, raw DN.
 
         Raises:
-            ValueError: the new white is not above the new black.
+            ValueError: the new white is not above the new black, or a figure leaves its range in the new DN.
         """
         target = NoiseParams(K=self.K, ratio=self.ratio, white=white, black=black)
         factor = (target.white - target.black.mean(1)) / (self.white - self.black.mean(1))
         table = torch.where(_SCALES.to(self.device), self.table * factor[:, None], self.table)
         scaled = self._of(table, self._models(), self.shot)
-        return scaled._replace(white=target.white, black=target.black)
+        result = scaled._replace(white=target.white, black=target.black)
+        result._check_values(result._models())
+        return result
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, strings and numbers, ready for JSON; an unknown ISO is None."""
@@ -308,6 +328,7 @@ FIGURES: dict[str, Figure] = {
 }
 REQUIRED = tuple(name for name, figure in FIGURES.items() if figure.default is None)
 
+_CODES = {name: code for code, name in enumerate(READ_MODELS)}
 _WIDTHS = [*(figure.width for figure in FIGURES.values()), 1]
 
 
@@ -363,7 +384,7 @@ def _table_of_numbers(figures: Mapping[str, Numbers], models: tuple[str, ...]) -
         else:
             return None
     try:
-        return torch.tensor([[*row, READ_MODELS.index(models[0])]], dtype=torch.float64).to(torch.float32)
+        return torch.tensor([[*row, _CODES[models[0]]]], dtype=torch.float64).to(torch.float32)
     except OverflowError:  # an int beyond float64
         return None
 
@@ -385,7 +406,7 @@ def _table_of_tensors(figures: Mapping[str, Numbers], models: tuple[str, ...]) -
         .expand(batch, figure.width)
         for name, figure in FIGURES.items()
     ]
-    codes = torch.tensor([[READ_MODELS.index(m)] for m in models], dtype=torch.float32)
+    codes = torch.tensor([[_CODES[m]] for m in models], dtype=torch.float32)
     return torch.cat([*columns, codes.to(device).expand(batch, 1)], dim=1)
 
 

@@ -102,7 +102,9 @@ def check_arguments(
     _check_params(params, batch, clean.device)
     _check_signal(frames, params)
     result_dtype = _result_dtype(output, dtype)
-    _check_out(out, clean, dark, result_dtype)
+    sigma = check_generator(generator, sigma_init, params, batch)
+    _check_out(out, clean, result_dtype)
+    _check_apart(out, clean=clean, dark=dark, params=params.table, sigma_init=sigma, seed=seed, index=index)
     return Request(
         clean=frames,
         params=params,
@@ -119,7 +121,7 @@ def check_arguments(
         out=None if out is None else _with_batch(out, packed),
         shape=clean.shape,
         generator=generator,
-        sigma_init=check_generator(generator, sigma_init, params, batch),
+        sigma_init=sigma,
     )
 
 
@@ -349,7 +351,7 @@ def _result_dtype(output: str, dtype: torch.dtype) -> torch.dtype:
     return dtype
 
 
-def _check_out(out: Tensor | None, clean: Tensor, dark: Tensor | None, dtype: torch.dtype) -> None:
+def _check_out(out: Tensor | None, clean: Tensor, dtype: torch.dtype) -> None:
     if out is None:
         return
     if not isinstance(out, Tensor) or out.dtype != dtype:
@@ -363,9 +365,16 @@ def _check_out(out: Tensor | None, clean: Tensor, dark: Tensor | None, dtype: to
     _check_dense("out", out)
     if not out.is_contiguous() or out.requires_grad:
         raise ValueError("fused_synth: out must be contiguous and must not require grad")
-    if not torch.compiler.is_compiling() and any(_overlap(out, t) for t in (clean, dark) if t is not None):
+
+
+def _check_apart(out: Tensor | None, **read: Any) -> None:
+    """Refuse an ``out`` that shares memory with a tensor the call reads."""
+    if out is None or torch.compiler.is_compiling():
+        return
+    shared = [name for name, t in read.items() if isinstance(t, Tensor) and _overlap(out, t)]
+    if shared:
         raise ValueError(
-            "fused_synth: out must not share memory with clean or dark; give it memory of its own"
+            f"fused_synth: out must not share memory with {' or '.join(shared)}; give it memory of its own"
         )
 
 

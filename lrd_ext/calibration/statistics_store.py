@@ -14,6 +14,9 @@ from lrd_ext.outputs import replacing
 #: Raised when the meaning of what is kept changes: older files are then measured anew.
 VERSION = 7
 
+#: Under which name a set keeps its own checksum.
+_DIGEST = "sha256"
+
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -43,11 +46,22 @@ class StatisticsStore:
 def _load(path: Path) -> dict[str, np.ndarray] | None:
     try:
         with np.load(path, allow_pickle=False) as data:
-            return {name: data[name] for name in data.files}
+            arrays = {name: data[name] for name in data.files}
+        digest = arrays.pop(_DIGEST)
     except Exception:  # damage shows as whatever the parts of zip, deflate and .npy raise
         return None
+    return arrays if str(digest) == _digest(arrays) else None
 
 
 def _save(path: Path, arrays: Arrays) -> None:
     with replacing(path) as file:
-        np.savez_compressed(file, allow_pickle=False, **dict(arrays))
+        np.savez_compressed(file, allow_pickle=False, **{**arrays, _DIGEST: np.array(_digest(arrays))})
+
+
+def _digest(arrays: Arrays) -> str:
+    """Return a checksum of names, kinds, shapes and values: a file that lacks or changes one is not whole."""
+    made = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        made.update(repr((name, array.dtype.str, array.shape)).encode())
+        made.update(np.ascontiguousarray(array).tobytes())
+    return made.hexdigest()

@@ -17,8 +17,10 @@ from .statistics_store import Arrays, StatisticsStore
 
 #: Blocks a side in which the level of a frame is kept.
 BLOCKS = 8
-#: Failures of one file that are no fault of this program.
-FILE_ERRORS = (ValueError, TypeError, OSError, MemoryError)
+
+
+#: Errors whose text says by itself what was wrong.
+_SAID = (ValueError, TypeError, OSError, RuntimeError)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -93,7 +95,9 @@ class _UnreadableError(Exception):
 def _measure(frame: Frame) -> Arrays:
     try:
         record = _record(frame, frame.load())
-    except FILE_ERRORS as error:
+    except ImportError:  # a missing package is no matter of one frame
+        raise
+    except Exception as error:
         raise _UnreadableError(_reason(frame, error)) from error
     plain = json.dumps({name: getattr(record, name) for name in _PLAIN})
     return {"plain": np.array(plain), **{name: np.asarray(getattr(record, name)) for name in _ARRAYS}}
@@ -101,7 +105,7 @@ def _measure(frame: Frame) -> Arrays:
 
 def _reason(frame: Frame, error: Exception) -> str:
     """Return what went wrong without the file's name, which stands before it wherever it is shown."""
-    text = str(error) or type(error).__name__
+    text = str(error) if str(error) and isinstance(error, _SAID) else repr(error)
     head, _, rest = text.partition(": ")
     return rest if rest and head.endswith(frame.name.rpartition("/")[2]) else text
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrd_ext.outputs import check_target, write_files
+from lrd_ext.plain_text import plain
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 
 def add_to(commands: Any) -> None:
     """Add the command's parser."""
-    from jsonargparse import ArgumentParser
+    from .parser import Parser
 
-    parser = ArgumentParser(description="Calibrate a camera from dark frames and pairs of flats.")
+    parser = Parser(description="Calibrate a camera from dark frames and pairs of flats.")
     parser.add_argument(
         "folder", type=str, metavar="FOLDER", help="raw files, or frames.csv (file,kind,iso,exposure_s)"
     )
@@ -92,7 +93,7 @@ def run(options: Namespace) -> int:
     found = _with_progress(find_frames(options.folder, levels), target.with_suffix(".statistics"))
     profile, doubts = _write(found, target, page)
     _say(found, profile, doubts)
-    print(f"profile: {target}" + (f"\nreport: {page}" if page else ""))
+    print(plain(f"profile: {target}"), *([plain(f"report: {page}")] if page else []), sep="\n")
     return 1 if found.left_out else 0
 
 
@@ -117,11 +118,11 @@ def _write(found: Calibration, target: Path, page: Path | None) -> tuple[CameraP
 
 def _say(found: Calibration, profile: CameraProfile, doubts: list[str]) -> None:
     for line in [*summary(found, profile), *(f"note: {text}" for text in doubts)]:
-        print(line)
+        print(plain(line))
     for name, reason in found.left_out.items():
-        print(f"lrd calibrate: left out: {name}: {reason}", file=sys.stderr)
+        print(f"lrd calibrate: left out: {plain(name)}: {plain(reason)}", file=sys.stderr)
     for name in found.unpaired if found.measured else ():
-        print(f"lrd calibrate: not used: {name}: no second frame like it", file=sys.stderr)
+        print(f"lrd calibrate: not used: {plain(name)}: no second frame like it", file=sys.stderr)
 
 
 def _shading(found: Calibration) -> bytes:
@@ -177,7 +178,7 @@ def _with_progress(frames: list[Frame], statistics: Path) -> Calibration:
     with tqdm(total=2 * len(frames), unit="frame", disable=not sys.stderr.isatty()) as bar:
 
         def progress(event: str) -> None:
-            bar.set_description(event, refresh=False)
+            bar.set_description(plain(event), refresh=False)
             bar.update()
 
         return calibrate(frames, statistics, progress)

@@ -74,7 +74,7 @@ def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, st
     try:
         tensors = from_bytes(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        return tensors, header.get("__metadata__", {})
+        return tensors, header.get("__metadata__") or {}
     except Exception as error:  # whatever the parts of the reader raise for a damaged file
         raise ValueError(f"LiteGenerator.load: {path} is no whole safetensors file: {error}") from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -20,7 +21,7 @@ from lrd_ext.synth import fused_synth
 
 from .source import Darks, at_iso
 
-READ_MODELS = ("gaussian", "tukey_lambda")
+MODEL_RIVALS = ("gaussian", "tukey_lambda")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,8 +59,9 @@ class ModelNoise:
         """
 
         def params(iso: float) -> NoiseParams:
-            told = profile.at(iso, read=read).to_dict()
-            return NoiseParams.from_dict(told | {"bias": 0.0})
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message=".*K is unknown")  # nothing here needs K
+                return profile.at(iso, read=read).without_bias()
 
         return cls(name or profile.name, params)
 

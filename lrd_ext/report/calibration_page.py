@@ -29,7 +29,7 @@ def is_report(path: Path) -> bool:
 def report_files(page: Path, found: Calibration, profile: CameraProfile) -> dict[Path, bytes]:
     """Return the report and its plots, which are in its page too, as what each file shall hold."""
     plots, files = with_plots(page, all_plots(found))
-    return {page: _page(found, profile, plots).encode(), **files}
+    return {page: _page(found, profile, plots).encode(errors="backslashreplace"), **files}
 
 
 def _page(found: Calibration, profile: CameraProfile, plots: str) -> str:

@@ -11,6 +11,8 @@ import numpy as np
 from lrd_ext.inspection.photon_transfer import error_of_variance
 from lrd_ext.raw import site_labels
 
+from .figure import shown
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -40,7 +42,7 @@ def draw_pair(report: PairReport, prediction: Prediction | None, cfa: str) -> Fi
         axis.grid(alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)
     if prediction is not None:
-        figure.suptitle(f"predicted: {prediction.title}")
+        figure.suptitle(shown(f"predicted: {prediction.title}"))
     return figure
 
 

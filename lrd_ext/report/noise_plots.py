@@ -12,7 +12,7 @@ import numpy as np
 from lrd_ext.evaluation import Evaluation, IsoEvaluation
 from lrd_ext.metrics.noise_summary import NoiseSummary
 
-from .figure import INK, SOURCES, new_figure, plain_log
+from .figure import INK, SOURCES, new_figure, plain_log, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,7 +47,7 @@ def draw_pictures(at: IsoEvaluation) -> Figure:
         ax.set_axis_off()
     for ax, (name, frame) in zip(axes.flat, shown, strict=False):
         ax.imshow(_middle(frame), cmap="gray", vmin=-limit, vmax=limit, interpolation="nearest")
-        ax.set_title(name, fontsize=10)
+        ax.set_title(shown(name), fontsize=10)
     return figure
 
 
@@ -89,7 +89,7 @@ def _draw_spectrum(ax: Axes, at: IsoEvaluation, part: str) -> None:
         power = power.mean(axis=0) if part == "plane" else power
         frequency = (np.arange(len(power)) + 0.5) / (2 * len(power))
         visible = power > 1e-6 * at.real.std**2
-        ax.plot(frequency[visible], power[visible], color=colour, lw=width, label=name)
+        ax.plot(frequency[visible], power[visible], color=colour, lw=width, label=shown(name))
     ax.set(xlabel="cycles per pixel", xlim=(0, 0.5))
     plain_log(ax)
 
@@ -118,9 +118,11 @@ def _draw_qq(ax: Axes, at: IsoEvaluation) -> None:
 
 
 def _quantiles(summary: NoiseSummary, p: np.ndarray) -> np.ndarray:
-    share = np.cumsum(summary.counts) / summary.counts.sum()
-    rising = np.concatenate([[True], np.diff(share) > 0])  # np.interp wants every share once
-    return np.interp(p, share[rising], summary.dn[rising] + 0.5)
+    """Return quantiles, straight between the edges of the bins that hold values."""
+    held = summary.counts > 0
+    share = np.cumsum(summary.counts[held]) / summary.counts.sum()
+    upper = summary.dn[held] + 0.5
+    return np.interp(p, [0.0, *share], [upper[0] - 1, *upper])
 
 
 def _draw_profiles(ax: Axes, at: IsoEvaluation, axis: int, what: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -38,6 +40,16 @@ def is_clean(text: str) -> bool:
     return all(c.isprintable() or c == "\n" for c in text)
 
 
+def test_a_dollar_in_a_name_begins_no_formula(lrd, tmp_path):
+    data = load_profile("sony_a7s2").to_dict() | {"name": "$x_{", "make": "$\\frac", "model": "a $ b $"}
+    path = tmp_path / "dollar.json"
+    path.write_text(json.dumps(data))
+    for name, cameras in (("one.png", [path]), ("two.png", [path, "canon_70d"])):
+        action = "show" if len(cameras) == 1 else "compare"
+        code, _, err = lrd("profile", action, *cameras, "--plot", tmp_path / name)
+        assert (code, err) == (0, "")
+
+
 @pytest.fixture
 def faked_profile(tmp_path):
     data = load_profile("sony_a7s2").to_dict()
@@ -56,9 +68,10 @@ def faked_profile(tmp_path):
 
 
 @pytest.mark.parametrize("action", [("show",), ("compare",), ("sample", "--iso", 800)])
-def test_names_in_a_profile_give_no_orders_to_a_terminal(lrd, faked_profile, action):
+def test_names_in_a_profile_give_no_orders_to_a_terminal(lrd, tmp_path, faked_profile, action):
     name, *options = action
-    code, out, err = lrd("profile", name, faked_profile, *options)
+    plot = [] if name == "sample" else ["--plot", tmp_path / "p.png"]
+    code, out, err = lrd("profile", name, faked_profile, *options, *plot)
     assert code == 0
     assert is_clean(out + err)
     assert "all is well" not in [line.strip() for line in (out + err).splitlines()]
@@ -70,7 +83,18 @@ def test_names_in_a_raw_file_give_no_orders_to_a_terminal(lrd, tmp_path, faked_p
     raw.write_dng(source, rose("RGGB"))
     for arguments in (
         ("inspect", source),
-        ("synth", source, "-o", tmp_path / "o.dng", "--camera", faked_profile, "--iso", 3200),
+        (
+            "synth",
+            source,
+            "-o",
+            tmp_path / "o.dng",
+            "--camera",
+            faked_profile,
+            "--iso",
+            3200,
+            "--preview",
+            tmp_path / "p.png",
+        ),
         ("synth", tmp_path / f"none{CLEAR}\n.dng", "-o", tmp_path / "p.dng", *A7S2),
         ("profile", "show", f"none{CLEAR}\n"),
     ):
@@ -78,6 +102,19 @@ def test_names_in_a_raw_file_give_no_orders_to_a_terminal(lrd, tmp_path, faked_p
         assert out + err
         assert is_clean(out + err), arguments
         assert not any(line.startswith("lrd: all") for line in (out + err).splitlines())
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names there are Unicode")
+def test_names_that_are_not_utf8_work_from_reading_to_printing(tmp_path, rose_dng):
+    named = os.fsencode(tmp_path) + b"/caf\xe9.dng"
+    os.rename(rose_dng, named)
+    target = os.fsencode(tmp_path) + b"/\xff.dng"
+    command = [sys.executable, "-m", "lrd_main"]
+    for arguments in (["synth", named, "-o", target, *map(str, A7S2)], ["inspect", named, target]):
+        done = subprocess.run([*command, *arguments], capture_output=True, timeout=120)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert rb"caf\xe9.dng" in done.stdout
+        assert rb"\xff.dng" in done.stdout
 
 
 ERRORS = {

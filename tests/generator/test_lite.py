@@ -199,6 +199,7 @@ HOSTILE = {
     "huge numbers": hostile({"__metadata__": metadata(configuration={"isos": [10**4000], "sigmas": [1]})}),
     "very many ISOs": hostile({"__metadata__": metadata(configuration={
         "isos": list(range(1, 90_000)), "sigmas": [1] * 89_999})}),
+    "no metadata": hostile({"__metadata__": None}),
     "a list as configuration": hostile({"__metadata__": metadata() | {"configuration": "[1]"}}),
     "a long kind": hostile({"__metadata__": {"kind": "x" * 900_000}}),
 }  # fmt: skip
