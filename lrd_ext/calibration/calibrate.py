@@ -19,7 +19,13 @@ from lrd_ext.estimators.tukey_lambda import excess_kurtosis
 
 from .bad_frames import Group, Sensor, Sorted, sort_frames
 from .dark_frames import DarkStatistics, Read, dark_statistics
-from .emva1288 import LinearityError, linearity_error, photo_nonuniformity
+from .emva1288 import (
+    LinearityError,
+    StandardFigures,
+    linearity_error,
+    photo_nonuniformity,
+    standard_figures,
+)
 from .flat_frames import FlatStatistics, flat_statistics
 from .frames import Frame
 from .gain_switch import GainLine, find_branches, fit_gain_line
@@ -215,7 +221,7 @@ def _flat_group(
         kept["pairs"], kept["spatial"], kept["spatial_white"], int(kept["frames"]), float(kept["step"])
     )
     range_dn = group.white - float(black.mean())
-    return FlatGroup(group.iso, group.exposure_s, group.name, range_dn, statistics)
+    return FlatGroup(group.iso, group.exposure_s, group.name, range_dn, statistics, group.photons)
 
 
 def _best_darks(iso: float, darks: Sequence[DarkGroup]) -> DarkGroup | None:
@@ -249,6 +255,7 @@ def _at_iso(iso: float, darks: Sequence[DarkGroup], flats: Sequence[FlatGroup], 
         prnu=prnu[0],
         prnu_all=prnu[1],
         linearity=_linearity(lit, dark, K) if K else None,
+        standard=_standard(lit, dark, K, read) if K and dark and read else None,
         missing=tuple(missing),
     )
 
@@ -294,6 +301,17 @@ def _prnu(
         photo_nonuniformity(s.spatial_white, white_dark, s.variance / s.frames, squared, pixels),
         photo_nonuniformity(s.spatial, all_dark, (s.variance + lines) / s.frames, signal, pixels),
     )
+
+
+def _standard(
+    flats: Sequence[FlatGroup], dark: DarkGroup, K: PhotonTransfer, read: ReadNoise
+) -> StandardFigures:
+    bias = float(np.mean([b.value for b in dark.bias]))
+    noise = math.sqrt(
+        read.gaussian.value**2 + read.row.value**2 + read.col.value**2 + rounding_variance(read.step)
+    )
+    counted = [(g.photons, float(g.statistics.mean.mean()) - bias) for g in flats if g.photons is not None]
+    return standard_figures(K.K, K.saturation - bias, noise, counted)
 
 
 def _linearity(

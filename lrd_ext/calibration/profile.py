@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,18 +25,24 @@ from .verdict import verdict
 DIGITS = 9
 
 
-def profile_of(found: Calibration, name: str, shading: dict[str, Any] | None = None) -> CameraProfile:
+def profile_of(
+    found: Calibration,
+    name: str,
+    shading: dict[str, Any] | None = None,
+    named: Mapping[str, str] | None = None,
+) -> CameraProfile:
     """Make the profile: rows with intervals, bias by ISO and by ISO and exposure, laws by branch.
 
     Args:
         found: the calibration.
         name: name of the profile.
         shading: where maps of dark shading were written, for the profile's ``dark_shading``.
+        named: ``make``, ``model`` and ``licence`` in place of what the files tell.
 
     Raises:
         ProfileError: the figures contradict the schema; the text names the field.
     """
-    data = profile_dict(found, name) | ({"dark_shading": shading} if shading else {})
+    data = profile_dict(found, name) | ({"dark_shading": shading} if shading else {}) | dict(named or {})
     return profile_from_dict(_rounded(data))
 
 
@@ -281,6 +287,7 @@ def _account_of(r: IsoResult) -> dict[str, Any]:
             "K_by_level": [{"mean_dn": g.mean} | g.K.to_dict() for g in r.transfer.by_level],
             "prnu_pixels": r.prnu.to_dict() if r.prnu else None,
             "prnu": r.prnu_all.to_dict() if r.prnu_all else None,
+            "emva1288": vars(r.standard) if r.standard else None,
             "linearity_error_percent": vars(r.linearity) if r.linearity else None,
         }
     return account

@@ -28,8 +28,11 @@ def fit_darks(d: DarkStatistics) -> IntervalFit | None:
     pairs = d.pair_counts
     if pairs is None or _alike(pairs.counts):
         return None
-    seen = math.hypot(d.rows.noise().value, d.columns.noise().value)
-    return fit_pairs(pairs, seen, d.step)
+    row, col = d.rows.noise().value, d.columns.noise().value
+    fit = fit_pairs(pairs, math.hypot(row, col), d.step)
+    # Every second line holds a site; its offsets do not average out over the pixels of the line.
+    lines = math.sqrt((row**2 / (d.height / 2) + col**2 / (d.width / 2)) / d.frames) / fit.slope
+    return dataclasses.replace(fit, levels=tuple(level.blurred(lines) for level in fit.levels))
 
 
 def _alike(counts: np.ndarray) -> bool:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def all_plots(found: Calibration) -> Iterator[tuple[str, str, Figure]]:
     """Give name, caption and figure of every plot that can be drawn."""
-    if found.isos:
+    if len(found.isos) > 1:  # one point is no plot over ISO
         caption = "Gain, its departure from the line of its branch, and noise over ISO"
         yield "over_iso", caption, draw_over_iso(found)
     for r in found.isos:
