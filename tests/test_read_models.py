@@ -14,7 +14,7 @@ from scipy import stats
 
 from lrd_ext import NoiseParams, inspection, read_models
 from lrd_ext.calibration import results
-from lrd_ext.calibration.verdict import _summary_of_read_noise
+from lrd_ext.calibration.model_advice import advise
 from lrd_ext.estimators.intervals import Estimate
 from lrd_ext.estimators.tukey_lambda import ResidualHistogram, distribution_of
 from lrd_ext.profiles import ProfileError, load_profile, profile_from_dict, self_test, to_noise_profile
@@ -148,8 +148,9 @@ def test_calibration_fits_and_advises_a_new_model(uniform):
     assert kld["uniform"] < 0.01 < min(kld["gaussian"], kld["tukey_lambda"])
     assert read.scale(UNIFORM).value == pytest.approx(12)
     assert read.scale(UNIFORM).spread == pytest.approx(0.05 * math.sqrt(3))
-    text = " ".join(_summary_of_read_noise([read], "uniform"))
-    assert "Use the Uniform distribution for it: KLD 0.00" in text
+    advice = advise([read])
+    assert advice.model == "uniform"
+    assert "Use the Uniform distribution for it: KLD 0.00" in " ".join(advice.sentences())
 
 
 def _read_noise(gaussian, distributions):

@@ -19,7 +19,13 @@ from lrd_ext.estimators.tukey_lambda import excess_kurtosis
 
 from .bad_frames import Group, Sensor, Sorted, sort_frames
 from .dark_frames import DarkStatistics, Read, dark_statistics
-from .emva1288 import LinearityError, linearity_error, photo_nonuniformity
+from .emva1288 import (
+    LinearityError,
+    StandardFigures,
+    linearity_error,
+    photo_nonuniformity,
+    standard_figures,
+)
 from .flat_frames import FlatStatistics, flat_statistics
 from .frames import Frame
 from .gain_switch import GainLine, find_branches, fit_gain_line
@@ -211,9 +217,11 @@ def _flat_group(
 
     of_darks = "" if hot is None else hashlib.sha256(hot.tobytes()).hexdigest()
     kept = store.remember("flats", _identity(group, sensor) + of_darks, measure)
-    statistics = FlatStatistics(kept["pairs"], kept["spatial"], kept["spatial_white"], int(kept["frames"]))
+    statistics = FlatStatistics(
+        kept["pairs"], kept["spatial"], kept["spatial_white"], int(kept["frames"]), float(kept["step"])
+    )
     range_dn = group.white - float(black.mean())
-    return FlatGroup(group.iso, group.exposure_s, group.name, range_dn, statistics)
+    return FlatGroup(group.iso, group.exposure_s, group.name, range_dn, statistics, group.photons)
 
 
 def _best_darks(iso: float, darks: Sequence[DarkGroup]) -> DarkGroup | None:
@@ -231,12 +239,13 @@ def _at_iso(iso: float, darks: Sequence[DarkGroup], flats: Sequence[FlatGroup], 
     transfer: PhotonTransfer | str = "no pairs of flats, so K is unknown"
     if lit:
         points = [p for g in lit for p in g.statistics.points(g.name)]
-        transfer = photon_transfer(points, min(g.range_dn for g in lit), _dark_points(dark))
+        step = max(g.statistics.step for g in lit)
+        transfer = photon_transfer(points, min(g.range_dn for g in lit), _dark_points(dark), step)
     if isinstance(transfer, str):
         missing.append(transfer)
     K = transfer if isinstance(transfer, PhotonTransfer) else None
     read = read_noise(dark) if dark else None
-    prnu = _prnu(lit, dark, K, read) if dark and K and read else (None, None)
+    prnu = _prnu(lit, dark, K, read) if dark and K and read and not read.cut else (None, None)
     return IsoResult(
         iso=iso,
         dark=dark,
@@ -246,6 +255,7 @@ def _at_iso(iso: float, darks: Sequence[DarkGroup], flats: Sequence[FlatGroup], 
         prnu=prnu[0],
         prnu_all=prnu[1],
         linearity=_linearity(lit, dark, K) if K else None,
+        standard=_standard(lit, dark, K, read) if K and dark and read else None,
         missing=tuple(missing),
     )
 
@@ -291,6 +301,17 @@ def _prnu(
         photo_nonuniformity(s.spatial_white, white_dark, s.variance / s.frames, squared, pixels),
         photo_nonuniformity(s.spatial, all_dark, (s.variance + lines) / s.frames, signal, pixels),
     )
+
+
+def _standard(
+    flats: Sequence[FlatGroup], dark: DarkGroup, K: PhotonTransfer, read: ReadNoise
+) -> StandardFigures:
+    bias = float(np.mean([b.value for b in dark.bias]))
+    noise = math.sqrt(
+        read.gaussian.value**2 + read.row.value**2 + read.col.value**2 + rounding_variance(read.step)
+    )
+    counted = [(g.photons, float(g.statistics.mean.mean()) - bias) for g in flats if g.photons is not None]
+    return standard_figures(K.K, K.saturation - bias, noise, counted)
 
 
 def _linearity(

@@ -19,8 +19,12 @@ from lrd_ext.estimators.masked_border import masked_strips
 from lrd_ext.raw import Raw
 from lrd_ext.raw.quiet import silenced
 
+from .claimed_size import check_claimed_size
+
 KINDS = ("dark", "flat")
 COLUMNS = ("file", "kind", "iso", "exposure_s")
+#: A column that may be there: photons a pixel got, from which quantum efficiency follows.
+PHOTONS = "photons"
 MOSAICS = (".npy", ".tif", ".tiff", ".png")
 _FOLDERS = {"dark": "dark", "darks": "dark", "flat": "flat", "flats": "flat"}
 #: Files that lie beside raw files and are none.
@@ -64,7 +68,7 @@ class Picture:
     """One frame: (H, W) uint16 with even sides, raw DN, and what is known of it.
 
     ``black`` by site of ``cfa`` (4,), None where nobody told; ``border`` is the masked strip of an ordinary
-    raw.
+    raw; ``photons`` that fell on a pixel, None where nobody counted.
     """
 
     mosaic: np.ndarray
@@ -76,6 +80,7 @@ class Picture:
     make: str = "unknown"
     model: str = "unknown"
     border: np.ndarray | None = None
+    photons: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,8 +202,9 @@ def _from_csv(root: Path, levels: Levels) -> Iterator[Frame]:
             raise ValueError(f"{table}: line {line}: kind must be dark or flat, got {kind!r}")
         iso, exposure = (_positive(row[c], f"{table}: line {line}: {c}") for c in ("iso", "exposure_s"))
         path = root / name
-        load = functools.partial(_load_listed, path, levels, iso, exposure)
-        yield Frame(name, _identity(name, path, levels, kind, iso, exposure), load, kind)
+        photons = _positive(row[PHOTONS], f"{table}: line {line}: {PHOTONS}") if row.get(PHOTONS) else None
+        load = functools.partial(_load_listed, path, levels, iso, exposure, photons)
+        yield Frame(name, _identity(name, path, levels, kind, iso, exposure, photons), load, kind)
 
 
 def _positive(text: str | None, what: str) -> float:
@@ -211,19 +217,21 @@ def _positive(text: str | None, what: str) -> float:
     return value
 
 
-def _load_listed(path: Path, levels: Levels, iso: float, exposure: float) -> Picture:
+def _load_listed(path: Path, levels: Levels, iso: float, exposure: float, photons: float | None) -> Picture:
     if not path.is_file():
         raise ValueError(f"{path.name}: no such file")
     if path.suffix.lower() not in MOSAICS:
         if path.suffix.lower() in (".jpg", ".jpeg"):
             raise ValueError(f"{path.name}: a JPEG picture holds no raw data")
-        return dataclasses.replace(_load_raw_listed(path, levels), iso=iso, exposure_s=exposure)
+        picture = _load_raw_listed(path, levels)
+        return dataclasses.replace(picture, iso=iso, exposure_s=exposure, photons=photons)
     mosaic = _load_mosaic(path)
     if levels.white is None:
         raise ValueError(
             "--white must be given for .npy, .tif and .png mosaics, which do not tell their white level"
         )
-    return Picture(even(mosaic), iso, exposure, levels.black, levels.white, levels.cfa or raw_files.MONO)
+    cfa = levels.cfa or raw_files.MONO
+    return Picture(even(mosaic), iso, exposure, levels.black, levels.white, cfa, photons=photons)
 
 
 def _load_raw_listed(path: Path, levels: Levels) -> Picture:
@@ -237,6 +245,7 @@ def _load_raw_listed(path: Path, levels: Levels) -> Picture:
 
 def _load_mosaic(path: Path) -> np.ndarray:
     try:
+        check_claimed_size(path)
         mosaic = _READERS[path.suffix.lower()](path)
     except MemoryError:
         raise

@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from scipy import stats
 
 from lrd_ext.estimators.intervals import Estimate, from_error, misfit_factor, root
-from lrd_ext.estimators.rounding import ROUNDING
+from lrd_ext.estimators.rounding import rounding_variance
 from lrd_ext.estimators.variance_line import VarianceLine, fit_variance_line
+
+from .gain_by_level import LevelGain, covering, disagree, gain_by_level, low_light_gain
 
 #: Levels above this share of saturation stay out of the line.
 HIGHEST = 0.8
@@ -38,6 +41,16 @@ class PairPoint:
     count: int
     clipped: float
 
+    @property
+    def relative_error(self) -> float:
+        """Standard error of a variance over itself: var(s^2) = s^4 (2 + kurtosis)/n."""
+        return math.sqrt(max(2 + self.kurtosis, 1.0) / self.count)
+
+    @property
+    def error(self) -> float:
+        """Standard error of ``variance`` by itself, DN^2."""
+        return self.relative_error * self.variance
+
 
 @dataclasses.dataclass(frozen=True)
 class SiteLine:
@@ -57,8 +70,9 @@ class SiteLine:
 class PhotonTransfer:
     """Gain at one ISO: K of all sites [DN/e-], each site's line, the chance that sites differ this much.
 
-    ``saturation`` in DN above black; ``left_out`` names levels; ``with_darks`` tells that darks had to stand
-    in for levels of light that are missing.
+    ``saturation`` in DN above black; ``left_out`` names levels; ``by_level`` holds the gain of each level
+    against the darks; ``with_darks`` tells that darks had to stand in for levels of light that are missing;
+    ``step`` of the values, DN. The interval of K covers what levels disagree in.
     """
 
     K: Estimate
@@ -66,7 +80,29 @@ class PhotonTransfer:
     p_sites: float
     saturation: float
     left_out: tuple[str, ...]
+    by_level: tuple[LevelGain, ...] = ()
     with_darks: bool = False
+    step: float = 1.0
+
+    @property
+    def far_off(self) -> tuple[float, ...]:
+        """Means of the levels, DN above black, of which a site lies too far off its line to count in full."""
+        off: dict[str, list[float]] = {}
+        for own in self.lines:
+            for p, used in zip(own.points, own.line.used, strict=True):
+                if not used:
+                    off.setdefault(p.level, []).append(p.mean)
+        return tuple(sorted(float(np.mean(means)) for means in off.values()))
+
+    @property
+    def low_light(self) -> Estimate | None:
+        """Gain of the lowest third of the levels, DN/e-."""
+        return low_light_gain(self.by_level)
+
+    @property
+    def drifts(self) -> bool:
+        """Whether the gain changes with the light by more than chance allows."""
+        return disagree(self.by_level)
 
     @property
     def chi2_per_dof(self) -> float:
@@ -90,12 +126,18 @@ class PhotonTransfer:
         """Read noise from the intercepts, DN: rough: a black level off by x moves them by K x."""
         offsets = [own.line.offset for own in self.lines]
         errors = np.array([offset.error for offset in offsets])
-        variance = float(np.mean([offset.value for offset in offsets])) - ROUNDING
+        variance = float(np.mean([offset.value for offset in offsets])) - rounding_variance(self.step)
         return root(from_error(variance, float(np.sqrt((errors**2).sum())) / len(errors)))
 
 
 def pair_point(
-    first: np.ndarray, second: np.ndarray, site: int, level: str, black: float, white: float
+    first: np.ndarray,
+    second: np.ndarray,
+    site: int,
+    level: str,
+    black: float,
+    white: float,
+    lowest: float = -1.0,
 ) -> PairPoint:
     """Measure one pair of flats at one site.
 
@@ -108,7 +150,8 @@ def pair_point(
         site: number of the site, 0 to 3.
         level: name of the level of light.
         black: black level of the site, raw DN.
-        white: white level, raw DN.
+        white: where the range ends, raw DN.
+        lowest: a value at which it is cut below, raw DN.
 
     Source: Janesick, Photon Transfer, 2007, ch. 5; EMVA 1288 Rel. 3.1, section 6.6.
     """
@@ -123,7 +166,7 @@ def pair_point(
     free = max((h - 1) * (w - 1), 1)
     variance = float(squares.sum(dtype=np.float64)) / free
     fourth = float(np.square(squares, out=squares).mean(dtype=np.float64))
-    clipped = max(float((frame >= white).mean()) for frame in (first, second))
+    clipped = max(float(((frame >= white) | (frame <= lowest)).mean()) for frame in (first, second))
     kurtosis = fourth / (variance * free / d.size) ** 2 - 3 if variance > 0 else 0.0
     return PairPoint(site, level, sum(lights) / 2, variance / (1 + gain**2), kurtosis, d.size, clipped)
 
@@ -145,14 +188,15 @@ def saturation_level(points: Sequence[PairPoint], range_dn: float) -> float:
 
 
 def photon_transfer(
-    points: Sequence[PairPoint], range_dn: float, darks: Sequence[PairPoint] = ()
+    points: Sequence[PairPoint], range_dn: float, darks: Sequence[PairPoint] = (), step: float = 1.0
 ) -> PhotonTransfer | str:
     """Fit one line per site and join the slopes.
 
     Args:
         points: pairs of flats at one ISO, all sites.
         range_dn: white minus black, DN.
-        darks: the darks by site as points of no light, used only where flats are of too few levels.
+        darks: the darks by site as points of no light; in the line only where flats are of too few levels.
+        step: step of the values, DN.
 
     Returns: the gain, or a text that says why there is none.
     """
@@ -181,14 +225,14 @@ def photon_transfer(
     K, p_sites = _join(lines)
     if K.value <= 0:
         return "variance does not grow with the light: these are no flats of a linear sensor"
-    return PhotonTransfer(K, lines, p_sites, saturation, out, with_darks)
+    gains = gain_by_level([p for p in usable if p.level != DARKS], darks)
+    return PhotonTransfer(covering(K, gains), lines, p_sites, saturation, out, gains, with_darks, step)
 
 
 def _site_line(points: list[PairPoint]) -> SiteLine:
     mean = np.array([p.mean for p in points])
     variance = np.array([p.variance for p in points])
-    # var(s^2) = s^4 (2 + kurtosis)/n
-    relative = np.sqrt(np.array([max(2 + p.kurtosis, 1.0) / p.count for p in points]))
+    relative = np.array([p.relative_error for p in points])
 
     def errors(K: float, offset: float) -> np.ndarray:
         return relative * np.maximum(K * mean + offset, 0.05 * variance)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,25 +18,32 @@ from lrd_ext.version import __version__
 
 from .gain_switch import GainLine
 from .laws import FittedLaw, fit_law
+from .model_advice import better_model
 from .results import FEW_DARKS, Calibration, IsoResult, ReadNoise
-from .verdict import better_model, verdict
+from .verdict import verdict
 
 #: Digits kept in the file: far beyond what any calibration can tell.
 DIGITS = 9
 
 
-def profile_of(found: Calibration, name: str, shading: dict[str, Any] | None = None) -> CameraProfile:
+def profile_of(
+    found: Calibration,
+    name: str,
+    shading: dict[str, Any] | None = None,
+    named: Mapping[str, str] | None = None,
+) -> CameraProfile:
     """Make the profile: rows with intervals, bias by ISO and by ISO and exposure, laws by branch.
 
     Args:
         found: the calibration.
         name: name of the profile.
         shading: where maps of dark shading were written, for the profile's ``dark_shading``.
+        named: ``make``, ``model`` and ``licence`` in place of what the files tell.
 
     Raises:
         ProfileError: the figures contradict the schema; the text names the field.
     """
-    data = profile_dict(found, name) | ({"dark_shading": shading} if shading else {})
+    data = profile_dict(found, name) | ({"dark_shading": shading} if shading else {}) | dict(named or {})
     return profile_from_dict(_rounded(data))
 
 
@@ -211,6 +218,7 @@ def _account(found: Calibration) -> dict[str, Any]:
             [found.measured[a[1]].iso, found.measured[b[0]].iso]
             for a, b in zip(found.branches, found.branches[1:], strict=False)
         ],
+        "quantization_step": quantization_step(found),
         "gain_lines": [_account_of_line(line) for line in found.gain_lines],
         "laws": [
             {
@@ -230,6 +238,12 @@ def _account(found: Calibration) -> dict[str, Any]:
             for g in found.darks
         ],
     }
+
+
+def quantization_step(found: Calibration) -> float:
+    """Return the step in which the camera's values come, DN: the greatest of any ISO."""
+    steps = [g.statistics.step for g in found.darks]
+    return max([*steps, *(r.transfer.step for r in found.isos if r.transfer)], default=1.0)
 
 
 def _account_of_line(line: GainLine | None) -> dict[str, Any] | None:
@@ -267,8 +281,12 @@ def _account_of(r: IsoResult) -> dict[str, Any]:
             "K_by_site": {str(line.site): line.K.to_dict() for line in r.transfer.lines},
             "saturation_dn": r.transfer.saturation,
             "levels_left_out": list(r.transfer.left_out),
+            "levels_far_off_dn": list(r.transfer.far_off),
+            "K_low_light": r.transfer.low_light.to_dict() if r.transfer.low_light else None,
+            "K_by_level": [{"mean_dn": g.mean} | g.K.to_dict() for g in r.transfer.by_level],
             "prnu_pixels": r.prnu.to_dict() if r.prnu else None,
             "prnu": r.prnu_all.to_dict() if r.prnu_all else None,
+            "emva1288": vars(r.standard) if r.standard else None,
             "linearity_error_percent": vars(r.linearity) if r.linearity else None,
         }
     return account

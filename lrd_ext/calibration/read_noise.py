@@ -29,10 +29,11 @@ def fit_darks(d: DarkStatistics) -> IntervalFit | None:
     pairs = d.pair_counts
     if pairs is None or _alike(pairs.counts):
         return None
-    seen = math.hypot(d.rows.noise().value, d.columns.noise().value)
-    fit = fit_pairs(pairs, seen, d.step)
-    # Line noise is seen through the slope, which the first fit tells.
-    return fit_pairs(pairs, seen / max(fit.slope, 0.05), d.step)
+    row, col = d.rows.noise().value, d.columns.noise().value
+    fit = fit_pairs(pairs, math.hypot(row, col), d.step)
+    # Every second line holds a site; its offsets do not average out over the pixels of the line.
+    lines = math.sqrt((row**2 / (d.height / 2) + col**2 / (d.width / 2)) / d.frames) / fit.slope
+    return dataclasses.replace(fit, levels=tuple(level.blurred(lines) for level in fit.levels))
 
 
 def _alike(counts: np.ndarray) -> bool:
@@ -50,8 +51,8 @@ def read_noise(dark: DarkGroup) -> ReadNoise:
     found = _by_moments(d, kurtosis) if fit is None else _by_intervals(d, fit)
     return ReadNoise(
         **found,
-        row=row if fit is None else row.scaled(1 / max(fit.slope, 0.05)),
-        col=col if fit is None else col.scaled(1 / max(fit.slope, 0.05)),
+        row=row if fit is None else row.scaled(1 / fit.slope),
+        col=col if fit is None else col.scaled(1 / fit.slope),
         naive_row=d.rows.naive,
         dsnu=dark_nonuniformity(d.spatial, total, d.frames, pixels),
         dsnu_white=dark_nonuniformity(d.spatial_white, pixel, d.frames, pixels, True),

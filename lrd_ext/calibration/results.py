@@ -15,7 +15,7 @@ from lrd_ext.read_models import ReadModel
 from .bad_frames import Sensor
 from .banding import BandingLine
 from .dark_frames import DarkStatistics
-from .emva1288 import LinearityError
+from .emva1288 import LinearityError, StandardFigures
 from .flat_frames import FlatStatistics
 from .gain_switch import GainLine
 from .photon_transfer import PhotonTransfer
@@ -81,13 +81,14 @@ class ReadNoise:
 
 @dataclasses.dataclass(frozen=True)
 class FlatGroup:
-    """Flats of one ISO and level of light, their white minus black [DN], and what was kept of them."""
+    """Flats of one ISO and level of light: white minus black [DN], what was kept, photons a pixel got."""
 
     iso: float
     exposure_s: float
     name: str
     range_dn: float
     statistics: FlatStatistics
+    photons: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,6 +103,7 @@ class IsoResult:
     prnu: Estimate | None
     prnu_all: Estimate | None
     linearity: LinearityError | None
+    standard: StandardFigures | None
     missing: tuple[str, ...]
 
 

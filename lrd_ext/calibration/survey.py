@@ -27,9 +27,9 @@ _SAID = (ValueError, TypeError, OSError, RuntimeError)
 class Record:
     """What is kept of one frame; ``error`` says why it could not be read, and then nothing else counts.
 
-    ``means`` (4,) raw DN by site; ``std`` of single pixels without the fixed pattern [DN]; ``blocks`` (8, 8)
-    raw DN; ``clipped`` fraction at white; ``border`` (16,) of the masked strip, see
-    ``StripStatistics``; (0,) without one.
+    ``means`` (4,) raw DN by site; ``std`` of single pixels without the fixed pattern [DN]; ``blocks`` (8,
+    8) raw DN; ``clipped`` fraction at white; ``photons`` a pixel got, where told; ``border`` (16,) of the
+    masked strip, see ``StripStatistics``; (0,) without one.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Record:
     blocks: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((BLOCKS, BLOCKS)))
     clipped: float = 0.0
     border: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
+    photons: float | None = None
 
     @property
     def level(self) -> float:
@@ -68,6 +69,7 @@ _PLAIN = (
     "shape",
     "std",
     "clipped",
+    "photons",
 )
 _ARRAYS = ("means", "blocks", "border")
 
@@ -132,6 +134,7 @@ def _record(frame: Frame, picture: Picture) -> Record:
         std=pixel_std(m),
         blocks=block_means(m),
         clipped=float((m >= picture.white).mean()),
+        photons=picture.photons,
         border=np.zeros(0) if picture.border is None else strip_statistics(picture.border).to_array(),
     )
 

@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
 from lrd_ext.estimators.intervals import SUSPICION, Estimate
-from lrd_ext.read_models import profile_models, read_model
 
+from .model_advice import advise
 from .photon_transfer import PhotonTransfer
-from .results import FEW_DARKS, Calibration, IsoResult, ReadNoise
+from .results import FEW_DARKS, Calibration, IsoResult
 
 #: K/ISO may bend by this much before it is worth a word.
 BENT = 0.02
@@ -20,19 +20,6 @@ BENT = 0.02
 UNUSABLE = 0.9
 #: Banding below this share of the read noise is not worth a word.
 SEEN = 0.02
-#: Models whose KLD differ by less than this share describe the darks equally well ...
-NEAR = 0.2
-#: ... and above this, in nats, not well at all.
-POOR = 0.01
-
-
-def better_model(found: Calibration) -> str:
-    """Return the read-noise model whose darks are nearest to the real ones, by KLD over all ISOs."""
-    # A shape costs a parameter: a gain of less than 1e-4 nats an ISO is not worth it.
-    fits = [r.read.models for r in found.measured if r.read is not None]
-    fitted = [m for m in profile_models() if all(m.name in fit for fit in fits)]
-    cost = {m.name: sum(fit[m.name].kld for fit in fits) + 1e-4 * len(fits) * m.shaped for m in fitted}
-    return min(cost, key=lambda name: cost[name])
 
 
 def verdict(found: Calibration) -> tuple[str, ...]:
@@ -63,25 +50,12 @@ def _summary(found: Calibration) -> Iterator[str]:
         return
     told = [r.read for r in found.measured if r.read and not r.read.lost]
     if told:
-        yield from _summary_of_read_noise(told, better_model(found))
+        half = max(_half_width(read.gaussian) for read in told)
+        yield f"Read noise is known within {100 * half:.2g} % or better."
+        yield from advise(told).sentences()
     for a, b in zip(found.branches, found.branches[1:], strict=False):
         low, high = found.measured[a[1]].iso, found.measured[b[0]].iso
         yield f"The gain switches between ISO {low:g} and ISO {high:g}."
-
-
-def _summary_of_read_noise(reads: Sequence[ReadNoise], model: str) -> Iterator[str]:
-    kld = {name: float(np.mean([read.models[name].kld for read in reads])) for name in reads[0].models}
-    nearest, farthest = kld[model], max(kld.values())
-    second = min((value for name, value in kld.items() if name != model), default=nearest)
-    half = max(_half_width(read.gaussian) for read in reads)
-    yield f"Read noise is known within {100 * half:.2g} % or better."
-    near = abs(second - nearest) < NEAR * max(second, nearest) or farthest < 1e-3
-    little = " There is little between them." if near else ""
-    rest = ", ".join(f"{value:.2g} with {read_model(m).label}" for m, value in kld.items() if m != model)
-    label = read_model(model).label
-    yield f"Use the {label} distribution for it: KLD {nearest:.2g} nats with {label}, {rest}.{little}"
-    if min(kld.values()) > POOR:
-        yield "No model comes near the darks: look at the QQ plot, and prefer real darks or a generator."
 
 
 def _half_width(e: Estimate) -> float:
@@ -124,6 +98,21 @@ def _raised_darks(found: Calibration) -> Iterator[str]:
                 yield f"ISO {r.iso:g}: {times}: dark current, or light."
 
 
+def _drift(transfer: PhotonTransfer) -> Iterator[str]:
+    """Say where the gain is not the same at all levels of light."""
+    low = transfer.low_light
+    if transfer.drifts and low is not None:
+        third = len(transfer.by_level) // 3
+        top = transfer.by_level[third - 1].mean
+        yield (
+            f"K changes with the light: {low.value:.4g} DN/e- up to {top:.0f} DN, {transfer.K.value:.4g} "
+            "over all levels; its interval covers both. For low light take the first."
+        )
+    if transfer.far_off:
+        means = ", ".join(f"{mean:.0f}" for mean in transfer.far_off)
+        yield f"levels at {means} DN lie more than 5 standard errors off the line of a site and count little."
+
+
 def _bend(transfer: PhotonTransfer) -> str:
     """Say which way the photon transfer bends, and what does that."""
     bend = transfer.bend
@@ -131,7 +120,7 @@ def _bend(transfer: PhotonTransfer) -> str:
         return "points scatter about the line: were the flats defocused, the light and the tripod steady?"
     if bend < 0:
         cause = "charge shared by neighbours in bright light, or saturation. Shoot the flats darker to tell"
-        return f"it bends down by {-bend:.1%} at the top (the interval of K does not cover that): {cause}."
+        return f"it bends down by {-bend:.1%} at the top: {cause}."
     return f"it bends up by {bend:.1%} at the top: light that flickers or texture that moved. Shoot again."
 
 
@@ -181,6 +170,7 @@ def _at(r: IsoResult) -> Iterator[str]:
             out, rest = len(r.transfer.left_out), len({p.level for p in r.transfer.lines[0].points})
             levels, remain = ("level" if out == 1 else "levels"), ("remains" if rest == 1 else "remain")
             yield f"{out} {levels} of flats left out, clipped or above 80% of saturation; {rest} {remain}."
+        yield from _drift(r.transfer)
         if r.transfer.chi2_per_dof > 3:
             yield f"variance over mean is not straight: {_bend(r.transfer)}"
         if r.transfer.p_sites < SUSPICION:

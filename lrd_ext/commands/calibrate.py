@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import shlex
 import sys
 import warnings
 from pathlib import Path
@@ -38,6 +39,8 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument("--white", type=float, metavar="DN", help="white level")
     parser.add_argument("--cfa", type=str, metavar="PHASE", help="RGGB, GRBG, GBRG, BGGR or MONO")
+    for name, told in (("make", "maker"), ("model", "model"), ("licence", "licence of the figures")):
+        parser.add_argument(f"--{name}", type=str, metavar="TEXT", help=f"{told} the profile names")
     parser.add_argument(
         "--overwrite", action="store_true", help="replace a profile or report not made by this command"
     )
@@ -87,17 +90,29 @@ def run(options: Namespace) -> int:
     target = check_target(options.output, "--output", suffix=".json")
     page = check_target(options.report, "--report", suffix=".html") if options.report is not None else None
     levels = read_levels(options.black, options.white, options.cfa)
+    named = _named(options)
     _check_own(target, options.overwrite)
     if page is not None:
         _check_own_report(page, options.overwrite)
     found = _with_progress(find_frames(options.folder, levels), target.with_suffix(".statistics"))
-    profile, doubts = _write(found, target, page)
+    profile, doubts = _write(found, target, page, named)
     _say(found, profile, doubts)
     print(plain(f"profile: {target}"), *([plain(f"report: {page}")] if page else []), sep="\n")
     return 1 if found.left_out else 0
 
 
-def _write(found: Calibration, target: Path, page: Path | None) -> tuple[CameraProfile, list[str]]:
+def _named(options: Namespace) -> dict[str, str]:
+    """Return make, model and licence where the user told them."""
+    given = {name: options[name] for name in ("make", "model", "licence") if options[name] is not None}
+    for name, text in given.items():
+        if not text.strip() or plain(text) != text:
+            raise ValueError(f"--{name} must be plain text on one line, got {text!r}")
+    return given
+
+
+def _write(
+    found: Calibration, target: Path, page: Path | None, named: dict[str, str]
+) -> tuple[CameraProfile, list[str]]:
     """Write all files, or none; return the profile and what it warns of."""
     from lrd_ext.calibration import profile_of
 
@@ -105,12 +120,12 @@ def _write(found: Calibration, target: Path, page: Path | None) -> tuple[CameraP
     data = _shading(found) if any(r.dark for r in found.measured) else None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        profile = profile_of(found, target.stem, _shading_entry(maps, data, found) if data else None)
+        profile = profile_of(found, target.stem, _shading_entry(maps, data, found) if data else None, named)
     files = {target: profile.to_bytes()} | ({maps: data} if data else {})
     if page is not None:
         from lrd_ext.report.calibration_page import report_files
 
-        files |= report_files(page, found, profile)
+        files |= report_files(page, found, profile, shlex.join(["lrd", *sys.argv[1:]]))
     # The last to be written is the first to get its name: the profile appears after all it refers to.
     write_files(files)
     return profile, [str(w.message) for w in caught]

@@ -28,6 +28,8 @@ _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 _SMALLEST = 1e-300
 _ROUNDS = 60
+#: A round that gains less of the logarithm of the likelihood is the last.
+_SETTLED = 1e-3
 
 #: (ln std, shape); (level, variance of levels) by site; covariance of all ten; estimates of all by pair.
 Found = tuple[np.ndarray, list[np.ndarray], np.ndarray, np.ndarray]
@@ -145,15 +147,19 @@ class _Model:
         return np.maximum((p * w[:, None]).T @ p, _SMALLEST)
 
 
-def fit_pairs(pairs: PairCounts, line: float, step: float) -> IntervalFit:
+def fit_pairs(pairs: PairCounts, seen: float, step: float) -> IntervalFit:
     """Fit Tukey-lambda noise and normal levels by maximum likelihood, by Fisher scoring.
 
     Args:
         pairs: joint histograms, with at least one pixel a site.
-        line: deviation of row and column noise together, DN.
+        seen: deviation of row and column noise together, as means of recorded values show it, DN.
         step: step of the values, DN.
     """
-    shaped, plain = (_fit(pairs, _Model(pairs.edges, line, s), step) for s in (True, False))
+    model = _Model(pairs.edges, seen, True)
+    first = _fit(pairs, model, step)
+    line = seen / _slope(model, pairs, first[0], first[1], step)
+    model, gaussian = (_Model(pairs.edges, line, s) for s in (True, False))
+    shaped, plain = (_fit(pairs, m, step, first[:2]) for m in (model, gaussian))
     theta, sites, covariance, per_pair = shaped
     std, shape = math.exp(theta[0]), float(theta[1])
     bend = (math.log(tukey_lambda_std(shape + 1e-4)) - math.log(tukey_lambda_std(shape - 1e-4))) / 2e-4
@@ -168,12 +174,11 @@ def fit_pairs(pairs: PairCounts, line: float, step: float) -> IntervalFit:
         from_frames(float(s[0]), math.sqrt(covariance[2 + 2 * i, 2 + 2 * i]), per_pair[:, 2 + 2 * i])
         for i, s in enumerate(sites)
     )
-    model = _Model(pairs.edges, line, True)
     shown = {
-        name: _distribution(pairs, _Model(pairs.edges, line, s), found[0], found[1])
-        for name, s, found in (("gaussian", False, plain), ("tukey_lambda", True, shaped))
+        name: _distribution(pairs, m, found[0], found[1])
+        for name, m, found in (("gaussian", gaussian, plain), ("tukey_lambda", model, shaped))
     }
-    by_site = tuple(_noise(_fit(pairs.of_site(site), model, step)) for site in range(4))
+    by_site = tuple(_noise(_fit(pairs.of_site(site), model, step, (theta, sites))) for site in range(4))
     return IntervalFit(_noise(shaped), fit, levels, by_site, _slope(model, pairs, theta, sites, step), shown)
 
 
@@ -189,13 +194,15 @@ def _in_logarithm(value: float, error: float, per_pair: np.ndarray) -> Estimate:
     return Estimate(value, low, value * math.exp(min(e.high, 3.0)), value * e.spread)
 
 
-def _fit(pairs: PairCounts, model: _Model, step: float) -> Found:
+def _fit(
+    pairs: PairCounts, model: _Model, step: float, start: tuple[np.ndarray, list[np.ndarray]] | None = None
+) -> Found:
     """Return (ln std, shape), (level, variance of levels) by site, their covariance, and estimates by pair.
 
     The covariance (10, 10) and the estimates (p, 10) are in the order noise, then level and variance by site.
     """
     total = pairs.counts.sum(axis=0).astype(np.float64)
-    theta, sites = _start(pairs, step)
+    theta, sites = start or _start(pairs, step)
     best = _likelihood(model, total, theta, sites)
     for _ in range(_ROUNDS):
         information, slopes = _information(model, total, theta, sites)
@@ -211,7 +218,7 @@ def _fit(pairs: PairCounts, model: _Model, step: float) -> Found:
             if found >= best - 1e-9:
                 break
         gain, (theta, sites), best = found - best, tried, found
-        if gain < 1e-5:
+        if gain < _SETTLED:
             break
     information, slopes = _information(model, total, theta, sites)
     covariance = np.linalg.inv(information)
@@ -230,7 +237,7 @@ def _start(pairs: PairCounts, step: float) -> tuple[np.ndarray, list[np.ndarray]
     std = math.sqrt(max(noise - step**2 / 12, 0.04 * step**2))
     sites = []
     for own in total:
-        single = own.sum(axis=0) + own.sum(axis=1) if own.any() else np.ones(len(v))
+        single = own.sum(axis=0) + own.sum(axis=1)
         mean = float(single @ v / single.sum())
         spread = float(single @ (v - mean) ** 2 / single.sum()) - noise
         sites.append(np.array([mean, max(spread, (0.1 * step) ** 2)]))
@@ -239,7 +246,9 @@ def _start(pairs: PairCounts, step: float) -> tuple[np.ndarray, list[np.ndarray]
 
 def _likelihood(model: _Model, total: np.ndarray, theta: np.ndarray, sites: Sequence[np.ndarray]) -> float:
     found = sum(
-        float((own * np.log(model.joint(theta, site))).sum()) for own, site in zip(total, sites, strict=True)
+        float((own * np.log(model.joint(theta, site))).sum())
+        for own, site in zip(total, sites, strict=True)
+        if own.any()
     )
     return found - (theta[1] - PRIOR_SHAPE[0]) ** 2 / (2 * PRIOR_SHAPE[1] ** 2)
 
@@ -252,6 +261,9 @@ def _information(
     information[1, 1] = PRIOR_SHAPE[1] ** -2
     noise = math.hypot(math.exp(theta[0]), model.line)
     for i, (own, site) in enumerate(zip(total, sites, strict=True)):
+        if not own.any():
+            slopes.append(np.zeros((4, *own.shape)))
+            continue
         here = np.concatenate([theta, site])
         moves = (2e-3, 2e-3, 2e-3 * noise, 0.02 * noise**2)
         u = np.stack([_slope_of(model, here, k, by) for k, by in enumerate(moves)])
@@ -305,7 +317,8 @@ def _slope(
         u, w = model.levels(theta, site)
         up, down = (model.single(theta, u + d) @ pairs.values for d in (by, -by))
         found.append(float(w @ (up - down)) / (2 * by))
-    return float(np.mean(found))
+    # Below this little is seen of lines, and the quotient says nothing.
+    return max(float(np.mean(found)), 0.05)
 
 
 def _distribution(

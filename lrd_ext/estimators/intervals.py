@@ -41,6 +41,12 @@ class Estimate:
         """Return the figure in another unit."""
         return Estimate(*(factor * v for v in (self.value, self.low, self.high, self.spread)))
 
+    def blurred(self, error: float) -> Estimate:
+        """Return the figure with an independent error more."""
+        half = NORMAL_95 * error
+        low, high = math.hypot(self.value - self.low, half), math.hypot(self.high - self.value, half)
+        return Estimate(self.value, self.value - low, self.value + high, self.spread)
+
     def shifted(self, by: float) -> Estimate:
         """Return the figure from another zero."""
         return Estimate(self.value + by, self.low + by, self.high + by, self.spread)

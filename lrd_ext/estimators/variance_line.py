@@ -16,6 +16,8 @@ from .intervals import Estimate, from_error, misfit_factor
 HUBER = 2.5
 #: Points farther than this many standard errors from the line are far off it.
 FAR_OFF = 2 * HUBER
+#: Of so great a share of points far off, it is the line that is not straight: none is left out.
+_MOST_OFF = 0.25
 _ROUNDS = 14
 
 
@@ -96,8 +98,9 @@ def fit_variance_line(
         return line
     cleaned = rounds(*start, reject=True)
     # Without a few points that lie off the rest is straight; of a curve, every point has its say.
+    few = float(np.mean(~cleaned.used)) < _MOST_OFF
     straight = misfit_factor(cleaned.chi2, cleaned.dof) == 1.0
-    return cleaned if straight else line
+    return cleaned if few and straight else line
 
 
 def _line(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lrd_ext.calibration.banding import BandingLine
+from lrd_ext.calibration.photon_transfer import PhotonTransfer
 from lrd_ext.calibration.results import Calibration, IsoResult
 from lrd_ext.raw import site_labels
 from lrd_ext.read_models import profile_models
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 def all_plots(found: Calibration) -> Iterator[tuple[str, str, Figure]]:
     """Give name, caption and figure of every plot that can be drawn."""
-    if found.isos:
+    if len(found.isos) > 1:  # one point is no plot over ISO
         caption = "Gain, its departure from the line of its branch, and noise over ISO"
         yield "over_iso", caption, draw_over_iso(found)
     for r in found.isos:
@@ -40,8 +41,8 @@ def all_plots(found: Calibration) -> Iterator[tuple[str, str, Figure]]:
 
 def draw_transfer(found: Calibration, r: IsoResult) -> Figure:
     """Draw variance over mean by site with its line, and residuals in standard errors."""
-    figure, axes = new_figure(1, 2, (11.0, 4.0))
-    curve, residual = axes[0]
+    figure, axes = new_figure(1, 3, (13.0, 4.0))
+    curve, residual, gain = axes[0]
     labels = site_labels(found.sensor.cfa)
     assert r.transfer is not None
     for own in r.transfer.lines:
@@ -57,7 +58,7 @@ def draw_transfer(found: Calibration, r: IsoResult) -> Figure:
             color=colour,
             label=f"{labels[own.site]} K {line.K.value:.5g}",
         )
-        curve.plot(mean[~used], variance[~used], "x", ms=5, color=colour)
+        curve.plot(mean[~used], variance[~used], "x", ms=6, color=colour)
         ends = np.array([0, mean.max()])
         curve.plot(ends, line(ends), color=colour, lw=0.8)
         residual.plot(mean, line.misses, "o", ms=4, color=colour)
@@ -68,8 +69,10 @@ def draw_transfer(found: Calibration, r: IsoResult) -> Figure:
         "x",
         ms=5,
         color="#999",
-        label="left out" if left else None,
+        label="left out: clipped or too bright" if left else None,
     )
+    if r.transfer.far_off:
+        curve.plot([], [], "x", ms=6, color="#444", label="over 5 errors off: counts little")
     curve.set(xlabel="mean above black [DN]", ylabel="temporal variance [DN²]")
     curve.set_title(f"ISO {r.iso:g}: K = {r.transfer.K.value:.5g} DN/e-", fontsize=9)
     curve.legend(fontsize=8)
@@ -79,7 +82,25 @@ def draw_transfer(found: Calibration, r: IsoResult) -> Figure:
     if any(own.line.dof > 0 for own in r.transfer.lines):
         fit = f"chi² per degree of freedom {r.transfer.chi2_per_dof:.2f}"
     residual.set_title(f"Residuals: {fit}", fontsize=9)
+    _draw_gain_by_level(gain, r.transfer)
     return figure
+
+
+def _draw_gain_by_level(ax: Axes, transfer: PhotonTransfer) -> None:
+    """Draw the gain of each level against the darks, with the overall one and that of low light."""
+    for level in transfer.by_level:
+        K = level.K
+        ax.errorbar(
+            level.mean, K.value, [[K.value - K.low], [K.high - K.value]], fmt="o", ms=4, color=BLUE, capsize=2
+        )
+    ax.axhspan(transfer.K.low, transfer.K.high, color="#ccc", alpha=0.4)
+    ax.axhline(transfer.K.value, color="#555", lw=1, label=f"all levels {transfer.K.value:.4g}")
+    if transfer.low_light is not None:
+        low = transfer.low_light.value
+        ax.axhline(low, color=RED, lw=1, ls="--", label=f"lowest third {low:.4g}")
+    ax.set(xlabel="mean above black [DN]", ylabel="(variance - that of darks) / mean [DN/e-]")
+    ax.set_title("Gain by level of light" if transfer.by_level else "Gain by level: needs darks", fontsize=9)
+    ax.legend(fontsize=8)
 
 
 def draw_darks(found: Calibration, r: IsoResult) -> Figure:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from html import escape
 
@@ -34,7 +35,9 @@ def all_tables(found: Calibration, profile: CameraProfile) -> Iterator[tuple[str
         ("Gain over ISO by branch", branches_table(found)),
         ("Which model of read noise", models_table(found)),
         ("Sites against each other", sites_table(found)),
+        ("Gain by level of light", gain_table(found)),
         ("EMVA 1288", emva_table(found)),
+        ("EMVA 1288: capacity, dynamic range, efficiency", standard_table(found)),
         ("Steadiness, banding, hot pixels", steadiness_table(found)),
         ("Black-level error", bias_table(found)),
         ("Black-level error in the masked border", border_table(found)),
@@ -133,6 +136,35 @@ def emva_table(found: Calibration) -> Table:
         "saturation above dark [DN]",
         "saturation [e-]",
     ], rows
+
+
+def gain_table(found: Calibration) -> Table:
+    """K over all levels, in the lowest third, and the range of single levels, where darks are there."""
+    rows = []
+    for r in found.isos:
+        t = r.transfer
+        if t is not None and t.by_level:
+            ends = [min(t.by_level, key=lambda g: g.K.value), max(t.by_level, key=lambda g: g.K.value)]
+            cells = [f"{g.K.value:.5g}<br><small>at {g.mean:.0f} DN</small>" for g in ends]
+            off = ", ".join(f"{mean:.0f}" for mean in t.far_off) or "none"
+            rows.append([f"{r.iso:g}", _cell(t.K), _cell(t.low_light), *cells, off])
+    head = ["ISO", "K, all levels [DN/e-]", "K, lowest third of the levels", "lowest of a level"]
+    return [*head, "highest of a level", "levels over 5 errors off [DN]"], rows
+
+
+def standard_table(found: Calibration) -> Table:
+    """Saturation capacity, sensitivity threshold, largest SNR, dynamic range and quantum efficiency."""
+    rows = []
+    for r in found.isos:
+        s = r.standard
+        if s is not None:
+            cells = [f"{s.saturation:.0f}", f"{s.threshold:.2f}"]
+            for ratio in (s.snr_max, s.dynamic_range):
+                cells.append(f"{20 * math.log10(ratio):.1f} dB<br><small>{ratio:.4g}</small>")
+            efficiency = "no photon counts" if s.efficiency is None else f"{100 * s.efficiency:.1f} %"
+            rows.append([f"{r.iso:g}", *cells, f"{s.dark_noise:.4g}", efficiency])
+    head = ["ISO", "saturation capacity [e-]", "sensitivity threshold [e-]", "SNR max", "dynamic range"]
+    return [*head, "temporal dark noise [DN]", "quantum efficiency"], rows
 
 
 def _dsnu(r: IsoResult, K: float | None) -> list[str]:
