@@ -69,7 +69,7 @@ def fused_synth(
             ``params.iso``, and for ISOs on a GPU waits for the device. In [1e-6, 1e6]; outside, values on a
             GPU, which are not looked at, give NaN.
         dark: dark frame or dark shading, float32 DN above black, clean's layout and crop, for each sample or
-            one for all.
+            one for all. What passes float32's range on the way to the output is infinite there.
         output: "normalized", (raw - black) / (white - black) * ratio, as denoisers eat it; "dn", uint16 raw
             DN, saturating at 0 and 65535; "dn_float", DN above black.
         quantize: "round", the converter's own rounding, half to even; "uniform", adds U(-1/2, 1/2) DN
