@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CPP := $(wildcard csrc/*.cpp csrc/*.h csrc/*/*.cpp csrc/*/*.h csrc/*/*.cu csrc/*/*.cuh tests/cuda/*.cpp tests/cuda/*.h)
-NATIVE_SOURCES := setup.py pyproject.toml build_support/cuda_toolkit.py $(filter csrc/%,$(CPP))
+NATIVE_SOURCES := setup.py pyproject.toml $(wildcard build_support/*.py) $(filter csrc/%,$(CPP))
 
 # GPUs the kernels are compiled for by cuda-check: compute capabilities without the dot, or all.
 ARCHS ?= 75 90 120
@@ -13,7 +13,7 @@ SECONDS ?= 60
 SEED ?= 1
 WRITE ?=
 
-.PHONY: demo test lint types format fuzz bench cameras instructions verify verify-every-word calibration-study
+.PHONY: demo test test-fast lint types format fuzz bench cameras instructions verify verify-every-word calibration-study
 .PHONY: cuda-check cuda-estimate clean
 
 # Pinned packages first (constraints.txt), then the package against them, so that nothing resolves anew.
@@ -49,6 +49,10 @@ demo: demo/summary.txt
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest tests
 
+# What answers in seconds: no fuzzing at length, no statistics of large draws, no subprocess by the dozen.
+test-fast: $(VENV)/.installed
+	$(BIN)/python -m pytest tests -m "not slow" -q
+
 # The long form of the statistical battery (minutes); its table is committed.
 verify: $(VENV)/.installed
 	$(BIN)/python tests/verify --long --write tests/verify/results/native_long.md
@@ -68,6 +72,7 @@ cameras: $(VENV)/.installed
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/clang-format --dry-run --Werror $(CPP)
 
 types: $(VENV)/.installed

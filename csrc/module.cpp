@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // lrd_ext._C: build information, and probes of the random words and quantiles for the tests.
+
+// No torch header is included here, and the copy of pybind11 that torch 2.10 brings does not go with this.
+#undef TORCH_TARGET_VERSION
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -19,6 +22,8 @@
 #endif
 
 namespace py = pybind11;
+
+extern const char lrd_source_hash[];  // setup.py generates its definition
 
 #define LRD_NAME(word) #word
 #define LRD_NAME_OF(word) LRD_NAME(word)
@@ -70,6 +75,7 @@ std::vector<std::string> isa_names() {
 PYBIND11_MODULE(_C, m) {
   m.doc() = "Native part of lrd_ext: build information and probes; the op itself is torch.ops.lrd_ext.fused_synth";
   m.attr("compiler") = __VERSION__;
+  m.attr("source_hash") = static_cast<const char*>(lrd_source_hash);
 #if defined(LRD_WITH_CUDA)
   m.attr("cuda_targets") = lrd::cuda_targets();
   m.attr("cuda_why_not") = "";

@@ -14,7 +14,9 @@ from .commands.errors import complain, show_warnings_of
 from .version import __version__
 
 if TYPE_CHECKING:
-    from jsonargparse import ArgumentParser
+    from jsonargparse import Namespace
+
+    from .commands.parser import Parser
 
 _COMMANDS = {
     "synth": synth,
@@ -31,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = "lrd"
     with warnings.catch_warnings():
         try:
-            options = _parser().parse_args(None if argv is None else list(argv))
+            options = _read(None if argv is None else list(argv))
             name = f"lrd {options.subcommand}"
             show_warnings_of(name)
             return _COMMANDS[options.subcommand].run(options[options.subcommand])
@@ -49,22 +51,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 2
 
 
-def _parser() -> ArgumentParser:
-    from jsonargparse import ArgumentParser
+def _read(argv: list[str] | None) -> Namespace:
+    from .commands.parser import own_environment
 
-    from .commands.plain_help import PlainHelp
+    with own_environment():
+        return _parser().parse_args(argv)
 
-    parser = ArgumentParser(
+
+def _parser() -> Parser:
+    from .commands.parser import Parser
+
+    parser = Parser(
         prog="lrd",
         version=__version__,
         description="Low-light raw noise: synthesis and modeling.",
-        formatter_class=PlainHelp,
     )
     commands = parser.add_subcommands(metavar="COMMAND")
     for command in _COMMANDS.values():
         command.add_to(commands)
-    for added in commands.choices.values():
-        added.formatter_class = PlainHelp
     return parser
 
 

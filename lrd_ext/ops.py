@@ -1,43 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Glue to the compiled op torch.ops.lrd_ext.fused_synth: loading, its fake implementation, calling it."""
+"""Glue to the compiled op torch.ops.lrd_ext.fused_synth: its fake implementation, calling it."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from .native import NATIVE, WHY_NOT_NATIVE
 from .params import FIGURES, READ_MODELS
 from .request import CLIP, OUTPUTS, QUANTIZE, Request
-
-
-def _load() -> tuple[ModuleType | None, str]:
-    """Return the compiled module, or None and the reason why there is none."""
-    try:
-        return importlib.import_module("lrd_ext._C"), ""
-    except ModuleNotFoundError:
-        if (Path(__file__).parents[1] / "setup.py").exists():
-            return None, "the source tree was imported, which holds no compiled module"
-        return None, "this installation holds no compiled module"
-    except ImportError as error:
-        return None, f"the compiled module does not load: {error}"
-
-
-#: The compiled module or None, and why not.
-NATIVE, WHY_NOT_NATIVE = _load()
-
-#: What to do about it.
-CURE = (
-    "run from another folder to use the installed package, or, with a C++ compiler, "
-    "LRD_EXT_NATIVE=1 pip install -e ."
-    if "source tree" in WHY_NOT_NATIVE
-    else "install a C++ compiler and then LRD_EXT_NATIVE=1 pip install ."
-)
 
 #: Why a compiled module has no CUDA kernels, by the word that setup.py leaves in it.
 WHY_NOT_CUDA = {

@@ -118,7 +118,7 @@ class NoiseParams:
     iso: Tensor = field(metadata=_figure("", 0.0, 3e38, low_is_in=False, default=math.nan))
     read: str | tuple[str, ...]
     shot: bool
-    table: Tensor
+    table: Tensor = field(init=False)  # so that dataclasses.replace leaves it to __init__
 
     def __init__(
         self,
@@ -183,6 +183,23 @@ class NoiseParams:
 
     def __len__(self) -> int:
         return self.table.shape[0]
+
+    def __repr__(self) -> str:
+        names, shot = self._models(), "shot noise" if self.shot else "no shot noise"
+        counts = [f"{names.count(model)} {model}" for model in READ_MODELS if model in names]
+        read = ", ".join(counts) if len(counts) > 1 else names[0]
+        lines = [f"NoiseParams(batch of {len(self)} on {self.device}, {shot}, read: {read}"]
+        if self.device.type != "meta":
+            noise = [name for name, figure in FIGURES.items() if figure.default == 0.0]
+            drawn = [name for name in noise if bool(getattr(self, name).any())]
+            for part in ([name for name in FIGURES if name not in noise], drawn):
+                lines += [", ".join(self._range(name) for name in part)] if part else []
+        return ",\n  ".join(lines) + ")"
+
+    def _range(self, name: str) -> str:
+        values, unit = getattr(self, name), FIGURES[name].unit
+        low, high = (f"{float(v):.6g}" for v in values.aminmax())
+        return f"{name} {low}{f' to {high}' if high != low else ''}{f' {unit}' if unit else ''}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return NoiseParams._of, (self.table, self._models(), self.shot)
@@ -311,6 +328,7 @@ FIGURES: dict[str, Figure] = {
 }
 REQUIRED = tuple(name for name, figure in FIGURES.items() if figure.default is None)
 
+_CODES = {name: code for code, name in enumerate(READ_MODELS)}
 _WIDTHS = [*(figure.width for figure in FIGURES.values()), 1]
 
 
@@ -366,7 +384,7 @@ def _table_of_numbers(figures: Mapping[str, Numbers], models: tuple[str, ...]) -
         else:
             return None
     try:
-        return torch.tensor([[*row, READ_MODELS.index(models[0])]], dtype=torch.float64).to(torch.float32)
+        return torch.tensor([[*row, _CODES[models[0]]]], dtype=torch.float64).to(torch.float32)
     except OverflowError:  # an int beyond float64
         return None
 
@@ -388,7 +406,7 @@ def _table_of_tensors(figures: Mapping[str, Numbers], models: tuple[str, ...]) -
         .expand(batch, figure.width)
         for name, figure in FIGURES.items()
     ]
-    codes = torch.tensor([[READ_MODELS.index(m)] for m in models], dtype=torch.float32)
+    codes = torch.tensor([[_CODES[m]] for m in models], dtype=torch.float32)
     return torch.cat([*columns, codes.to(device).expand(batch, 1)], dim=1)
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from . import ops
+from .native import CURE
 from .params import NoiseParams
 from .reference.synth import synthesize
 from .request import Clip, Layout, Order, Output, Quantize, check_arguments
@@ -56,11 +57,11 @@ def fused_synth(
         params: noise of each sample, on clean's device, a batch of 1 or of B.
         seed: int or int64 tensor of one number, bits taken mod 2^64.
         index: identity of each sample (data-set index, frame number), int64 tensor (B,) or int; an int i for
-            a batch means i ... i + B - 1. In [0, 2^56); tensors on a GPU are not looked at, and taken mod 2^56.
+            a batch means i ... i + B - 1. In [0, 2^56); tensors on a GPU are taken mod 2^56 unseen.
         origin: (row, col) of clean's first site on the sensor, even.
         layout: "auto" reads 2-D and 3-D as mosaic and 4-D by its channel count, and refuses (4, h, w) and
-            what looks like a picture, (3, H, W) or (H, W, 3 or 4) with H and W from 32 on; "mosaic"; "packed".
-            Loops over batches (B, H, W) say "mosaic": their last batch may hold 3 or 4.
+            what looks like a picture, (3, H, W) or (H, W, 3 or 4) with H and W from 32 on; "mosaic";
+            "packed". Loops over batches (B, H, W) say "mosaic": their last batch may hold 3 or 4.
         generator: a :class:`lrd_ext.generator.LiteGenerator` on clean's device whose noise joins the sum
             after column noise; None draws none. It adds to the read noise in params, which
             :meth:`NoiseParams.shot_only` leaves out. Its weights are used without a gradient. On a GPU
@@ -156,7 +157,7 @@ def _resolve(backend: str, device: torch.device) -> str:
 
 def _why_not_compiled(device: torch.device) -> str:
     if ops.NATIVE is None:
-        return f"{ops.WHY_NOT_NATIVE}; {ops.CURE}"
+        return f"{ops.WHY_NOT_NATIVE}; {CURE}"
     if device.type == "cuda":
         return ops.why_not_cuda(device.index)
     if device.type != "cpu":

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -51,13 +52,15 @@ class Settings:
     seed: int
     generator: LiteGenerator | None = None
     generator_file: Path | None = None
+    step: int | None = 1
+    """What values are rounded to, DN; None for the step the file's own values come in."""
 
 
 def synthesize_raw(clean: Raw, settings: Settings, *, index: int = 0) -> tuple[Raw, NoiseParams]:
     """Draw the noise of a named camera onto a raw picture cut to 1/ratio of its light.
 
-    The profile's figures are brought to the file's range and CFA phase first; rounding is at the file's DN.
-    An odd height or width is padded by a line for the draw and cut again.
+    The profile's figures are brought to the file's range and CFA phase first; rounding is to the file's DN,
+    or to ``settings.step`` of them. An odd height or width is padded by a line for the draw and cut again.
 
     Args:
         clean: the picture, taken as noiseless.
@@ -80,19 +83,47 @@ def synthesize_raw(clean: Raw, settings: Settings, *, index: int = 0) -> tuple[R
     generator = None
     if s.generator is not None:
         params, generator = params.shot_only(), _generator_for(clean, s)
-    noisy = fused_synth(
-        torch.from_numpy(even), params, seed=s.seed, index=index, generator=generator, output="dn"
+    draw = functools.partial(
+        fused_synth, torch.from_numpy(even), params, seed=s.seed, index=index, generator=generator
     )
+    if step_for(clean, s) == 1:
+        noisy = draw(output="dn").numpy()
+    else:
+        noisy = _in_steps(draw(output="dn_float", quantize="none", clip="none").numpy(), clean, s)
     exposure = None
     if clean.iso is not None and clean.exposure_s is not None:
         exposure = clean.exposure_s * clean.iso / (s.iso * s.ratio)
     result = clean.replace(
-        mosaic=np.ascontiguousarray(noisy.numpy()[:height, :width]),
+        mosaic=np.ascontiguousarray(noisy[:height, :width]),
         iso=s.iso,
         exposure_s=exposure,
         baseline_exposure=clean.baseline_exposure + math.log2(s.ratio),
     )
     return result, params
+
+
+def step_for(clean: Raw, settings: Settings) -> int:
+    """Return the step the synthesised values are rounded to, DN."""
+    return own_step(clean) if settings.step is None else settings.step
+
+
+def own_step(clean: Raw) -> int:
+    """Return the step a picture's values come in, DN: a power of two where bits were shifted, else 1."""
+    from .inspection import value_step
+
+    step = value_step(clean)
+    # A picture of few values tells nothing: two of them are always one step apart.
+    return step if step & (step - 1) == 0 and int(np.ptp(clean.active)) >= 16 * step else 1
+
+
+def _in_steps(drawn: np.ndarray, clean: Raw, s: Settings) -> np.ndarray:
+    """Round DN above black, (H, W) float32, to raw DN in the file's steps, uint16, none outside 0..white."""
+    step = step_for(clean, s)
+    first = int(clean.active.min()) % step
+    for site, (row, column) in enumerate(raw_files.SITES):
+        drawn[row::2, column::2] += clean.black[site]
+    last = first + (int(clean.white) - first) // step * step
+    return np.clip(first + step * np.rint((drawn - first) / step), first, last).astype(np.uint16)
 
 
 def _generator_for(clean: Raw, s: Settings) -> LiteGenerator | None:
@@ -127,6 +158,8 @@ def recipe(job: Job, settings: Settings, params: NoiseParams) -> str:
         "index": job.index,
         "params": params.to_dict(),
     }
+    if settings.step != 1:
+        fields["step"] = settings.step or "file"
     if settings.generator is not None and settings.generator_file is not None:
         fields["generator"] = settings.generator_file.name
         fields["generator_sha256"] = hashlib.sha256(settings.generator_file.read_bytes()).hexdigest()
@@ -157,7 +190,7 @@ def synthesize_file(job: Job, settings: Settings, *, go_on: Callable[[], None] =
     outputs = {
         job.target: raw_files.encode_dng(
             noisy,
-            noise_profile=to_noise_profile(params, clean.cfa),
+            noise_profile=to_noise_profile(params, clean.cfa, step=step_for(clean, settings)),
             description=recipe(job, settings, params),
             software=f"lrd_ext {__version__}",
         )
@@ -200,9 +233,22 @@ def _summary(job: Job, s: Settings, clean: Raw, params: NoiseParams) -> list[str
         lines.append(f"  learned noise of {s.generator_file}, sigma_init {sigma:.4g} DN")
     if not clean.black_known:
         lines.append("  the file gives no black level: 0 is taken")
+    lines += [f"  odd tag: {remark}" for remark in clean.remarks]
+    lines += _told_of_steps(clean, s)
     if job.preview is not None:
         lines.append(f"  picture: {job.preview}")
     return lines
+
+
+def _told_of_steps(clean: Raw, s: Settings) -> list[str]:
+    step = step_for(clean, s)
+    if step > 1:
+        return [f"  values are rounded to steps of {step} DN"]
+    if (own := own_step(clean)) > 1:
+        return [
+            f"  the file's values come in steps of {own} DN, the noise in 1: say --step to round to {own}"
+        ]
+    return []
 
 
 def plan(
@@ -305,9 +351,16 @@ def synthesize_files(
 
 
 def settings_for(
-    camera: str, iso: float, ratio: float, seed: int, generator_file: str | None = None
+    camera: str,
+    iso: float,
+    ratio: float,
+    seed: int,
+    generator_file: str | None = None,
+    step: str | None = None,
 ) -> Settings:
     """Load camera and generator and check ISO and ratio against them, before any file is opened.
+
+    ``step`` is the text of --step: a number of DN, "file" for the file's own, None for 1.
 
     Raises:
         FileNotFoundError: there is no such generator file.
@@ -318,10 +371,19 @@ def settings_for(
     if profile.dark_only:
         raise ValueError(f"--camera {camera} was made from dark frames alone and has no system gain K")
     profile.at(iso, ratio)
+    steps = _read_step(step)
     if generator_file is None:
-        return Settings(profile, iso, ratio, seed)
+        return Settings(profile, iso, ratio, seed, step=steps)
     from .generator import LiteGenerator
 
     generator = LiteGenerator.load(generator_file)
     generator.sigma_init(iso)
-    return Settings(profile, iso, ratio, seed, generator, Path(generator_file))
+    return Settings(profile, iso, ratio, seed, generator, Path(generator_file), steps)
+
+
+def _read_step(text: str | None) -> int | None:
+    if text is None or text == "file":
+        return None if text else 1
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 4096):
+        raise ValueError(f"--step must be 1 to 4096 DN, or stand alone for the file's own step, got {text!r}")
+    return int(text)

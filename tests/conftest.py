@@ -21,6 +21,7 @@ EXECUTORS = {
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "native: needs the compiled module lrd_ext._C")
+    config.addinivalue_line("markers", "slow: takes seconds; make test-fast leaves it out")
 
 
 def pytest_collection_modifyitems(items):

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hashlib
 import math
@@ -13,20 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from lrd_ext.estimators.intervals import Estimate, from_frames, from_scatter
+from lrd_ext.estimators.intervals import Estimate, from_scatter
 from lrd_ext.estimators.masked_border import BorderEstimate, StripStatistics, estimate_border
-from lrd_ext.estimators.rounding import ROUNDING
-from lrd_ext.estimators.tukey_lambda import agreement, fit_tukey_lambda, ppcc_shape
+from lrd_ext.estimators.rounding import rounding_variance
+from lrd_ext.estimators.tukey_lambda import excess_kurtosis
 
 from .bad_frames import Group, Sensor, Sorted, sort_frames
-from .banding import banding
 from .dark_frames import DarkStatistics, Read, dark_statistics
-from .emva1288 import LinearityError, dark_nonuniformity, linearity_error, photo_nonuniformity
+from .emva1288 import LinearityError, linearity_error, photo_nonuniformity
 from .flat_frames import FlatStatistics, flat_statistics
 from .frames import Frame
 from .gain_switch import GainLine, find_branches, fit_gain_line
 from .photon_transfer import DARKS, PairPoint, PhotonTransfer, photon_transfer
-from .results import LOST, Calibration, DarkGroup, FlatGroup, IsoResult, ReadNoise
+from .read_noise import fit_darks, read_noise
+from .results import Calibration, DarkGroup, FlatGroup, IsoResult, ReadNoise
 from .statistics_store import Arrays, StatisticsStore
 from .survey import Record, look_at
 
@@ -166,12 +165,17 @@ def _dark_group(
 
     kept = store.remember("darks", _identity(group, sensor), measure)
     fields: dict[str, Any] = dict(kept)
-    for scalar, kind in (("bin_width", float), ("height", int), ("width", int)):
+    for scalar, kind in (("bin_width", float), ("cut", float), ("height", int), ("width", int)):
         fields[scalar] = kind(fields[scalar])
     statistics = DarkStatistics(**fields)
-    over = statistics.site_means - np.array([sensor.black_of(r) for r in group.frames])
+    blacks = np.array([sensor.black_of(r) for r in group.frames])
+    over = statistics.site_means - blacks
+    fit = fit_darks(statistics)
     bias = tuple(from_scatter(over[:, site]) for site in range(4))
-    return DarkGroup(group.iso, group.exposure_s, statistics, bias, _drift(over.mean(axis=1)))
+    if fit is not None:
+        told = blacks.mean(axis=0)
+        bias = tuple(level.shifted(-black) for level, black in zip(fit.levels, told, strict=True))
+    return DarkGroup(group.iso, group.exposure_s, statistics, bias, _drift(over.mean(axis=1)), fit)
 
 
 def _drift(levels: np.ndarray) -> Estimate | None:
@@ -231,7 +235,7 @@ def _at_iso(iso: float, darks: Sequence[DarkGroup], flats: Sequence[FlatGroup], 
     if isinstance(transfer, str):
         missing.append(transfer)
     K = transfer if isinstance(transfer, PhotonTransfer) else None
-    read = _read_noise(dark.statistics) if dark else None
+    read = read_noise(dark) if dark else None
     prnu = _prnu(lit, dark, K, read) if dark and K and read else (None, None)
     return IsoResult(
         iso=iso,
@@ -250,59 +254,16 @@ def _dark_points(dark: DarkGroup | None) -> list[PairPoint]:
     """Return the darks by site as points of the photon transfer curve."""
     if dark is None:
         return []
-    d = dark.statistics
-    kurtosis = _excess_kurtosis(d.histogram.total, d.histogram.centres)
+    d, fit = dark.statistics, dark.fit
+    kurtosis = excess_kurtosis(d.histogram.total, d.histogram.centres)
     count = (d.frames - 1) * d.height * d.width // 4
+    variance = d.pixel.mean(axis=0)
+    if fit is not None:
+        variance = np.full(4, fit.std.value**2 + rounding_variance(d.step))
     return [
-        PairPoint(site, DARKS, dark.bias[site].value, float(d.pixel[:, site].mean()), kurtosis, count, 0.0)
+        PairPoint(site, DARKS, dark.bias[site].value, float(variance[site]), kurtosis, count, 0.0)
         for site in range(4)
     ]
-
-
-def _read_noise(d: DarkStatistics) -> ReadNoise:
-    hist = d.histogram
-    fit = fit_tukey_lambda(hist)
-    kurtosis = _excess_kurtosis(hist.total, hist.centres)
-    pixel = float(d.pixel.mean())
-    free = max(d.frames - 1, 1) * (d.height - 1) * (d.width - 1)
-    gaussian = _read_std(d.pixel.mean(axis=1), kurtosis, free)
-    std = gaussian.value
-    row, col = d.rows.noise(kurtosis), d.columns.noise(kurtosis)
-    pixels = d.height * d.width // 4
-    total = pixel + row.value**2 + col.value**2
-    return ReadNoise(
-        gaussian=gaussian,
-        tukey_lambda=fit,
-        row=row,
-        col=col,
-        naive_row=d.rows.naive,
-        pixel=tuple(_read_std(own, kurtosis, free / 4) for own in d.pixel.T),
-        dsnu=dark_nonuniformity(d.spatial, total, d.frames, pixels),
-        dsnu_white=dark_nonuniformity(d.spatial_white, pixel, d.frames, pixels, True),
-        models={
-            "gaussian": agreement(hist, std, None),
-            "tukey_lambda": agreement(hist, fit.std, fit.shape.value),
-        },
-        ppcc=ppcc_shape(hist),
-        banding_rows=banding(d.row_power, d.frames - 1, d.rows.naive, d.height),
-        banding_cols=banding(d.col_power, d.frames - 1, d.columns.naive, d.width),
-    )
-
-
-def _read_std(squares: np.ndarray, kurtosis: float, free: float) -> Estimate:
-    """Return the standard deviation of pixels from mean squares of frames (n,), rounding taken out, DN."""
-    pixel = float(squares.mean())
-    std = math.sqrt(max(pixel - ROUNDING, 1e-6))
-    per_frame = np.sqrt(np.maximum(squares - ROUNDING, 1e-6))
-    found = from_frames(std, pixel * math.sqrt(max(2 + kurtosis, 0.2) / free) / (2 * std), per_frame)
-    # What rounding hides may be anything that it can hide.
-    return dataclasses.replace(found, low=0.0, high=max(found.high, LOST)) if std < LOST else found
-
-
-def _excess_kurtosis(counts: np.ndarray, centres: np.ndarray) -> float:
-    p = counts / counts.sum()
-    second = float(p @ centres**2)
-    return float(p @ centres**4) / second**2 - 3 if second > 0 else 0.0
 
 
 def _usable(group: FlatGroup, K: PhotonTransfer) -> bool:

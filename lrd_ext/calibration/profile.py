@@ -17,7 +17,7 @@ from lrd_ext.version import __version__
 
 from .gain_switch import GainLine
 from .laws import FittedLaw, fit_law
-from .results import FEW_DARKS, LOST, Calibration, IsoResult
+from .results import FEW_DARKS, Calibration, IsoResult
 from .verdict import better_model, verdict
 
 #: Digits kept in the file: far beyond what any calibration can tell.
@@ -254,6 +254,8 @@ def _account_of(r: IsoResult) -> dict[str, Any]:
             "sigma_read_by_site_dn": [e.to_dict() for e in read.pixel],
             "dsnu_dn": read.dsnu.to_dict(),
             "dsnu_pixels_dn": read.dsnu_white.to_dict(),
+            "quantization_step": d.step,
+            "share_of_darks_cut": read.cut,
             "sigma_row_naive_dn": read.naive_row,
             "hot_pixels": len(d.hot),
             "hot_pixels_first": d.hot[:200].tolist(),
@@ -295,8 +297,12 @@ def _doubtful(found: Calibration, fill: dict[float, float]) -> list[dict[str, An
         if abs(math.log(made / read.gaussian.value)) > 0.015:
             reason = f"Tukey-lambda std {made:.4g} DN, measured {read.gaussian.value:.4g}: other tails"
             doubtful.append({"field": "sigma_tukey_lambda", "iso": at, "reason": reason})
-        if read.gaussian.value < LOST:
-            reason = f"less than {LOST:g} DN: lost in the rounding to whole DN"
+        if read.cut:
+            reason = f"{read.cut:.0%} of the dark values are cut off: from the likelihood of cut values"
+            for field in ("sigma_gaussian", "sigma_tukey_lambda", "bias"):
+                doubtful.append({"field": field, "iso": at, "reason": reason})
+        if read.lost:
+            reason = f"less than {read.gaussian.high:.2g} DN: lost in the rounding"
             doubtful.append({"field": "sigma_gaussian", "iso": at, "reason": reason})
     return doubtful
 

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
+from lrd_ext.estimators.interval_likelihood import IntervalFit
 from lrd_ext.estimators.intervals import Estimate
 from lrd_ext.estimators.masked_border import BorderEstimate
-from lrd_ext.estimators.tukey_lambda import Agreement, TukeyLambdaFit
+from lrd_ext.estimators.tukey_lambda import Agreement, Distribution, TukeyLambdaFit
 
 from .bad_frames import Sensor
 from .banding import BandingLine
@@ -19,24 +21,29 @@ from .photon_transfer import PhotonTransfer
 
 #: Below this many darks the shape of the distribution is not to be trusted.
 FEW_DARKS = 8
-#: Read noise below this is lost in the rounding to whole DN: nothing is said of its size or distribution.
+#: Read noise below this many steps that darks without a second value hide.
 LOST = 0.35
 
 
 @dataclasses.dataclass(frozen=True)
 class DarkGroup:
-    """Darks of one ISO and exposure time and what was kept of them."""
+    """Darks of one ISO and exposure time and what was kept of them; ``fit`` where intervals had to tell."""
 
     iso: float
     exposure_s: float
     statistics: DarkStatistics
     bias: tuple[Estimate, ...]
     drift: Estimate | None
+    fit: IntervalFit | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class ReadNoise:
-    """Figures of one ISO from its darks, DN; ``pixel`` is sigma_gaussian by site."""
+    """Figures of one ISO from its darks, DN; ``pixel`` is sigma_gaussian by site.
+
+    ``distributions`` of the values by read model; ``step`` of the values, DN; ``cut`` is the share of values
+    piled up at the lowest one.
+    """
 
     gaussian: Estimate
     tukey_lambda: TukeyLambdaFit
@@ -46,10 +53,22 @@ class ReadNoise:
     pixel: tuple[Estimate, ...]
     dsnu: Estimate
     dsnu_white: Estimate
-    models: dict[str, Agreement]
+    distributions: dict[str, Distribution]
     ppcc: tuple[float, float]
     banding_rows: tuple[BandingLine, ...]
     banding_cols: tuple[BandingLine, ...]
+    step: float
+    cut: float
+
+    @functools.cached_property
+    def models(self) -> dict[str, Agreement]:
+        """How near each read model comes."""
+        return {name: made.agreement for name, made in self.distributions.items()}
+
+    @property
+    def lost(self) -> bool:
+        """Whether the noise is lost in the rounding: its interval begins at 0."""
+        return self.gaussian.low <= 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -141,7 +141,10 @@ def pixel_std(mosaic: np.ndarray) -> float:
     step = max(mosaic.shape[0] // 1024, 1) * 2
     rows = mosaic[::step].astype(np.int32)
     d = rows[:, 2:] - rows[:, :-2]
-    limit = 6 * max(1.4826 * float(np.median(np.abs(d))), 1.0)
+    apart = np.abs(d)
+    # Where most neighbours are equal, the values come in steps that are coarse beside the noise.
+    least = float(np.median(apart[apart > 0])) if apart.any() else 1.0
+    limit = 6 * max(1.4826 * float(np.median(apart)), least)
     return float(np.sqrt(np.mean(np.square(np.clip(d, -limit, limit), dtype=np.float64)) / 2))
 
 

@@ -11,10 +11,12 @@ import numpy as np
 from lrd_ext.estimators.intervals import SUSPICION, Estimate
 
 from .photon_transfer import PhotonTransfer
-from .results import FEW_DARKS, LOST, Calibration, IsoResult, ReadNoise
+from .results import FEW_DARKS, Calibration, IsoResult, ReadNoise
 
 #: K/ISO may bend by this much before it is worth a word.
 BENT = 0.02
+#: With more of the darks' values than this cut off, the rest tells too little.
+UNUSABLE = 0.9
 #: Banding below this share of the read noise is not worth a word.
 SEEN = 0.02
 #: Models whose KLD differ by less than this share describe the darks equally well ...
@@ -61,7 +63,7 @@ def _summary(found: Calibration) -> Iterator[str]:
     if not any(r.read for r in found.measured):
         yield "Read noise is a rough guess from the flats, row and column noise are unknown: shoot darks."
         return
-    told = [r.read for r in found.measured if r.read and r.read.gaussian.value >= LOST]
+    told = [r.read for r in found.measured if r.read and not r.read.lost]
     if told:
         yield from _summary_of_read_noise(told, better_model(found))
     for a, b in zip(found.branches, found.branches[1:], strict=False):
@@ -131,6 +133,30 @@ def _bend(transfer: PhotonTransfer) -> str:
     return f"it bends up by {bend:.1%} at the top: light that flickers or texture that moved. Shoot again."
 
 
+def _of_values(r: IsoResult) -> Iterator[str]:
+    """Say what the values of the darks hide, and how the figures come about all the same."""
+    assert r.dark is not None
+    assert r.read is not None
+    read, d = r.read, r.dark.statistics
+    if read.lost:
+        yield f"read noise below {read.gaussian.high:.2g} DN is lost in the rounding."
+    if read.cut > UNUSABLE:
+        yield f"{read.cut:.0%} of the dark values are cut at {d.values[0]:g} DN: read noise is unusable."
+    elif read.cut:
+        yield (
+            f"{read.cut:.0%} of the dark values are cut at {d.values[0]:g} DN, as cameras that subtract "
+            "black do: read noise and bias are those of the likelihood of cut values; DSNU, hot pixels, "
+            "banding and shading are unusable. A raw format that keeps values below black tells more."
+        )
+    if d.step > 1:
+        yield f"values come in steps of {d.step:.3g} DN: their rounding is taken out of the noise."
+    if r.dark.fit and not read.cut and not read.lost:
+        yield (
+            f"read noise of {read.gaussian.value:.2g} DN is below the step of the values, {d.step:.3g} DN: "
+            "it is that of the likelihood of rounded values; DSNU and banding are rough."
+        )
+
+
 def _at(r: IsoResult) -> Iterator[str]:
     yield from (f"{text}." for text in r.missing)
     if r.dark is not None and r.read is not None:
@@ -140,9 +166,8 @@ def _at(r: IsoResult) -> Iterator[str]:
         drift = r.dark.drift
         if drift and drift.low * drift.high > 0 and abs(drift.value) > 0.25 * r.read.gaussian.value:
             yield f"the dark level drifted by {drift.value:+.2g} DN over the series: warm it up first."
-        if r.read.gaussian.value < LOST:
-            yield f"read noise below {LOST:g} DN is lost in the rounding."
-        elif r.read.dsnu_white.high == 0:
+        yield from _of_values(r)
+        if not r.read.lost and not r.dark.fit and r.read.dsnu_white.high == 0:
             yield "patterns of the darks oppose each other: interference, from a charger or radio close by?"
         for lines, what in ((r.read.banding_rows, "rows"), (r.read.banding_cols, "columns")):
             if lines and lines[0].amplitude > SEEN * r.read.gaussian.value:

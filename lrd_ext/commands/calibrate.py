@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 def add_to(commands: Any) -> None:
     """Add the command's parser."""
-    from jsonargparse import ArgumentParser
+    from .parser import Parser
 
-    parser = ArgumentParser(description="Calibrate a camera from dark frames and pairs of flats.")
+    parser = Parser(description="Calibrate a camera from dark frames and pairs of flats.")
     parser.add_argument(
         "folder", type=str, metavar="FOLDER", help="raw files, or frames.csv (file,kind,iso,exposure_s)"
     )

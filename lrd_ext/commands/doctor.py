@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 def add_to(commands: Any) -> None:
     """Add the command's parser."""
-    from jsonargparse import ArgumentParser
+    from .parser import Parser
 
-    parser = ArgumentParser(description="Tell what was compiled, which executor runs, and why not CUDA.")
+    parser = Parser(description="Tell what was compiled, which executor runs, and why not CUDA.")
     commands.add_subcommand("doctor", parser, help="tell how this installation runs")
 
 

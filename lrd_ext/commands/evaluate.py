@@ -9,15 +9,16 @@ import json
 import math
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lrd_ext.outputs import check_target
 from lrd_ext.plain_text import plain
 from lrd_ext.version import __version__
 
 from . import tables
-from .plain_help import PlainHelp
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
@@ -31,12 +32,12 @@ _AGAINST = "gaussian,tukey_lambda,spectral"
 
 def add_to(commands: Any) -> None:
     """Add the command's parser and that of its actions."""
-    from jsonargparse import ArgumentParser
+    from .parser import Parser
 
-    parser = ArgumentParser(description="Measure what was made against what a camera recorded.")
+    parser = Parser(description="Measure what was made against what a camera recorded.")
     commands.add_subcommand("evaluate", parser, help="made-up noise against a camera's darks")
     actions = parser.add_subcommands(dest="action", metavar="ACTION")
-    noise = ArgumentParser(
+    noise = Parser(
         description="Compare made-up noise with real dark frames, each distance beside that of real darks "
         "from other real darks, and say which source to train with."
     )
@@ -80,8 +81,6 @@ def add_to(commands: Any) -> None:
     noise.add_argument("--white", type=float, metavar="DN", help="white level")
     noise.add_argument("--cfa", type=str, metavar="PHASE", help="RGGB, GRBG, GBRG, BGGR or MONO")
     actions.add_subcommand("noise", noise, help="made-up noise against real dark frames")
-    for action in actions.choices.values():
-        action.formatter_class = PlainHelp
 
 
 def run(options: Namespace) -> int:
@@ -95,7 +94,9 @@ def _noise(options: Namespace) -> int:
     settings = _settings(options)
     page = _page_target(options)
     real, fit, candidates = _open(options)
-    with _bar(len(real.stacks) * (1 + len(candidates)), "step") as bar:
+    steps = len(real.stacks) * (1 + len(candidates))
+    with _bar(steps, "step") as bar, warnings.catch_warnings(record=True) as doubts:
+        warnings.simplefilter("always")
         found = evaluate_noise(real, candidates, settings, fit, bar)
     if page is not None:
         _write_page(page, found)
@@ -103,6 +104,8 @@ def _noise(options: Namespace) -> int:
         print(json.dumps(as_json(found), indent=1, allow_nan=False))
     else:
         tables.show(*_told(found), *([f"page: {page}"] if page else []))
+    for doubt in dict.fromkeys(str(d.message) for d in doubts):
+        print(f"lrd evaluate: note: {doubt}", file=sys.stderr)
     return _name_left_out([real, fit, *(c.frames for c in candidates)])
 
 
@@ -126,14 +129,10 @@ def _names(text: str, option: str) -> list[str]:
 def _page_target(options: Namespace) -> Path | None:
     """Return where the page goes, None for none; checked before any work."""
     from lrd_ext.report.page import plots_folder
-    from lrd_ext.synth_files import check_writable
 
     if options.report is None:
         return None
-    page = Path(options.report)
-    if page.suffix.lower() != ".html":
-        raise ValueError(f"--report must end in .html, got {page}")
-    check_writable(page, options.overwrite)
+    page = check_target(options.report, "--report", suffix=".html", overwrite=options.overwrite)
     if plots_folder(page).exists() and not plots_folder(page).is_dir():
         raise ValueError(
             f"--report: the plots go to the folder {plots_folder(page)}, got a file of that name"
@@ -144,7 +143,7 @@ def _page_target(options: Namespace) -> Path | None:
 def _open(options: Namespace) -> tuple[DarkSet, DarkSet | None, list[Fake]]:
     """Read all darks and open all candidates; what does not fit together is refused."""
     from lrd_ext import evaluation
-    from lrd_ext.noise_sources import READ_MODELS, check_rival
+    from lrd_ext.noise_sources import MODEL_RIVALS, check_rival
 
     rivals = _names(options.against, "--against")
     for name in rivals:
@@ -169,7 +168,7 @@ def _open(options: Namespace) -> tuple[DarkSet, DarkSet | None, list[Fake]]:
     for name in rivals:
         if name == fake.name:
             continue
-        if profile is not None and name in READ_MODELS:
+        if profile is not None and name in MODEL_RIVALS:
             candidates.append(evaluation.of_profile(profile, name))
         else:
             candidates.append(evaluation.Fake(name))
@@ -178,8 +177,9 @@ def _open(options: Namespace) -> tuple[DarkSet, DarkSet | None, list[Fake]]:
 
 def _profile_and_levels(options: Namespace) -> tuple[CameraProfile | None, Levels]:
     """Return the profile asked for and the levels given, which a profile completes for listed mosaics."""
-    from lrd_ext.calibration.command import read_levels
     from lrd_ext.profiles import load_profile
+
+    from .calibrate import read_levels
 
     levels = read_levels(options.black, options.white, options.cfa)
     if options.profile is None:
@@ -254,11 +254,14 @@ def _told(found: Evaluation) -> Iterator[Any]:
 
 def _distances(at: IsoEvaluation) -> Any:
     from lrd_ext.evaluation.noise import title_of
+    from lrd_ext.evaluation.verdict import excess
 
     made = tables.table("distance", "floor", "highest", *(c.name for c in at.candidates))
     for name, floor in at.floor.items():
-        values = [c.distances[name] for c in at.candidates]
-        marked = (f"{tables.three(v)}{'*' if v > floor.highest else ' '}" for v in values)
+        marked = (
+            f"{tables.three(c.distances[name])}{'*' if excess(at, c, name) > 1 else ' '}"
+            for c in at.candidates
+        )
         made.add_row(title_of(name), tables.three(floor.mean), tables.three(floor.highest), *marked)
     return made
 

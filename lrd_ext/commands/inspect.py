@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 def add_to(commands: Any) -> None:
     """Add the command's parser."""
-    from jsonargparse import ArgumentParser
+    from .parser import Parser
 
-    parser = ArgumentParser(
+    parser = Parser(
         description="Tell what is in a raw file: levels, masked border against the tags, noise profile. With "
         "a clean and a noisy file of one scene: measure the noise between them and compare it with a profile."
     )

@@ -67,7 +67,7 @@ def _remarks(raw: Raw) -> list[str]:
         lines.append(f"Values come in steps of {step} DN.")
     if any(s.at_zero > 1e-3 for s in site_levels(raw)):
         lines.append("Dark pixels are cut at 0: noise below it is lost.")
-    return lines
+    return [*lines, *(f"Odd tag: {remark}." for remark in raw.remarks)]
 
 
 def _border(raw: Raw) -> list[Any]:
@@ -126,7 +126,8 @@ def _dark_verdict(raw: Raw, strip: StripStatistics) -> list[str]:
 
 def _noise_profile(raw: Raw) -> list[str]:
     if raw.noise_profile is None:
-        return ["No NoiseProfile tag."]
+        odd = any("NoiseProfile" in remark for remark in raw.remarks)
+        return ["No NoiseProfile that makes sense." if odd else "No NoiseProfile tag."]
     from lrd_ext.inspection import predict_from_noise_profile
 
     p = predict_from_noise_profile(raw.noise_profile, raw.black, raw.white)

@@ -36,11 +36,9 @@ def run(options: Namespace) -> int:
 
 
 def _parser(description: str) -> ArgumentParser:
-    from jsonargparse import ArgumentParser
+    from .parser import Parser
 
-    from .plain_help import PlainHelp
-
-    return ArgumentParser(description=description, formatter_class=PlainHelp)
+    return Parser(description=description)
 
 
 def _show_parser() -> ArgumentParser:

@@ -14,18 +14,20 @@ if TYPE_CHECKING:
 
     from lrd_ext.profiles import CameraProfile
 
+_UNDERSTATED = (
+    "note: makers' profiles understate the noise of many cameras. Check this one on a clean and a noisy shot "
+    "of one scene: lrd inspect CLEAN NOISY --camera {target}"
+)
+
 #: Options that state what a file may not say, by field of the profile.
 _STATED = ("name", "make", "model", "black", "white", "bits", "cfa")
 
 
 def parser() -> ArgumentParser:
     """Make the parser of the action."""
-    from jsonargparse import ArgumentParser
+    from .parser import Parser
 
-    from .plain_help import PlainHelp
-
-    made = ArgumentParser(
-        formatter_class=PlainHelp,
+    made = Parser(
         description="Make a camera profile of an ELD camera_params .npy (read without executing it) or of "
         "the NoiseProfile in a DNG. An .npy gives no levels: say --black and --white, or --camera.",
     )
@@ -66,6 +68,7 @@ def run(options: Namespace) -> int:
         f"{source} -> {target}",
         f"  {profile.name}: {profile.iso_ranges()}, read {profile.read}",
         *(f"doubtful: {found.field}: {found.reason}" for found in undeclared(profile)),
+        *([] if is_array else [_UNDERSTATED.format(target=target)]),
     )
     return 0
 
@@ -111,7 +114,8 @@ def _from_dng(source: Path, options: Namespace, stated: dict[str, Any]) -> Camer
 
     picture = raw.read(source)
     if picture.noise_profile is None:
-        raise ValueError(f"{source}: has no NoiseProfile (DNG tag 51041) to import")
+        odd = next((r for r in picture.remarks if "NoiseProfile" in r), None)
+        raise ValueError(f"{source}: {odd or 'has no NoiseProfile (DNG tag 51041) to import'}")
     iso = options.iso if options.iso is not None else picture.iso
     if iso is None:
         raise ValueError(f"--iso is needed: {source} does not say its ISO")

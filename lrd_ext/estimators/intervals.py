@@ -37,6 +37,14 @@ class Estimate:
         """Standard error of the square of a deviation that ``root`` made."""
         return (self.high**2 - self.value**2) / NORMAL_95
 
+    def scaled(self, factor: float) -> Estimate:
+        """Return the figure in another unit."""
+        return Estimate(*(factor * v for v in (self.value, self.low, self.high, self.spread)))
+
+    def shifted(self, by: float) -> Estimate:
+        """Return the figure from another zero."""
+        return Estimate(self.value + by, self.low + by, self.high + by, self.spread)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON values."""
         return {"value": self.value, "interval95": [self.low, self.high]}

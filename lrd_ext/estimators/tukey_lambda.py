@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tukey-lambda and Gaussian fitted to residuals of dark frames, with the converter's rounding removed.
 
-A raw value is the noise rounded to whole DN, so a residual r (value minus the place of its pixel) has the
-likelihood F(r + 1/2) - F(r - 1/2), F the distribution function of the noise: the interval likelihood, right
-for any noise level. The place of a pixel is known but for the noise of the mean it comes from; F is widened
-by that.
+A raw value is the noise rounded to a step, so a residual r (value minus the place of its pixel) has the
+likelihood F(r + step/2) - F(r - step/2), F the distribution function of the noise: the interval likelihood.
+The place of a pixel is known but for the noise of the mean it comes from; F is widened by that. Places must
+fall evenly on the step, as they do unless noise and pattern are both below it (see interval_likelihood).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lrd_ext.profiles import tukey_lambda_std
 
 from .histogram_distance import kl_divergence, ks_distance
 from .intervals import Estimate, from_frames
-from .rounding import ROUNDING
+from .rounding import ROUNDING, rounding_variance
 
 #: Shapes the fit may find. Below, the variance goes to infinity; above, the density has edges.
 SHAPES = (-0.45, 0.9)
@@ -37,12 +37,13 @@ class ResidualHistogram:
 
     ``counts`` (n, bins) per frame, ``width`` in DN, ``kept`` the fraction of a value's variance that was left
     when means over frames, rows and columns were taken away. Residuals are divided by ``kept``: r = noise of
-    the value itself + noise of the means, of variance (1/kept - 1) times the own.
+    the value itself + noise of the means, of variance (1/kept - 1) times the own. ``step`` of the values, DN.
     """
 
     counts: np.ndarray
     width: float
     kept: float
+    step: float = 1.0
 
     @property
     def centres(self) -> np.ndarray:
@@ -88,7 +89,7 @@ def _normal_cdf(x: np.ndarray) -> np.ndarray:
 
 
 def bin_probabilities(hist: ResidualHistogram, std: float, shape: float | None) -> np.ndarray:
-    """Return the probability of each bin (bins,) under a model with rounding to whole DN.
+    """Return the probability of each bin (bins,) under a model with rounding to the step of the values.
 
     Args:
         hist: the bins, and how much the means have taken away.
@@ -99,7 +100,9 @@ def bin_probabilities(hist: ResidualHistogram, std: float, shape: float | None) 
     scale = std
     if shape is not None:
         cdf, scale = functools.partial(tukey_lambda_cdf, shape=shape), std / tukey_lambda_std(shape)
-    blur = math.sqrt(max(1 / hist.kept - 1, 0.0) * (std**2 + 1 / 12))
+    rounding = rounding_variance(hist.step)
+    apart = rounding - ROUNDING * hist.step**2
+    blur = math.sqrt(max(1 / hist.kept - 1, 0.0) * (std**2 + rounding) + apart)
     nodes, weights = np.polynomial.hermite_e.hermegauss(9)
     weights = weights / weights.sum()
     r = hist.centres
@@ -107,7 +110,8 @@ def bin_probabilities(hist: ResidualHistogram, std: float, shape: float | None) 
     def widened(edge: np.ndarray) -> np.ndarray:
         return weights @ cdf((edge[None, :] + blur * nodes[:, None]) / scale)
 
-    inner = (widened(r + 0.5) - widened(r - 0.5)) * hist.width
+    half = hist.step / 2
+    inner = (widened(r + half) - widened(r - half)) * (hist.width / hist.step)
     inner[0] = widened(r[:1] + hist.width / 2)[0]
     inner[-1] = inner[0]
     return np.maximum(inner, _SMALLEST)
@@ -156,8 +160,8 @@ def _as_fit(theta: np.ndarray, covariance: np.ndarray, per_frame: np.ndarray) ->
 
 def _start_std(hist: ResidualHistogram) -> float:
     total = hist.total
-    variance = float(total @ hist.centres**2) / total.sum() * hist.kept - ROUNDING
-    return math.sqrt(max(variance, 0.02))
+    variance = float(total @ hist.centres**2) / total.sum() * hist.kept - rounding_variance(hist.step)
+    return math.sqrt(max(variance, 0.02 * hist.step**2))
 
 
 def _bounded(theta: np.ndarray) -> np.ndarray:
@@ -179,22 +183,54 @@ def _information(hist: ResidualHistogram, theta: np.ndarray) -> tuple[np.ndarray
     return (u * expected) @ u.T, u
 
 
-def probability_plot(hist: ResidualHistogram, points: int = 400) -> tuple[np.ndarray, np.ndarray]:
-    """Return probabilities and residual quantiles, DN, both (points,), for probability plots."""
-    total = hist.total
-    cumulative = (np.cumsum(total) - total / 2) / total.sum()
-    p = np.linspace(0.5, points - 0.5, points) / points
-    # The extremes carry the tails: a few quantiles beyond the even grid.
-    tails = 10.0 ** np.arange(-3.0, -0.99 * math.log10(total.sum()), -0.25)
-    p = np.unique(np.concatenate([tails, p, 1 - tails]))
-    return p, np.interp(p, cumulative, hist.centres)
+@dataclasses.dataclass(frozen=True)
+class Agreement:
+    """How well darks of a model agree with the real ones: r^2 of the QQ plot, KLD (nats) and KS distance."""
+
+    r2: float
+    kld: float
+    ks: float
 
 
-def model_quantiles(hist: ResidualHistogram, p: np.ndarray, std: float, shape: float | None) -> np.ndarray:
-    """Return the quantiles of a model, rounding and noise of the means included, DN."""
-    probability = bin_probabilities(hist, std, shape)
-    cumulative = np.cumsum(probability) - probability / 2
-    return np.interp(p, cumulative / probability.sum(), hist.centres)
+@dataclasses.dataclass(frozen=True)
+class Distribution:
+    """Real residuals and those of darks synthesised by a model, in the limit of infinitely many.
+
+    ``centres`` (bins,) DN, ascending; ``real`` and ``model`` (bins,) counts or probabilities; bins that lie
+    next to each other in ``group`` hold about one step of the values.
+    """
+
+    centres: np.ndarray
+    real: np.ndarray
+    model: np.ndarray
+    group: int = 1
+
+    def quantiles(self, points: int = 400) -> tuple[np.ndarray, np.ndarray]:
+        """Return the quantiles of the model and of the real residuals at the same probabilities, DN."""
+        p = np.linspace(0.5, points - 0.5, points) / points
+        # The extremes carry the tails: a few quantiles beyond the even grid.
+        tails = 10.0 ** np.arange(-3.0, -0.99 * math.log10(self.real.sum()), -0.25)
+        p = np.unique(np.concatenate([tails, p, 1 - tails]))
+        return self._at(p, self.model), self._at(p, self.real)
+
+    def _at(self, p: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        return np.interp(p, (np.cumsum(counts) - counts / 2) / counts.sum(), self.centres)
+
+    @property
+    def agreement(self) -> Agreement:
+        """How near the model comes; KLD is forward, real against model, over bins that hold a count."""
+        theory, sample = self.quantiles()
+        varies = np.ptp(theory) > 0 and np.ptp(sample) > 0
+        r2 = float(np.corrcoef(theory, sample)[0, 1]) ** 2 if varies else 1.0
+        groups = np.arange(0, len(self.real), self.group)
+        kld = kl_divergence(np.add.reduceat(self.real, groups), np.add.reduceat(self.model, groups))
+        return Agreement(r2, max(kld, 0.0), ks_distance(self.real, self.model))
+
+
+def distribution_of(hist: ResidualHistogram, std: float, shape: float | None) -> Distribution:
+    """Put real residuals beside those of a model, rounding and noise of the means included."""
+    group = max(round(hist.step / hist.width), 1)
+    return Distribution(hist.centres, hist.total, bin_probabilities(hist, std, shape), group)
 
 
 def ppcc_shape(hist: ResidualHistogram) -> tuple[float, float]:
@@ -217,24 +253,8 @@ def ppcc_shape(hist: ResidualHistogram) -> tuple[float, float]:
     return float(found.x), 1 - float(found.fun)
 
 
-@dataclasses.dataclass(frozen=True)
-class Agreement:
-    """How well darks of a model agree with the real ones: r^2 of the QQ plot, KLD (nats) and KS distance."""
-
-    r2: float
-    kld: float
-    ks: float
-
-
-def agreement(hist: ResidualHistogram, std: float, shape: float | None) -> Agreement:
-    """Compare real residuals with those of darks synthesised by a model, in the limit of infinitely many.
-
-    KLD is forward, real against model, over bins of about 1 DN that together hold at least one count.
-    """
-    real, model = hist.total, bin_probabilities(hist, std, shape)
-    p, sample = probability_plot(hist)
-    theory = model_quantiles(hist, p, std, shape)
-    r2 = float(np.corrcoef(theory, sample)[0, 1]) ** 2
-    groups = np.arange(0, len(real), max(round(1 / hist.width), 1))
-    kld = kl_divergence(np.add.reduceat(real, groups), np.add.reduceat(model, groups))
-    return Agreement(r2, max(kld, 0.0), ks_distance(real, model))
+def excess_kurtosis(counts: np.ndarray, centres: np.ndarray) -> float:
+    """Return the excess kurtosis of values counted in bins; 0 where all are alike."""
+    p = counts / counts.sum()
+    second = float(p @ centres**2)
+    return float(p @ centres**4) / second**2 - 3 if second > 0 else 0.0

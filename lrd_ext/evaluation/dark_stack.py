@@ -126,8 +126,7 @@ def _look(frame: Frame, side: int) -> tuple[Record, np.ndarray]:
     held: list[Picture] = []
 
     def load() -> Picture:
-        if not held:
-            held.append(frame.load())
+        held.append(frame.load())
         return held[0]
 
     record = look_at(dataclasses.replace(frame, load=load), StatisticsStore(None))

@@ -217,7 +217,7 @@ class _Comparison:
                 values = [akld(*(self.noise[i] / self.range_dn for i in pair)) for pair in pairs]
             else:
                 values = [DISTANCES[name].between(*halves, self.range_dn) for halves in sums]
-            found[name] = Floor(float(np.mean(values)), float(np.max(values)))
+            found[name] = Floor(float(np.mean(values)), float(np.max(np.abs(values))))
         return found
 
     def candidate(self, fake: Fake) -> Candidate:

@@ -41,9 +41,12 @@ _TELLS = {
 
 
 def excess(at: IsoEvaluation, candidate: Candidate, name: str) -> float:
-    """Return a distance over the highest that real darks have from each other; NaN where it is not known."""
-    value, floor = candidate.distances[name], at.floor[name].highest
-    return value / floor if floor > 0 else (math.inf if value > 0 else 1.0)
+    """Return a distance over the highest that real darks have from each other: above 1 it tells them apart.
+
+    A KLD far below 0, which skips most of the real values, counts like one far above.
+    """
+    value, floor = abs(candidate.distances[name]), at.floor[name].highest
+    return value / floor if floor > 0 else (math.inf if value > 0 else 0.0)
 
 
 def beyond_floor(at: IsoEvaluation, candidate: Candidate) -> list[str]:

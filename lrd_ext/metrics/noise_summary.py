@@ -123,10 +123,10 @@ def _neighbours(real: NoiseSummary, fake: NoiseSummary, range_dn: float) -> floa
 
 def _tail(reach: int) -> Callable[[NoiseSummary, NoiseSummary, float], float]:
     def distance(real: NoiseSummary, fake: NoiseSummary, range_dn: float) -> float:
-        far = np.abs(real.dn) > reach * real.std
-        # Half a count each: the logarithm of none, and of none over none, stays finite.
-        a, b = ((s.counts[far].sum() + 0.5) / s.counts.sum() for s in (real, fake))
-        return abs(math.log(b / a))
+        shares = [tail_share(summary, reach, real.std) for summary in (real, fake)]
+        # Half a count more in both: the logarithm stays finite, and none against none is no distance.
+        half = 0.5 / min(real.counts.sum(), fake.counts.sum())
+        return abs(math.log((shares[1] + half) / (shares[0] + half)))
 
     return distance
 

@@ -3,13 +3,13 @@
 
 from .fit import RIVALS, check_rival, fit_rival
 from .learned import LearnedNoise
-from .model import READ_MODELS, ModelNoise, NoNoise
+from .model import MODEL_RIVALS, ModelNoise, NoNoise
 from .recorded import RecordedNoise
 from .source import NoiseSource
 from .spectral import SpectralNoise
 
 __all__ = [
-    "READ_MODELS",
+    "MODEL_RIVALS",
     "RIVALS",
     "LearnedNoise",
     "ModelNoise",

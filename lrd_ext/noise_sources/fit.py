@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from .model import READ_MODELS, ModelNoise, NoNoise
+from .model import MODEL_RIVALS, ModelNoise, NoNoise
 from .recorded import RecordedNoise
 from .source import Darks, NoiseSource
 from .spectral import SpectralNoise
 
-RIVALS = ("none", *READ_MODELS, "spectral", "darks")
+RIVALS = ("none", *MODEL_RIVALS, "spectral", "darks")
 
 
 def check_rival(name: str) -> None:

@@ -5,23 +5,23 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 
 from lrd_ext.calibration.dark_frames import BINS_PER_STD, kept_share, residual_counts
-from lrd_ext.calibration.row_column import MeanSquares, line_noise, two_way
-from lrd_ext.calibration.tukey_lambda_fit import ResidualHistogram, fit_tukey_lambda
+from lrd_ext.estimators.line_noise import between_variance, two_way
+from lrd_ext.estimators.rounding import ROUNDING
+from lrd_ext.estimators.tukey_lambda import ResidualHistogram, fit_tukey_lambda
 from lrd_ext.params import NoiseParams
 from lrd_ext.profiles import CameraProfile
 from lrd_ext.synth import fused_synth
 
 from .source import Darks, at_iso
 
-READ_MODELS = ("gaussian", "tukey_lambda")
-#: Variance that rounding to whole DN adds, DN^2.
-_ROUNDING = 1 / 12
+MODEL_RIVALS = ("gaussian", "tukey_lambda")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,8 +59,9 @@ class ModelNoise:
         """
 
         def params(iso: float) -> NoiseParams:
-            told = profile.at(iso, read=read).to_dict()
-            return NoiseParams.from_dict(told | {"bias": 0.0})
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message=".*K is unknown")  # nothing here needs K
+                return profile.at(iso, read=read).without_bias()
 
         return cls(name or profile.name, params)
 
@@ -94,36 +95,35 @@ def draw_dark(
 
 
 def _fit(frames: Sequence[np.ndarray], read: str, iso: float) -> NoiseParams:
-    squares, residuals = _measure(frames)
+    (row, col, pixel), residuals = _measure(frames)
     fit = fit_tukey_lambda(residuals) if read == "tukey_lambda" else None
-    pixel = math.sqrt(max(float(squares.pixel.mean()) - _ROUNDING, 0.0))
     return NoiseParams(
         K=1.0,
         ratio=1.0,
         black=0.0,
         white=65535.0,
-        sigma_read=fit.scale.value if fit else pixel,
+        sigma_read=fit.scale.value if fit else math.sqrt(max(pixel - ROUNDING, 0.0)),
         tukey_lambda=fit.shape.value if fit else 0.0,
-        sigma_row=line_noise(squares, "row").value,
-        sigma_col=line_noise(squares, "col").value,
+        sigma_row=math.sqrt(max(row, 0.0)),
+        sigma_col=math.sqrt(max(col, 0.0)),
         iso=iso,
         read=read,
         shot=False,
     )
 
 
-def _measure(frames: Sequence[np.ndarray]) -> tuple[MeanSquares, ResidualHistogram]:
-    """Split each frame into rows, columns and pixels; count what pixels leave."""
+def _measure(frames: Sequence[np.ndarray]) -> tuple[np.ndarray, ResidualHistogram]:
+    """Split frames into rows, columns and pixels: mean variance of each, DN^2; count what pixels leave."""
     height, width = frames[0].shape
     free = (1 - 1 / height) * (1 - 1 / width)
     kept = kept_share(math.inf, height, width)
     bin_width = max(float(frames[0].std(dtype=np.float64)), 0.29) / BINS_PER_STD
-    row, col, pixel, counts = [], [], [], []
+    variances, counts = [], []
     for frame in frames:
         rows, columns, rest = two_way(frame.copy())
-        row.append(width * float(rows @ rows) / (height - 1))
-        col.append(height * float(columns @ columns) / (width - 1))
-        pixel.append(float(np.mean(np.square(rest), dtype=np.float64)) / free)
+        pixel = float(np.mean(np.square(rest), dtype=np.float64)) / free
+        own_row, own_col = np.full(height, pixel / width), np.full(width, pixel / height)
+        row, col = between_variance(rows, own_row)[0], between_variance(columns, own_col)[0]
+        variances.append((row, col, pixel))
         counts.append(residual_counts(rest, 0, bin_width * kept))
-    squares = MeanSquares(np.array(row), np.array(col), np.array(pixel), height, width, temporal=False)
-    return squares, ResidualHistogram(np.stack(counts), bin_width, kept)
+    return np.mean(variances, axis=0), ResidualHistogram(np.stack(counts), bin_width, kept)

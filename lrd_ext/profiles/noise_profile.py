@@ -21,16 +21,17 @@ from .records import header
 from .tukey_lambda import tukey_lambda_std
 
 
-def to_noise_profile(params: NoiseParams, cfa: str = "RGGB") -> np.ndarray:
+def to_noise_profile(params: NoiseParams, cfa: str = "RGGB", *, step: int = 1) -> np.ndarray:
     """Give the pairs (S, O) that describe these noise parameters in a DNG.
 
-    S = K/(white-black), O = (read + row + column variance + 1/12)/(white-black)^2: a DNG describes the noise
-    of the values it stores, so the variance of their rounding is counted; bias is an offset, not noise, and
-    is not.
+    S = K/(white-black), O = (read + row + column variance + step^2/12)/(white-black)^2: a DNG describes the
+    noise of the values it stores, so the variance of their rounding is counted; bias is an offset, not noise,
+    and is not.
 
     Args:
         params: batch of 1. Its range is the file's range; ``ratio`` plays no part, the file is not amplified.
         cfa: phase of params' sites. The greens' black levels are averaged.
+        step: what the values are rounded to, DN.
 
     Returns: (3, 2) float64, rows R, G, B; (1, 2) for "MONO".
 
@@ -48,14 +49,14 @@ def to_noise_profile(params: NoiseParams, cfa: str = "RGGB") -> np.ndarray:
     sites = np.array([[colour in plane for colour in PHASES[cfa]] for plane in planes])
     spans = params.white.item() - np.array([black[site].mean() for site in sites])
     gain = params.K.item() if params.shot else 0.0
-    return np.stack([gain / spans, _variance(params) / spans**2], axis=1)
+    return np.stack([gain / spans, (_variance(params) + step**2 / 12) / spans**2], axis=1)
 
 
 def _variance(params: NoiseParams) -> float:
     read = 0.0 if params.read == "none" else params.sigma_read.item()
     if params.read == "tukey_lambda":
         read *= tukey_lambda_std(params.tukey_lambda.item())
-    return read**2 + params.sigma_row.item() ** 2 + params.sigma_col.item() ** 2 + 1 / 12
+    return read**2 + params.sigma_row.item() ** 2 + params.sigma_col.item() ** 2
 
 
 def from_noise_profile(

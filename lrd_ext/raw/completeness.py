@@ -14,6 +14,8 @@ from .tiff import Ifd, TagError, Tiff
 
 _UNTOLD = 0xFFFFFFFF
 _RAW_DATA_OFFSET = 0x0118
+#: Most pixels in 16 bytes by RawFormat (0x2d).
+_RW2_PIXELS = {4: 14, 5: 10, 6: 14, 7: 10}
 
 
 def claimed_end(file: BinaryIO, size: int, tiff: Tiff | None) -> int | None:
@@ -59,7 +61,16 @@ def _end_in_rw2(ifd: Ifd) -> int | None:
         return None
     if start in (0, _UNTOLD):
         return max((o + n for o, n in _pieces(ifd)), default=None)
-    return start + max(1, length if length < _UNTOLD else 0)
+    return start + (length if 0 < length < _UNTOLD else max(1, _least_of_rw2(ifd)))
+
+
+def _least_of_rw2(ifd: Ifd) -> int:
+    """Return how many bytes the pixels take at least, 0 where the RawFormat does not tell."""
+    try:
+        width, height, form = (ifd.integer(code, 0) for code in (2, 3, 0x2D))
+    except TagError:
+        return 0
+    return width * height // _RW2_PIXELS[form] * 16 if form in _RW2_PIXELS else 0
 
 
 def _end_in_mrw(head: bytes) -> int | None:

@@ -23,7 +23,7 @@ from .completeness import claimed_end
 from .exif import iso_of
 from .layout import read_layout
 from .model import OPCODE_TAGS, UNKNOWN_CAMERA, RawFileError
-from .tiff import NAMES, Ifd, TagError, Tiff, read_tiff
+from .tiff import CODES, Ifd, TagError, Tiff, read_tiff
 
 _CFA, _LINEAR_RAW = 32803, 34892
 _COLOURS = "RGBCMYW"  # CFAPattern codes 0..6 (TIFF/EP; DNG 1.6, CFAPlaneColor)
@@ -69,7 +69,7 @@ def _read(path: Any, file: BinaryIO, tiff: Tiff) -> dict[str, Any]:
     return {
         "shape": layout.shape,
         "layout": layout,
-        "table": _optional(remarks, raw.numbers, 50712),
+        "table": _table(raw),
         **levels,
         **_color(first, remarks),
         **_exposure(first, exif, remarks),
@@ -87,6 +87,14 @@ def _optional(remarks: list[str], read: Callable[..., T | None], *arguments: Any
         return None
 
 
+def _table(raw: Ifd) -> np.ndarray | None:
+    """Return the LinearizationTable, (n,) uint16; LibRaw applies it whatever it is made of."""
+    table = raw.numbers(50712)
+    if table is not None and not (table.min() >= 0 and table.max() <= 65535):
+        raise TagError(f"{raw.tags[50712].name} must hold 0..65535: {raw.tags[50712].shown()}")
+    return None if table is None else table.astype(np.uint16)
+
+
 def _main_ifd(tiff: Tiff, path: Any) -> Ifd:
     # DNG 1.6, NewSubFileType: 0 marks the one full-resolution raw image.
     main = [ifd for ifd in tiff.ifds if ifd.integer(254, 0) == 0]
@@ -99,7 +107,9 @@ def _refuse_unsupported(raw: Ifd, path: Any) -> None:
     photometric, samples = raw.integer(262, -1), raw.integer(277, 1)
     formats, bits = (_largest(raw, code, 1) for code in (339, 258))
     if (compression := raw.integer(259, 1)) in _CLOSED:
-        found = _CLOSED[compression]
+        raise unsupported(
+            path, _CLOSED[compression], cure="; convert it to a DNG of lossless JPEG or no compression"
+        )
     elif photometric == _LINEAR_RAW and samples > 1:
         found = f"a LinearRaw DNG ({samples} samples a pixel, already demosaiced)"
     elif photometric not in (_CFA, _LINEAR_RAW) or samples != 1:
@@ -120,11 +130,11 @@ def _largest(ifd: Ifd, code: int, default: int) -> int:
     return default if values is None else int(values.max())
 
 
-def unsupported(path: Any, found: str) -> RawFileError:
+def unsupported(path: Any, found: str, cure: str = "") -> RawFileError:
     """Make the error for a file of a known kind that this library does not read."""
     return RawFileError(
         f"{path}: {found} is not supported; accepted are 2x2 Bayer (RGGB, GRBG, GBRG, BGGR) and monochrome "
-        f"mosaics of integer samples, up to 16 bits"
+        f"mosaics of integer samples, up to 16 bits{cure}"
     )
 
 
@@ -140,17 +150,25 @@ def _check_other(path: Any, file: BinaryIO, tiff: Tiff | None) -> None:
         raise RawFileError(f"{path}: truncated: its image data end at byte {end}, the file at byte {size}")
 
 
-def untold_filters(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a TIFF raw shows a filter mosaic and none of its tags says which filters.
+def check_told(path: str | os.PathLike[str]) -> None:
+    """Refuse a TIFF raw of a camera LibRaw does not know whose tags do not tell filters, size and bits.
 
-    LibRaw then takes what its memory holds, unless it knows the camera.
+    LibRaw takes for what is missing whatever its memory holds, another answer at each reading.
     """
     with open(path, "rb") as file:
         tiff = read_tiff(file)
         if tiff is None or tiff.magic != "TIFF":
-            return False
-        mosaics = [ifd for ifd in tiff.ifds if _optional([], ifd.integer, 262, -1) == _CFA]
-        return any(_optional([], _pattern, ifd) is None for ifd in mosaics)
+            return
+        try:
+            mosaics = [ifd for ifd in tiff.ifds if ifd.integer(262, -1) == _CFA]
+            for ifd in mosaics:
+                if _pattern(ifd) is None:
+                    raise TagError("no CFAPattern (33422) tells its filters")
+                if not 8 <= _largest(ifd, 258, 1) <= 16:
+                    raise TagError(f"BitsPerSample (258) must be in 8..16, got {_largest(ifd, 258, 1)}")
+                read_layout(ifd, file, tiff.size)
+        except TagError as error:
+            raise RawFileError(f"{path}: {error}, and LibRaw does not know the camera") from error
 
 
 def _levels(raw: Ifd, path: Any, shape: tuple[int, int], remarks: list[str]) -> dict[str, Any]:
@@ -295,7 +313,6 @@ def _exposure(first: Ifd, exif: Ifd, remarks: list[str]) -> dict[str, Any]:
 
     "exposure_tag" is True where there is an ExposureTime, be it 0.
     """
-    codes = {NAMES[code]: code for code in (34855, 34864, 34865, 34866, 34867)}
 
     def read(code: int) -> list[float]:
         ifd = exif if code in exif else first
@@ -306,7 +323,7 @@ def _exposure(first: Ifd, exif: Ifd, remarks: list[str]) -> dict[str, Any]:
     if time and time[0] < 0:
         remarks.append(f"ExposureTime (33434) is below 0 ({time[0]:g} s): left out")
     return {
-        "iso": iso_of(lambda name: read(codes[name])),
+        "iso": iso_of(lambda name: read(CODES[name])),
         "exposure_s": time[0] if time and time[0] > 0 else None,
         "exposure_tag": 33434 in exif or 33434 in first,
     }

@@ -21,6 +21,7 @@ import numpy as np
 from .tiff import NAMES, Ifd, TagError
 
 _PLAIN, _JPEG, _LOSSY_JPEG = 1, 7, 34892
+_TABLES, _SCAN = 0xC4, 0xDA  # JPEG's DHT and SOS
 # In entropy-coded data FF stands before 00 and restart markers only.
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
@@ -120,35 +121,56 @@ def _check(layout: Layout, file: BinaryIO, size: int) -> None:
     if layout.compression in (_JPEG, _LOSSY_JPEG):
         for number, (offset, count) in enumerate(pieces):
             file.seek(offset)
-            wrong = _jpeg_fault(file.read(count), layout.lines(number) * layout.piece[1])
+            pixels = layout.lines(number) * layout.piece[1]
+            wrong = _jpeg_fault(file.read(count), pixels, lossless=layout.compression == _JPEG)
             if wrong:
                 raise TagError(f"{layout.word} {number + 1} of {total} is damaged: {wrong}")
 
 
-def _jpeg_fault(data: bytes, pixels: int) -> str | None:
+def _jpeg_fault(data: bytes, pixels: int, lossless: bool) -> str | None:
     """Tell what is wrong with a JPEG frame that shall hold so many pixels; None if it looks whole."""
     if data[:2] != b"\xff\xd8":
         return "it does not begin as a JPEG (SOI)"
-    at, samples = 2, 0
-    while True:
+    at, marker, samples, tables = 2, 0, 0, not lossless
+    while marker != _SCAN:
         head = data[at : at + 4]
-        if len(head) < 4 or head[0] != 0xFF:
+        length = int.from_bytes(head[2:], "big")
+        body = data[at + 4 : at + 2 + length]
+        if len(head) < 4 or head[0] != 0xFF or length < 2 or len(body) < length - 2:
             return "its JPEG header is broken"
-        marker, length = head[1], struct.unpack(">H", head[2:])[0]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and length >= 8:  # a frame header
-            height, width, components = struct.unpack(">HHB", data[at + 5 : at + 10].ljust(5, b"\0"))
-            samples = height * width * components
-        at += 2 + length
-        if marker == 0xDA:
-            break
-    if samples < pixels:
-        return f"its JPEG holds {samples} of {pixels} pixels"
+        marker, at = head[1], at + 2 + length
+        if marker in ((0xC3,) if lossless else (0xC0, 0xC1)):
+            samples = _samples(body)
+        elif marker == _TABLES:
+            tables = tables or _has_first_table(body)
+    if not tables or samples < pixels:
+        return (
+            f"its JPEG header promises {samples} of {pixels} pixels" if tables else "it has no Huffman table"
+        )
     end = _MARKER.search(data, at)
-    if end is None or data[end.start() : end.end()] != b"\xff\xd9" or data[end.end() :].strip(b"\0"):
+    if end is None or end.group() != b"\xff\xd9" or data[end.end() :].strip(b"\0"):
         return "its JPEG does not end as one (EOI)"
-    if 8 * (end.start() - at) < samples:
+    if lossless and 8 * (end.start() - at) < samples:
         return f"{end.start() - at} bytes cannot hold {samples} pixels"
     return None
+
+
+def _samples(frame: bytes) -> int:
+    """Return how many samples a frame header promises, 0 where LibRaw would not decode it."""
+    bits, height, width, components, _, sampling = struct.unpack(">BHHBBB", frame[:8].ljust(8, b"\0"))
+    return height * width * components if 1 < bits <= 16 and components <= 4 and sampling == 0x11 else 0
+
+
+def _has_first_table(tables: bytes) -> bool:
+    """Tell whether Huffman table 0 is whole; LibRaw takes it for every component without one of its own."""
+    while len(tables) >= 17:
+        codes = sum(tables[1:17])
+        if len(tables) < 17 + codes or not codes:
+            return False
+        if tables[0] == 0:
+            return True
+        tables = tables[17 + codes :]
+    return False
 
 
 def read_plain(layout: Layout, file: BinaryIO) -> np.ndarray:

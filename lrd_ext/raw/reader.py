@@ -12,11 +12,12 @@ import numpy as np
 
 from lrd_ext import cfa as _cfa
 
-from .dng_tags import printable, read_dng_tags, unsupported, untold_filters
+from .dng_tags import check_told, printable, read_dng_tags, unsupported
 from .exif import ELSEWHERE, iso_of
 from .layout import read_plain
 from .model import Raw, RawFileError
 from .quiet import libraw_silenced, silenced
+from .tiff import CODES
 
 _SIGNATURES = {
     b"\xff\xd8\xff": "a JPEG picture",
@@ -88,8 +89,7 @@ def _read_scattered(path: str | os.PathLike[str], tags: dict[str, Any]) -> np.nd
         mosaic = read_plain(tags["layout"], file)
     if tags["table"] is None:
         return mosaic
-    table = tags["table"].astype(np.uint16)
-    return table[np.minimum(mosaic, len(table) - 1)]
+    return tags["table"][np.minimum(mosaic, len(tags["table"]) - 1)]
 
 
 def _decode(path: str | os.PathLike[str], *, described: bool) -> tuple[np.ndarray, dict[str, Any]]:
@@ -106,15 +106,19 @@ def _decode(path: str | os.PathLike[str], *, described: bool) -> tuple[np.ndarra
                 _refuse_guess(path)
             return np.array(raw.raw_image, np.uint16), fields
     except (rawpy.LibRawIOError, rawpy.LibRawDataError) as error:
-        raise RawFileError(f"{path}: truncated or broken raw data ({_says(error)})") from error
+        raise RawFileError(
+            f"{path}: truncated or broken raw data; copy it from the card again (LibRaw: {_says(error)})"
+        ) from error
     except rawpy.LibRawFileUnsupportedError as error:
-        raise RawFileError(f"{path}: not a raw file LibRaw knows, or cut short ({_says(error)})") from error
+        raise RawFileError(
+            f"{path}: not a raw file LibRaw knows, or cut short (LibRaw: {_says(error)})"
+        ) from error
     except (RawFileError, ImportError):
         raise
     except MemoryError as error:
         raise RawFileError(f"{path}: there is not memory enough to decode it") from error
     except Exception as error:  # LibRaw's other errors, and whatever rawpy trips over
-        raise RawFileError(f"{path}: LibRaw cannot decode it ({_says(error)})") from error
+        raise RawFileError(f"{path}: LibRaw cannot decode it ({_says(error)}); convert it to DNG") from error
 
 
 def _for_libraw(path: str | os.PathLike[str]) -> Any:
@@ -201,12 +205,10 @@ def _black_by_site(raw: Any) -> np.ndarray:
 
 
 def _cfa_of(raw: Any, path: Any) -> str:
+    if not np.any(raw.rgb_xyz_matrix):
+        check_told(path)
     if raw.num_colors == 1:
         return _cfa.MONO
-    if untold_filters(path) and not np.any(raw.rgb_xyz_matrix):
-        raise RawFileError(
-            f"{path}: no CFAPattern (33422) tells its filters, and LibRaw does not know the camera"
-        )
     names = raw.color_desc.decode("ascii", "replace")
     # 12 is a multiple of every known period (2, 4, 6).
     block = [[raw.raw_color(row, column) for column in range(12)] for row in range(12)]
@@ -248,7 +250,10 @@ def _fill_from_exif(path: str | os.PathLike[str], fields: dict[str, Any]) -> dic
     exif = _exif_of(path)
 
     def numbers(name: str) -> list[float]:
-        values = getattr(exif.get(f"EXIF {name}"), "values", ())
+        tag = exif.get(
+            f"EXIF {name}", exif.get(f"EXIF Tag 0x{CODES[name]:04X}")
+        )  # as exifread calls unknown ones
+        values = getattr(tag, "values", ())
         return [] if isinstance(values, str) else [_number(v) for v in values]
 
     fields = dict(fields)
@@ -256,8 +261,10 @@ def _fill_from_exif(path: str | os.PathLike[str], fields: dict[str, Any]) -> dic
         fields[name] = printable(str(exif[tag]).partition("\0")[0]) if tag in exif else None
     if fields["iso"] is None:
         fields["iso"] = iso_of(numbers)
-    if fields["exposure_s"] is None:
-        fields["exposure_s"] = next((v for v in numbers("ExposureTime")[:1] if 0 < v < np.inf), None)
+    # Of a time that is undefined or text LibRaw makes a number all the same.
+    if fields["exposure_s"] is None or "EXIF ExposureTime" in exif:
+        time = next((v for v in numbers("ExposureTime")[:1] if 0 < v < np.inf), None)
+        fields["exposure_s"] = time and (fields["exposure_s"] or time)
     return fields
 
 

@@ -45,6 +45,9 @@ NAMES = {
 }  # fmt: skip
 
 
+CODES = {name: code for code, name in NAMES.items()}
+
+
 class TagError(ValueError):
     """A tag whose value makes no sense; the text names it and shows what stands there."""
 

@@ -15,10 +15,11 @@ from .tukey_lambda import tukey_lambda_quantile
 if TYPE_CHECKING:
     from ..params import NoiseParams
 
-#: Deviates of scale 1, (B, 4, h, w) float64, from words of that shape and the figures of B samples.
-QUANTILES: dict[str, Callable[[Tensor, NoiseParams], Tensor]] = {
-    "gaussian": lambda word, _: normal_quantile(word),
-    "tukey_lambda": lambda word, p: tukey_lambda_quantile(word, p.tukey_lambda[:, None, None, None]),
+#: Deviates of scale 1, float64, from int64 words in [0, 2^32) and a shape, which not every distribution has.
+QUANTILES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "none": lambda word, shape: torch.zeros_like(word, dtype=torch.float64),
+    "gaussian": lambda word, shape: normal_quantile(word),
+    "tukey_lambda": tukey_lambda_quantile,
 }
 
 
@@ -34,11 +35,11 @@ def read_noise(word: Tensor, p: NoiseParams) -> Tensor:
     Raises:
         KeyError: a distribution this module does not know.
     """
-    sigma = p.sigma_read.double()[:, None, None, None]
+    sigma, shape = (v[:, None, None, None] for v in (p.sigma_read.double(), p.tukey_lambda))
     if isinstance(p.read, str):
-        return sigma * QUANTILES[p.read](word, p) if p.read != "none" else torch.zeros_like(word).double()
+        return sigma * QUANTILES[p.read](word, shape)
     deviate = torch.zeros_like(word, dtype=torch.float64)
-    for name in set(p.read) - {"none"}:
+    for name in set(p.read):
         those = [i for i, model in enumerate(p.read) if model == name]
-        deviate[those] = QUANTILES[name](word[those], p.select(those))
+        deviate[those] = QUANTILES[name](word[those], shape[those])
     return sigma * deviate

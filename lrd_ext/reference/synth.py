@@ -35,7 +35,7 @@ def _noisy_cells(request: Request) -> Tensor:
     cells = bayer.to_cells(request.clean, request.packed, request.channels)
     draw = _Words(request, cells)
     black, white, ratio = _site(p.black), _sample(p.white), _sample(p.ratio)
-    signal = _signal(cells, black, white, ratio)  # float32, as every executor computes it
+    signal = _signal(cells, p)  # float32, as every executor computes it
     above_black = _shot(signal, p, draw)
     if p.read != "none":
         above_black = above_black + read_noise(draw.site(Component.READ), p)
@@ -48,8 +48,9 @@ def _noisy_cells(request: Request) -> Tensor:
     return _convert(above_black, request, black.double(), white.double(), ratio.double(), draw)
 
 
-def _signal(cells: Tensor, black: Tensor, white: Tensor, ratio: Tensor) -> Tensor:
+def _signal(cells: Tensor, p: NoiseParams) -> Tensor:
     """Clean signal of the short exposure in DN above black, (B, 4, h, w) float32."""
+    black, white, ratio = _site(p.black), _sample(p.white), _sample(p.ratio)
     if cells.dtype == torch.uint16:  # torch has no arithmetic for uint16
         return (cells.to(torch.int32).to(torch.float32) - black) * (1 / ratio)
     return cells.to(torch.float32) * ((white - black) / ratio)

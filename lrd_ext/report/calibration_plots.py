@@ -11,7 +11,6 @@ import numpy as np
 
 from lrd_ext.calibration.banding import BandingLine
 from lrd_ext.calibration.results import Calibration, IsoResult
-from lrd_ext.estimators.tukey_lambda import model_quantiles, probability_plot
 from lrd_ext.raw import site_labels
 
 from .figure import BLUE, COLOURS, RED, new_figure, plain_log
@@ -107,17 +106,13 @@ def draw_darks(found: Calibration, r: IsoResult) -> Figure:
 def _draw_qq(ax: Axes, r: IsoResult) -> None:
     assert r.dark is not None
     assert r.read is not None
-    hist = r.dark.statistics.histogram
-    p, sample = probability_plot(hist)
-    fit = r.read.tukey_lambda
-    models = (
-        ("Gaussian", r.read.gaussian.value, None, "gaussian", COLOURS[0]),
-        (f"Tukey-lambda {fit.shape.value:+.3f}", fit.std, fit.shape.value, "tukey_lambda", COLOURS[3]),
-    )
-    for name, std, shape, key, colour in models:
-        theory = model_quantiles(hist, p, std, shape)
-        kld = r.read.models[key].kld
-        ax.plot(theory, sample, ".", ms=3, color=colour, label=f"{name}, KLD {kld:.2g}")
+    shape = r.read.tukey_lambda.shape.value
+    for key, name, colour in (
+        ("gaussian", "Gaussian", COLOURS[0]),
+        ("tukey_lambda", f"Tukey-lambda {shape:+.3f}", COLOURS[3]),
+    ):
+        theory, sample = r.read.distributions[key].quantiles()
+        ax.plot(theory, sample, ".", ms=3, color=colour, label=f"{name}, KLD {r.read.models[key].kld:.2g}")
     ends = np.array([sample.min(), sample.max()])
     ax.plot(ends, ends, color="#555", lw=0.8)
     ax.set(xlabel="quantile of the model [DN]", ylabel="quantile of the darks [DN]")

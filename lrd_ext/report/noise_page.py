@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lrd_ext.evaluation import Evaluation, IsoEvaluation, verdict
 from lrd_ext.evaluation.noise import title_of
+from lrd_ext.evaluation.verdict import excess
 from lrd_ext.metrics.noise_summary import TAILS, tail_share
 from lrd_ext.version import __version__
 
@@ -18,7 +19,8 @@ from .page import document, table_html, verdict_html, with_plots
 _LEGEND = (
     "<p>Every distance is 0 for equal noise. The floor is that of real darks from other real darks: the mean "
     "over splits of the frames, and the highest. <b>Bold</b> is what lies beyond the highest: there the "
-    "source can be told from real darks. Rivals were fitted to other darks than those they are measured "
+    "source can be told from real darks. KLD falls below 0 where a source leaves bins of real values empty, "
+    "which all presets but 2shots skip. Rivals were fitted to other darks than those they are measured "
     "against.</p>"
 )
 
@@ -42,8 +44,8 @@ def _facts(found: Evaluation) -> str:
 def _tables(found: Evaluation) -> Iterator[str]:
     for i, at in enumerate(found.isos):
         yield (
-            f"<h2>ISO {at.iso:g}</h2>{_LEGEND if i == 0 else ''}<p>{at.fitted} darks to fit to, {at.held} held "
-            f"out, {at.shape[0]} x {at.shape[1]} pixels; standard deviation {at.real.std:.3g} DN; "
+            f"<h2>ISO {at.iso:g}</h2>{_LEGEND if i == 0 else ''}<p>{at.fitted} darks to fit to, {at.held} "
+            f"held out, {at.shape[0]} x {at.shape[1]} pixels; standard deviation {at.real.std:.3g} DN; "
             f"{at.hot} hot pixels left out.</p>"
         )
         yield _distances(at)
@@ -57,7 +59,7 @@ def _distances(at: IsoEvaluation) -> str:
         cells = [f"{floor.mean:.2g}", f"{floor.highest:.2g}"]
         for c in at.candidates:
             value = f"{c.distances[name]:.3g}"
-            cells.append(f"<b>{value}</b>" if c.distances[name] > floor.highest else value)
+            cells.append(f"<b>{value}</b>" if excess(at, c, name) > 1 else value)
         rows.append([escape(title_of(name)), *cells])
     return table_html(head, rows)
 

@@ -118,9 +118,11 @@ def _draw_qq(ax: Axes, at: IsoEvaluation) -> None:
 
 
 def _quantiles(summary: NoiseSummary, p: np.ndarray) -> np.ndarray:
-    share = np.cumsum(summary.counts) / summary.counts.sum()
-    rising = np.concatenate([[True], np.diff(share) > 0])  # np.interp wants every share once
-    return np.interp(p, share[rising], summary.dn[rising] + 0.5)
+    """Return quantiles, straight between the edges of the bins that hold values."""
+    held = summary.counts > 0
+    share = np.cumsum(summary.counts[held]) / summary.counts.sum()
+    upper = summary.dn[held] + 0.5
+    return np.interp(p, [0.0, *share], [upper[0] - 1, *upper])
 
 
 def _draw_profiles(ax: Axes, at: IsoEvaluation, axis: int, what: str) -> None:

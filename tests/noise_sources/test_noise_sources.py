@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
 from lrd_ext import NoiseParams, load_profile, metrics
@@ -120,6 +121,25 @@ def test_a_fresh_generator_gives_gaussian_noise():
     source = LearnedNoise(LiteGenerator(isos=(400, 1600), sigmas=(2.0, 8.0)))
     values = draws(source, 4).ravel()
     assert stats.kstest(values / 4.0, "norm").pvalue > 1e-4
+
+
+class Wrapped(torch.nn.Module):
+    """A net that is no LiteGenerator and draws like one."""
+
+    def __init__(self, generator):
+        super().__init__()
+        self.inner, self.n_init, self.sigma_init = generator, generator.n_init, generator.sigma_init
+
+    def forward(self, n_init, sigma_init):
+        return self.inner(n_init, sigma_init)
+
+
+def test_a_generator_in_plain_torch_gives_the_noise_of_the_fused_one():
+    torch.manual_seed(8)
+    generator = LiteGenerator(isos=(400, 1600), sigmas=(2.0, 8.0))
+    torch.nn.init.normal_(generator.convs[-1].weight, std=0.05)
+    fused, plain = (draws(LearnedNoise(g), 2) for g in (generator, Wrapped(generator)))
+    assert np.abs(fused - plain).max() <= 1e-4 * 4.0
 
 
 def test_a_profile_gives_its_noise_without_bias():
