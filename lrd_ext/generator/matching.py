@@ -103,7 +103,9 @@ class Matching:
         count, device = crops * len(self.sigmas), self.sigmas.device
         self.n_init = even_n_init(count, CROP, CROP, self.generator.halo, draw).to(device)
         shape = (count, 4, CROP, CROP)
-        self.rounding, self.dither = (self.unit*(torch.rand(shape, generator=draw).to(device) - 0.5) for _ in range(2))
+        self.rounding, self.dither = (
+            self.unit * (torch.rand(shape, generator=draw).to(device) - 0.5) for _ in range(2)
+        )
         # The error of a sample's quantiles, beside the target's own.
         p, pixels = levels().to(self.mean.quantiles), crops * CROP * CROP
         slope = torch.gradient(self.mean.quantiles, spacing=(p,), dim=2)[0]
