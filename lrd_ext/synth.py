@@ -92,6 +92,10 @@ def fused_synth(
         ValueError: a shape, size, mode or device that does not fit.
         RuntimeError: the backend asked for is not available here.
 
+    A process that has run this on several threads must not call it in a child made by ``os.fork()``, where
+    torch's threads are gone and it would wait for ever: start children by "spawn" or "forkserver", or call
+    ``torch.set_num_threads(1)`` in the child first, as a DataLoader's workers do.
+
     Source: Zhang et al., ICCV 2023 (signal-dependent noise from physics, the rest added before clipping);
     Wei et al., CVPR 2020, section 3 (the components).
     """
