@@ -70,7 +70,7 @@ def fused_synth(
             ``params.iso``, and for ISOs on a GPU waits for the device. In [1e-6, 1e6]: a value outside is
             an error on the CPU; on a GPU, where checking would mean waiting, its sample becomes NaN.
         dark: dark frame or dark shading, float32 DN above black, clean's layout and crop, for each sample or
-            one for all.
+            one for all. What passes float32's range on the way to the output is infinite there.
         output: "normalized", (raw - black) / (white - black) * ratio, as denoisers eat it; "dn", uint16 raw
             DN, saturating at 0 and 65535; "dn_float", DN above black.
         quantize: "round", the converter's own rounding, half to even; "uniform", adds U(-1/2, 1/2) DN
@@ -91,6 +91,10 @@ def fused_synth(
         TypeError: an argument of the wrong type or dtype.
         ValueError: a shape, size, mode or device that does not fit.
         RuntimeError: the backend asked for is not available here.
+
+    A process that has run this on several threads must not call it in a child made by ``os.fork()``, where
+    torch's threads are gone and it would wait for ever: start children by "spawn" or "forkserver", or call
+    ``torch.set_num_threads(1)`` in the child first, as a DataLoader's workers do.
 
     Source: Zhang et al., ICCV 2023 (signal-dependent noise from physics, the rest added before clipping);
     Wei et al., CVPR 2020, section 3 (the components).

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -196,3 +197,26 @@ def test_bias_is_left_out_when_asked(a7s2):
     without = a7s2.sample(8, iso=(800, 12800), ratio=1, seed=7, bias=False)
     assert drawn.bias.abs().min() > 0
     assert_equal(without, drawn.without_bias())
+
+
+def test_no_two_figures_share_a_random_word(eld):
+    """Scales of read, row and column noise scatter about their laws each by itself, and so does the shape."""
+    data = eld.to_dict()
+    laws = data["branches"][0]["laws"]
+    laws["sigma_col"] = dict(laws["sigma_row"])
+    data["branches"][0]["K"]["jitter"] = 0.4
+    profile = profile_from_dict(data)
+    drawn = profile.sample(4000, iso=(100, 6400), ratio=(100.0, 300.0), seed=11)
+    log_iso = torch.log(drawn.iso.double())  # K before its jitter is in proportion to it
+    residuals = {
+        name: (torch.log(getattr(drawn, figure).double()) - laws[law]["slope"] * log_iso).numpy()
+        for name, figure, law in (
+            ("read", "sigma_read", "sigma_tukey_lambda"),
+            ("row", "sigma_row", "sigma_row"),
+            ("col", "sigma_col", "sigma_col"),
+        )
+    }
+    residuals |= {"shape": drawn.tukey_lambda.numpy(), "ratio": drawn.ratio.numpy(), "iso": drawn.iso.numpy()}
+    residuals["gain"] = (drawn.K / drawn.iso).numpy()
+    for a, b in itertools.combinations(residuals, 2):
+        assert stats.spearmanr(residuals[a], residuals[b]).pvalue > ALPHA / 21, (a, b)
