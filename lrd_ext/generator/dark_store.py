@@ -215,8 +215,10 @@ def _check_alike(records: Sequence[Record], folder: str | os.PathLike[str]) -> N
 
 
 def _check_room(store: Path, needed: int) -> None:
-    parent = store if store.exists() else store.parent
-    free = shutil.disk_usage(parent).free
+    folder = store
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
     if needed > free:
         raise ValueError(
             f"{store}: the frames take {needed / 1e9:.1f} GB there, and {free / 1e9:.1f} GB are free"
