@@ -6,7 +6,6 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import tables
@@ -56,10 +55,16 @@ def _generator_parser() -> ArgumentParser:
         help="camera profile of each folder, in their order: a file, or a name of the library",
     )
     parser.add_argument(
-        "--preset", type=str, default="cpu", metavar="NAME", help="cpu (default) or gpu: what to train, and how"
+        "--preset",
+        type=str,
+        default="cpu",
+        metavar="NAME",
+        help="cpu (default) or gpu: what to train, and how",
     )
     parser.add_argument("--config", type=str, metavar="YAML", help="keys that change the preset")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint, if there is one")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the last checkpoint, if there is one"
+    )
     parser.add_argument(
         "--dark-shading", action="store_true", help="take the profile's map of dark shading off the frames"
     )
@@ -68,7 +73,9 @@ def _generator_parser() -> ArgumentParser:
     )
     parser.add_argument("--white", type=float, metavar="DN", help="white level")
     parser.add_argument("--cfa", type=str, metavar="PHASE", help="RGGB, GRBG, GBRG, BGGR or MONO")
-    parser.add_argument("--keep-frames", action="store_true", help="leave the frames as they were read on disk")
+    parser.add_argument(
+        "--keep-frames", action="store_true", help="leave the frames as they were read on disk"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing generator")
     return parser
 
@@ -82,7 +89,8 @@ def _generator(options: Namespace) -> int:
     from lrd_ext.generator.train import fingerprint, gather, make_fabric, train_generator
     from lrd_ext.outputs import check_target
     from lrd_ext.training.checkpoints import latest, read_checkpoint
-    from lrd_ext.training.configuration import read_configuration
+
+    from .train_configuration import read_configuration
 
     target = check_target(
         options.output, "--output", suffix=".safetensors", overwrite=options.overwrite or options.resume

@@ -209,8 +209,8 @@ def _check_alike(records: Sequence[Record], folder: str | os.PathLike[str]) -> N
         own, others = getattr(last, what), getattr(first, what)
         if own != others:
             raise ValueError(
-                f"{folder}: all darks must be of one camera and size: {what} of {last.name} is {own}, that of "
-                f"{first.name} {others}. Give each camera its own folder and profile"
+                f"{folder}: all darks must be of one camera and size: {what} of {last.name} is {own}, "
+                f"that of {first.name} {others}. Give each camera its own folder and profile"
             )
 
 
@@ -268,8 +268,8 @@ def _check_not_clipped(
         share = float((frame == frame.min()).mean())
         if share > _CLIPPED and frame.min() == 0:
             raise ValueError(
-                f"{folder}: the darks of ISO {entry['iso']:g} are clipped at 0 ({100 * share:.1f} % of pixels): "
-                "what lies below black is cut off. Shoot raw with the black level left in"
+                f"{folder}: the darks of ISO {entry['iso']:g} are clipped at 0 ({100 * share:.1f} % of "
+                "pixels): what lies below black is cut off. Shoot raw with the black level left in"
             )
 
 
@@ -296,4 +296,3 @@ def _open(store: Path) -> DarkStore:
         index["left_out"],
         digest,
     )
-

@@ -6,6 +6,8 @@ Both map crops (B, 4, h, w) to one score each (B,), without a sigmoid: the criti
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -15,7 +17,7 @@ _HEADS = 4
 
 
 class Block(nn.Module):
-    """Pre-norm attention within windows, with a bias by relative position, then a perceptron four times as wide.
+    """Pre-norm attention within windows, with a bias by relative position, then a perceptron.
 
     Args:
         width: of a token.
@@ -64,8 +66,8 @@ class FourierCritic(nn.Module):
 
     Tokens of patches of p cells go through window blocks, are pooled 2 x 2 and joined by tokens of patches of
     2p cells of the same crop, and go through blocks again. The crop's rFFT (real and imaginary part and log
-    power) is cut into tokens likewise and goes through blocks of its own. A class token attends to all of them;
-    its score comes from a linear layer.
+    power) is cut into tokens likewise and goes through blocks of its own. A class token attends to all of
+    them; its score comes from a linear layer.
 
     Args:
         side: cells a side of the crops, a multiple of 16.
@@ -97,7 +99,11 @@ class FourierCritic(nn.Module):
         self.joined_blocks = nn.Sequential(*(Block(width, window) for _ in range(depth)))
         self.spectral_blocks = nn.Sequential(*(Block(width, window) for _ in range(depth)))
         self.class_token = nn.Parameter(torch.zeros(1, 1, width))
-        self.norm, self.qkv, self.out = nn.LayerNorm(width), nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.norm, self.qkv, self.out = (
+            nn.LayerNorm(width),
+            nn.Linear(width, 3 * width),
+            nn.Linear(width, width),
+        )
         self.last_norm, self.head = nn.LayerNorm(width), nn.Linear(width, 1)
         for parameter in self.parameters():
             if parameter.ndim > 1:
@@ -135,9 +141,9 @@ class PixelCritic(nn.Module):
 
     def __init__(self, width: int = 64, depth: int = 3) -> None:
         super().__init__()
-        widths = [4, *(width * 2**min(k, 3) for k in range(depth + 1))]
+        widths = [4, *(width * 2 ** min(k, 3) for k in range(depth + 1))]
         layers: list[nn.Module] = []
-        for a, b in zip(widths[:-1], widths[1:], strict=True):
+        for a, b in itertools.pairwise(widths):
             layers += [nn.Conv2d(a, b, 4, 2, 1), nn.LeakyReLU(_SLOPE)]
         self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 1))
         for layer in self.layers:

@@ -18,7 +18,7 @@ from .lite import LiteGenerator
 from .statistics import Statistics, levels, quantiles, second_order
 from .targets import CROP, Target, stacked
 
-#: What is good enough, whatever the sampling error: share of sigma_init or of variance; of power, three times.
+#: What is good enough, whatever the sampling error: share of sigma_init or variance; of power, three times.
 _TOLERANCE = 0.005
 #: Lines hold little of the variance, and show more than their share.
 _LINE_TOLERANCE = 0.0008
@@ -165,4 +165,3 @@ class Matching:
 def _of_target(noise: Tensor, dithered: Tensor) -> Statistics:
     lines, sites, power = second_order(noise, wraps=True)
     return Statistics(quantiles(dithered), lines, sites, power.log())
-

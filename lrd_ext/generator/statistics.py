@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The statistics of noise that stage 1 matches, in units of sigma_init; differentiable.
 
-Noise comes as packed crops (B, 4, h, w), channels in site order. Crops of real frames end at their edges. Noise
-made of a periodic input is periodic, and ``wraps`` lets every pair of pixels count, round the edge too.
+Noise comes as packed crops (B, 4, h, w), channels in site order. Crops of real frames end at their edges.
+Noise made of a periodic input is periodic, and ``wraps`` lets every pair of pixels count, round the edge too.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def quantiles(noise: Tensor) -> Tensor:
 
 
 def second_order(noise: Tensor, *, wraps: bool = False) -> tuple[Tensor, Tensor, Tensor]:
-    """Return ``lines`` (2, 20), ``sites`` (7, 4, 4) and power (12, 12), not yet its log, of crops together."""
+    """Return ``lines`` (2, 20), ``sites`` (7, 4, 4) and power (12, 12), not yet its log, of all crops."""
     return line_covariances(noise, wraps), site_covariances(noise, wraps), power_in_bands(noise)
 
 

@@ -70,9 +70,7 @@ def _card(metadata: Mapping[str, str], path: str | os.PathLike[str]) -> dict[str
             f"LiteGenerator.load: {path} has no valid model card: {_shortened(str(error))}"
         ) from error
     if not isinstance(card, dict):
-        raise ValueError(
-            f"LiteGenerator.load: {path} has no valid model card: {_shortened(repr(card))}"
-        )
+        raise ValueError(f"LiteGenerator.load: {path} has no valid model card: {_shortened(repr(card))}")
     return card
 
 

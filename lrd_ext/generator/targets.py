@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 
@@ -78,7 +79,7 @@ def _units(darks: Darks) -> Iterator[Tensor]:
     bounds = [height * k // strips for k in range(strips + 1)]
     for i in range(len(darks)):
         noise = darks.packed(i)
-        for top, bottom in zip(bounds[:-1], bounds[1:], strict=True):
+        for top, bottom in itertools.pairwise(bounds):
             yield noise[:, top:bottom]
 
 

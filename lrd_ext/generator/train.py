@@ -126,13 +126,13 @@ def _check_profile(store: DarkStore, camera: Camera) -> None:
     named = [(own, told) for own, told in zip(store.camera, (profile.make, profile.model), strict=True)]
     if all("unknown" not in pair for pair in named) and any(a != b for a, b in named):
         raise ValueError(
-            f"--profile {profile.name} is of {profile.make} {profile.model}, the frames in {camera.folder} are "
-            f"of {' '.join(store.camera)}"
+            f"--profile {profile.name} is of {profile.make} {profile.model}, the frames in {camera.folder} "
+            f"are of {' '.join(store.camera)}"
         )
     if store.cfa != profile.cfa and camera.levels.cfa is None:
         raise ValueError(
-            f"--profile {profile.name} has the phase {profile.cfa}, the frames in {camera.folder} {store.cfa}. "
-            "Say --cfa if the file is wrong"
+            f"--profile {profile.name} has the phase {profile.cfa}, the frames in {camera.folder} "
+            f"{store.cfa}. Say --cfa if the file is wrong"
         )
     level = float(np.mean([d.levels.mean() for d in store.darks]))
     black = float(np.mean(profile.black if camera.levels.black is None else camera.levels.black))
@@ -162,14 +162,18 @@ def _shading(camera: Camera, darks: Darks) -> np.ndarray | None:
         return None
     if darks.iso not in camera.dark_shading:
         known = ", ".join(f"{iso:g}" for iso in sorted(camera.dark_shading))
-        raise ValueError(f"--dark-shading: the profile's maps are of ISO {known}, there is none of {darks.iso:g}")
+        raise ValueError(
+            f"--dark-shading: the profile's maps are of ISO {known}, there is none of {darks.iso:g}"
+        )
     small = torch.from_numpy(camera.dark_shading[darks.iso])[None]
     size = (darks.shape[0] // 2, darks.shape[1] // 2)
     blown_up = torch.nn.functional.interpolate(small, size, mode="bilinear", align_corners=False)
     return np.asarray(blown_up[0])
 
 
-def read_dark_shading(profile_path: str | os.PathLike[str], profile: CameraProfile) -> dict[float, np.ndarray]:
+def read_dark_shading(
+    profile_path: str | os.PathLike[str], profile: CameraProfile
+) -> dict[float, np.ndarray]:
     """Read the maps `lrd calibrate` wrote beside a profile: (4, k, k) float32, DN, by ISO.
 
     Raises:
@@ -290,4 +294,3 @@ def make_fabric(configuration: Configuration) -> Fabric:
         strategy=strategy,
         precision=configuration.precision,
     )
-

@@ -21,11 +21,12 @@ LEVELS = 4
 
 
 class UNetGenerator(nn.Module):
-    """Signal-independent noise n_gen = N_init + unet(N_init), N_init ~ N(0, sigma_init^2), DN, on 2x2 cells.
+    """Signal-independent noise N_init + unet(N_init), N_init ~ N(0, sigma_init^2), DN, on 2x2 cells.
 
-    ISO enters by the deviation of N_init alone. Four levels of two convolutions with leaky ReLU, halved in size
-    from one to the next, joined across; a plain convolution at the end. A fresh one gives Gaussian noise.
-    It does not run inside the noise kernel: its noise goes in as ``dark=``, or a LiteGenerator learns from it.
+    ISO enters by the deviation of N_init alone. Four levels of two convolutions with leaky ReLU, halved in
+    size from one to the next, joined across; a plain convolution at the end. A fresh one gives Gaussian
+    noise. It does not run inside the noise kernel: its noise goes in as ``dark=``, or a LiteGenerator learns
+    from it.
 
     Args:
         channels: of the first level (ngf); each further level has twice as many.
@@ -96,7 +97,13 @@ class UNetGenerator(nn.Module):
 
     @torch.no_grad()
     def dark(
-        self, seed: int, index: int | Tensor, shape: tuple[int, int], *, iso: float | None = None, sigma_init: float | None = None
+        self,
+        seed: int,
+        index: int | Tensor,
+        shape: tuple[int, int],
+        *,
+        iso: float | None = None,
+        sigma_init: float | None = None,
     ) -> Tensor:
         """Draw noise to pass to ``fused_synth`` as ``dark=``.
 

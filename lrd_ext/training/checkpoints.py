@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +56,12 @@ def read_checkpoint(path: Path, fingerprint: str) -> Checkpoint:
     Raises:
         ValueError: it is damaged, of another release, or of another configuration or data.
     """
+    data = io.BytesIO(path.read_bytes())
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(data, map_location="cpu", weights_only=True)
         version = content.pop("version")
         checkpoint = Checkpoint(**content)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError, AttributeError) as error:
+    except Exception as error:  # whatever the parts of the reader raise for a damaged file
         raise ValueError(f"{path}: is no whole checkpoint ({type(error).__name__}). Remove it") from error
     if version != VERSION:
         raise ValueError(f"{path}: must be of version {VERSION}, got {version!r}; another release wrote it")

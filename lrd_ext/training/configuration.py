@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a training of a generator can be told: presets, and a YAML file over them."""
+"""What a training of a generator can be told; ``presets/`` holds the two that ship."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -15,8 +14,8 @@ PRESETS = Path(__file__).parent / "presets"
 class Adversarial:
     """Stage 2: WGAN-GP.
 
-    Source: field-tested values of Zhang et al., ICCV 2023 (LRD), by their configuration files; ``ema`` and the
-    critic's size are our choices.
+    Source: the released configuration of Zhang et al., ICCV 2023 (LRD); ``ema``, ``keep`` and the critic's
+    size are our choices.
 
     Args:
         critic: "fourier", the multi-scale Fourier transformer, or "pixel", convolutions, for comparison.
@@ -107,66 +106,3 @@ class Configuration:
             raise ValueError("distill_steps needs generator: unet, which the lite one learns from")
         if self.devices < 1 or self.seed < 0 or self.distill_steps < 0 or self.checkpoint_s < 0:
             raise ValueError("devices must be at least 1, seed, distill_steps and checkpoint_s at least 0")
-
-
-def read_configuration(preset: str, path: str | os.PathLike[str] | None = None) -> Configuration:
-    """Read a preset and what a YAML file changes of it.
-
-    Raises:
-        ValueError: an unknown preset or key, or a value that is not accepted; the text names it.
-        OSError: the file cannot be read.
-    """
-    known = sorted(p.stem for p in PRESETS.glob("*.yaml"))
-    if preset not in known:
-        raise ValueError(f"--preset must be one of {', '.join(known)}, got {preset!r}")
-    told = _load(PRESETS / f"{preset}.yaml")
-    if path is None:
-        return _configuration(told, f"--preset {preset}")
-    return _configuration(_merged(told, _load(Path(path))), f"--config {path}")
-
-
-def _load(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"--config {path}: is no YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"--config {path}: must hold keys and values, got {content!r}")
-    return content
-
-
-def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    both = {
-        key: _merged(under[key], over[key])
-        for key in under.keys() & over.keys()
-        if isinstance(under[key], dict) and isinstance(over[key], dict)
-    }
-    return under | over | both
-
-
-def _configuration(told: dict[str, Any], what: str) -> Configuration:
-    from jsonargparse import ArgumentError, ArgumentParser
-
-    _check_keys(told, Configuration, what)
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(Configuration, "training")
-    try:
-        read = parser.parse_object({"training": told})
-        return parser.instantiate_classes(read).training  # type: ignore[no-any-return]
-    except (ArgumentError, TypeError, KeyError) as error:
-        raise ValueError(f"{what}: {' '.join(str(error).split())}") from error
-    except ValueError as error:
-        raise ValueError(f"{what}: {error}") from error
-
-
-def _check_keys(told: dict[str, Any], kind: type, what: str, where: str = "") -> None:
-    """Name an unknown key in plain words, with those there are."""
-    parts = {"adversarial": Adversarial, "image_domain": ImageDomain}
-    known = [field.name for field in dataclasses.fields(kind)]
-    for key, value in told.items():
-        if key not in known:
-            raise ValueError(f"{what}: unknown key {where}{key}; known are {', '.join(known)}")
-        if key in parts and isinstance(value, dict):
-            _check_keys(value, parts[key], what, f"{where}{key}.")

@@ -87,7 +87,7 @@ def train(task: Task, fabric: Fabric, place: Place, *, resume: bool = False) -> 
     """
     first = _restore(task, place) if resume else 0
     writer = _writer(place, task, first) if fabric.is_global_zero else None
-    saved, started, beginning = time.monotonic(), time.monotonic(), 0.0
+    saved, beginning = time.monotonic(), 0.0
     for number in _progress(task, first, fabric):
         values = task.step(number)
         beginning = max(beginning, abs(values["loss"])) if number < first + _FIRST_STEPS else beginning
@@ -101,8 +101,6 @@ def train(task: Task, fabric: Fabric, place: Place, *, resume: bool = False) -> 
             saved = time.monotonic()
     if writer is not None:
         writer.close()
-        taken = time.monotonic() - started
-        print(f"{task.name}: {task.steps - first} steps in {taken:.0f} s", file=sys.stderr)
 
 
 def _late(fabric: Fabric, own: bool) -> bool:
@@ -148,8 +146,8 @@ def _check(task: Task, number: int, loss: float, beginning: float, place: Place)
     kept = latest(place.folder)
     rest = f"the last good checkpoint is {kept}" if kept else "there is no checkpoint yet"
     raise DivergedError(
-        f"{task.name}: the loss {what} at step {number + 1} of {task.steps}; {rest}. Lower the rate in --config, "
-        "or look whether the frames are what they should be"
+        f"{task.name}: the loss {what} at step {number + 1} of {task.steps}; {rest}. Lower the rate in "
+        "--config, or look whether the frames are what they should be"
     )
 
 
@@ -157,9 +155,7 @@ def _progress(task: Task, first: int, fabric: Fabric) -> Any:
     from tqdm import tqdm
 
     quiet = not fabric.is_global_zero or not sys.stderr.isatty()
-    return tqdm(
-        range(first, task.steps), task.name, task.steps, initial=first, unit="step", disable=quiet
-    )
+    return tqdm(range(first, task.steps), task.name, task.steps, initial=first, unit="step", disable=quiet)
 
 
 def _writer(place: Place, task: Task, first: int) -> Any:
