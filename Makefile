@@ -24,7 +24,7 @@ $(VENV)/.packages: constraints.txt pyproject.toml
 	touch $@
 
 $(VENV)/.installed: $(VENV)/.packages $(NATIVE_SOURCES)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev,train]'
 	touch $@
 
 demo/summary.txt: $(VENV)/.installed tests/data/canon550d_ml_colorchart.dng
