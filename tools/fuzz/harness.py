@@ -37,7 +37,7 @@ class Limits:
     """What an input may take: seconds of processor, seconds in all (on a busy machine), bytes."""
 
     cpu_s: float = 10.0
-    wall_s: float = 60.0
+    wall_s: float = 600.0
     memory: int = 2 * _GB
 
 
