@@ -171,8 +171,12 @@ def _work(
         for number in itertools.count(first):
             if time.monotonic() >= end:
                 return
-            data = content(kind, files, seed, number)
             shared[_CPU], shared[_SINCE], shared[_AT] = time.process_time(), time.monotonic(), number
+            try:
+                data = content(kind, files, seed, number)
+            except Exception as error:
+                teller.send((number, "traceback", f"{error!r} in the making of this input"))
+                continue
             what, text = outcome(kind, read, data)
             if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > limits.memory:
                 what, text = "memory", f"over {limits.memory / _GB:g} GB; {text}"

@@ -56,7 +56,7 @@ class Kind:
         data = rng.choice(files)
         try:
             made = rng.choice(self.own)(rng, data) if rng.random() < 0.75 else data
-        except (ValueError, KeyError):  # this seed has no such part
+        except (ValueError, KeyError, OverflowError):  # this seed has no such part
             made = data
         way = rng.random()
         if made is data or way < 0.1:
