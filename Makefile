@@ -13,7 +13,7 @@ SECONDS ?= 60
 SEED ?= 1
 WRITE ?=
 
-.PHONY: demo test test-fast lint types format fuzz bench cameras instructions verify verify-every-word calibration-study
+.PHONY: demo test test-fast lint types format fuzz bench cameras library schema instructions verify verify-every-word calibration-study
 .PHONY: cuda-check cuda-estimate clean
 
 # Pinned packages first (constraints.txt), then the package against them, so that nothing resolves anew.
@@ -24,7 +24,7 @@ $(VENV)/.packages: constraints.txt pyproject.toml
 	touch $@
 
 $(VENV)/.installed: $(VENV)/.packages $(NATIVE_SOURCES)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev,train]'
 	touch $@
 
 demo/summary.txt: $(VENV)/.installed tests/data/canon550d_ml_colorchart.dng
@@ -49,9 +49,9 @@ demo: demo/summary.txt
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest tests
 
-# What answers in seconds: no fuzzing at length, no statistics of large draws, no subprocess by the dozen.
+# What is quick; tests/conftest.py says what is slow.
 test-fast: $(VENV)/.installed
-	$(BIN)/python -m pytest tests -m "not slow" -q
+	$(BIN)/python -m pytest tests -m "not slow"
 
 # The long form of the statistical battery (minutes); its table is committed.
 verify: $(VENV)/.installed
@@ -68,6 +68,14 @@ calibration-study: $(VENV)/.installed
 # The library side by side, with sources; the table is committed.
 cameras: $(VENV)/.installed
 	$(BIN)/python tools/camera_table.py --write docs/results/cameras.md
+
+# The library's profiles, from the published figures kept in tools/library; the files are committed.
+library: $(VENV)/.installed
+	$(BIN)/python tools/make_library.py
+
+# The JSON Schema of camera profiles; the file is committed.
+schema: $(VENV)/.installed
+	$(BIN)/python tools/profile_schema.py --write docs/profile.schema.json
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signatures of the compiled module. Mirrors csrc/module.cpp; tests/test_stub.py holds one against the other."""
+"""Signatures of the compiled module. Mirrors csrc/module.cpp; tests/test_stub.py compares both."""
 
 from collections.abc import Sequence
 

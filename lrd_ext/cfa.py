@@ -1,12 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The colour filter array: names of its four phases, and packing of a mosaic into four planes."""
+"""The colour filter array: its patterns, the order of per-site figures, and packing into planes."""
 
 from __future__ import annotations
 
+import dataclasses
 import sys
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Pattern:
+    """Colours of the smallest block of pixels that repeats over a sensor, row by row."""
+
+    colours: tuple[tuple[str, ...], ...]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the block, pixels."""
+        return len(self.colours), len(self.colours[0])
+
+    def at(self, row: int, column: int) -> str:
+        """Return the colour of a pixel."""
+        height, width = self.size
+        return self.colours[row % height][column % width]
+
+    def shifted(self, rows: int, columns: int) -> Pattern:
+        """Return the pattern as seen from pixel (``rows``, ``columns``)."""
+        height, width = self.size
+        block = (tuple(self.at(r + rows, c + columns) for c in range(width)) for r in range(height))
+        return Pattern(tuple(block))
+
+
+Cfa = Literal["RGGB", "GRBG", "GBRG", "BGGR", "MONO"]
+
+#: Every pattern by name; Gr is the green of the red rows, Gb the green of the blue rows, Y no filter.
+PATTERNS: dict[str, Pattern] = {
+    "RGGB": Pattern((("R", "Gr"), ("Gb", "B"))),
+    "GRBG": Pattern((("Gr", "R"), ("B", "Gb"))),
+    "GBRG": Pattern((("Gb", "B"), ("R", "Gr"))),
+    "BGGR": Pattern((("B", "Gb"), ("Gr", "R"))),
+    "MONO": Pattern((("Y",),)),
+}
 
 BAYER = ("RGGB", "GRBG", "GBRG", "BGGR")
 """The four Bayer phases, each the colours of sites (0,0), (0,1), (1,0), (1,1)."""
@@ -23,7 +59,7 @@ ORDERS: tuple[str, ...] = get_args(Order)
 """Orders of packed planes: by site; R, G of the red rows, B, G of the blue rows; R, those two greens, B."""
 
 
-def check_cfa(cfa: str, *, mono: bool = True, what: str = "cfa") -> str:
+def check_cfa(cfa: str, *, mono: bool = True, what: str = "cfa") -> Cfa:
     """Return ``cfa`` if it names a Bayer phase (or, where ``mono`` allows it, "MONO").
 
     Raises:
@@ -32,25 +68,28 @@ def check_cfa(cfa: str, *, mono: bool = True, what: str = "cfa") -> str:
     accepted = (*BAYER, MONO) if mono else BAYER
     if cfa not in accepted:
         raise ValueError(f"{what} must be one of {', '.join(accepted)}, got {cfa!r}")
-    return cfa
+    return cast(Cfa, cfa)
 
 
 def shift_cfa(cfa: str, rows: int, columns: int) -> str:
     """Return the pattern seen from pixel (``rows``, ``columns``) of a mosaic whose pixel (0, 0) has ``cfa``.
 
-    A shift is its own inverse, since the pattern repeats every two pixels. "MONO" stays "MONO".
+    A shift of a Bayer phase is its own inverse, since it repeats every two pixels. "MONO" stays "MONO".
     """
-    if check_cfa(cfa) == MONO:
-        return MONO
-    return "".join(cfa[2 * ((r + rows) % 2) + (c + columns) % 2] for r, c in SITES)
+    seen = PATTERNS[check_cfa(cfa)].shifted(rows, columns)
+    return next(name for name, pattern in PATTERNS.items() if pattern == seen)
+
+
+def site_colours(cfa: str) -> tuple[str, str, str, str]:
+    """Name the colours at the four sites: R, Gr, Gb, B, or Y everywhere for "MONO"."""
+    pattern = PATTERNS[check_cfa(cfa)]
+    a, b, c, d = (pattern.at(*site) for site in SITES)
+    return a, b, c, d
 
 
 def site_labels(cfa: str) -> tuple[str, str, str, str]:
-    """Name the four sites for tables and plots: R, Gr, Gb, B, or 00, 01, 10, 11 for "MONO"."""
-    if check_cfa(cfa) == MONO:
-        return "00", "01", "10", "11"
-    names = dict(zip(rgbg_sites(cfa), ("R", "Gr", "B", "Gb"), strict=True))
-    return names[0], names[1], names[2], names[3]
+    """Name the four sites for tables and plots: by colour, or 00, 01, 10, 11 where all have the same."""
+    return site_colours(cfa) if check_cfa(cfa) != MONO else ("00", "01", "10", "11")
 
 
 def rgbg_sites(cfa: str) -> tuple[int, int, int, int]:
@@ -59,8 +98,30 @@ def rgbg_sites(cfa: str) -> tuple[int, int, int, int]:
     Raises:
         ValueError: ``cfa`` is not a Bayer phase.
     """
-    red = check_cfa(cfa, mono=False).index("R")
-    return red, red ^ 1, red ^ 3, red ^ 2
+    colours = site_colours(check_cfa(cfa, mono=False))
+    return colours.index("R"), colours.index("Gr"), colours.index("B"), colours.index("Gb")
+
+
+def to_phase(values: np.ndarray, given: str, wanted: str) -> np.ndarray:
+    """Reorder per-site values from one CFA phase to another.
+
+    Args:
+        values: (..., 4), sites of the phase ``given``.
+        given: a key of :data:`PATTERNS`; values of "MONO" are given back as they are.
+        wanted: a key of :data:`PATTERNS`; for "MONO" every site gets the mean of the four.
+
+    Returns: (..., 4), sites of the phase ``wanted``.
+
+    Raises:
+        ValueError: one of the phases is not known.
+    """
+    check_cfa(wanted)
+    if given in (wanted, MONO):
+        return values
+    if wanted == MONO:
+        return np.broadcast_to(values.mean(-1, keepdims=True), values.shape).copy()
+    colours = site_colours(given)
+    return values[..., [colours.index(colour) for colour in site_colours(wanted)]]
 
 
 def pack(mosaic: Any, order: str = "site", *, cfa: str | None = None) -> Any:

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .commands import calibrate, doctor, evaluate, inspect, profile, synth
+from .commands import calibrate, doctor, evaluate, inspect, profile, synth, train
 from .commands.errors import complain, show_warnings_of
 from .version import __version__
 
@@ -22,6 +22,7 @@ _COMMANDS = {
     "synth": synth,
     "profile": profile,
     "calibrate": calibrate,
+    "train": train,
     "evaluate": evaluate,
     "inspect": inspect,
     "doctor": doctor,

@@ -25,7 +25,7 @@ def check_generator(generator: Any, sigma_init: Any, params: NoiseParams, batch:
     """Check a call's generator and return its sigma_init, (1,) or (B,) float32 on params' device.
 
     Raises:
-        TypeError: the generator is none, or neither float32 nor bfloat16; sigma_init is no number.
+        TypeError: it is not a generator, or neither float32 nor bfloat16; sigma_init is not a number.
         ValueError: wrong device, size or value; an ISO that the generator does not know.
     """
     if generator is None:

@@ -34,7 +34,7 @@ def check_target(
     overwrite: bool = True,
     make_folders: bool = False,
 ) -> Path:
-    """Refuse a file that could not be written, before any work.
+    """Refuse a file that could not be written, before any work; what a killed run left beside it goes.
 
     Args:
         path: where the file shall go; links are followed.
@@ -50,6 +50,7 @@ def check_target(
             its folder is missing or cannot be written to.
     """
     target, real = Path(path), Path(os.path.realpath(path))
+    _remove_abandoned_once(real.parent)  # even where the target is refused: nothing else may come here again
     if suffix and target.suffix.lower() != suffix:
         raise ValueError(f"{what} must end in {suffix}, got {path}")
     if real.is_dir():

@@ -8,17 +8,15 @@ import inspect
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
-from typing import Any, Literal, get_args
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from .read_models import READ_MODELS, ReadName
+
 Numbers = float | Sequence[float] | Sequence[Sequence[float]] | Tensor
-
-ReadModel = Literal["none", "gaussian", "tukey_lambda"]
-
-#: Read-noise distributions; their places are their codes in the table. Mirrors csrc/noise/read_noise.h.
-READ_MODELS: tuple[str, ...] = get_args(ReadModel)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +121,7 @@ class NoiseParams:
     def __init__(
         self,
         *,
-        read: ReadModel | str | Sequence[str] = "none",
+        read: ReadName | str | Sequence[str] = "none",
         shot: bool = True,
         **figures: Numbers,
     ) -> None:
@@ -191,21 +189,28 @@ class NoiseParams:
         lines = [f"NoiseParams(batch of {len(self)} on {self.device}, {shot}, read: {read}"]
         if self.device.type != "meta":
             noise = [name for name, figure in FIGURES.items() if figure.default == 0.0]
-            drawn = [name for name in noise if bool(getattr(self, name).any())]
-            for part in ([name for name in FIGURES if name not in noise], drawn):
-                lines += [", ".join(self._range(name) for name in part)] if part else []
+            known = [n for n in FIGURES if n not in noise and not bool(getattr(self, n).isnan().all())]
+            drawn = [n for n in noise if bool(getattr(self, n).any())]
+            lines += [", ".join(self._range(name) for name in part) for part in (known, drawn) if part]
+            if "sigma_read" in drawn:
+                lines.append(f"read noise std {_from_to(self._read_std())} DN")
         return ",\n  ".join(lines) + ")"
 
     def _range(self, name: str) -> str:
         values, unit = getattr(self, name), FIGURES[name].unit
-        low, high = (f"{float(v):.6g}" for v in values.aminmax())
-        return f"{name} {low}{f' to {high}' if high != low else ''}{f' {unit}' if unit else ''}"
+        return f"{name} {_from_to(values[~values.isnan()])}{f' {unit}' if unit else ''}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return NoiseParams._of, (self.table, self._models(), self.shot)
 
     def _models(self) -> tuple[str, ...]:
         return (self.read,) if isinstance(self.read, str) else self.read
+
+    def _read_std(self) -> Tensor:
+        """Standard deviation of each sample's read noise, DN."""
+        models = self._models() * (len(self) // len(self._models()))
+        figures = zip(models, self.sigma_read.tolist(), self.tukey_lambda.tolist(), strict=True)
+        return torch.tensor([READ_MODELS[name].std(scale, shape) for name, scale, shape in figures])
 
     @property
     def device(self) -> torch.device:
@@ -315,6 +320,33 @@ class NoiseParams:
             fields["iso"] = [math.nan if v is None else v for v in fields["iso"]]
         return cls(**fields)
 
+    @classmethod
+    def _of_columns(
+        cls, columns: Mapping[str, np.ndarray | float], n: int, *, read: str, shot: bool
+    ) -> NoiseParams:
+        """Make NoiseParams of arrays in a fraction of the constructor's time, for a camera profile's answers.
+
+        Args:
+            columns: every figure: numbers, (n,), and by site (4,) or (n, 4). That white is above black, and
+                no sigma_read stands beside "none", is taken as checked.
+            n: batch size.
+            read: a read-noise model that is known.
+            shot: whether shot noise is drawn.
+
+        Raises:
+            ValueError: a value is out of range.
+        """
+        table = np.empty((n, sum(_WIDTHS)), dtype=np.float32)
+        start = 0
+        for name, figure in FIGURES.items():
+            table[:, slice(start, start + 4) if figure.by_site else start] = columns[name]
+            start += figure.width
+        table[:, -1] = _code(read)
+        params = cls._of(torch.from_numpy(table), (read,), shot)
+        if not ((table >= _LEAST) & (table <= _MOST)).all():  # in a tenth of the time the whole check takes
+            params._check_values((read,))
+        return params
+
     def _replace(self, **changes: Tensor) -> NoiseParams:
         new = self._of(self.table.clone(), self._models(), self.shot)
         for name, values in changes.items():
@@ -328,8 +360,12 @@ FIGURES: dict[str, Figure] = {
 }
 REQUIRED = tuple(name for name, figure in FIGURES.items() if figure.default is None)
 
-_CODES = {name: code for code, name in enumerate(READ_MODELS)}
 _WIDTHS = [*(figure.width for figure in FIGURES.values()), 1]
+
+
+def _code(read: str) -> int:
+    """The place of a read-noise model is its code in the table. Mirrors csrc/noise/read_noise.h."""
+    return list(READ_MODELS).index(read)
 
 
 def _by_column(values: Iterable[float | bool], code: float | bool) -> Tensor:
@@ -341,6 +377,9 @@ def _by_column(values: Iterable[float | bool], code: float | bool) -> Tensor:
 _LOW = _by_column((f.low for f in FIGURES.values()), 0.0)
 _HIGH = _by_column((f.high for f in FIGURES.values()), len(READ_MODELS))
 _EXCLUDED = _by_column((math.nan if f.low_is_in else f.low for f in FIGURES.values()), math.nan)
+#: The same for values that must not be NaN, as arrays.
+_LEAST = np.where(_EXCLUDED.isnan(), _LOW, np.nextafter(_LOW.numpy(), np.float32(1e9)))
+_MOST = _HIGH.numpy()
 _MAY_BE_NAN = _by_column((f.may_be_nan for f in FIGURES.values()), False)
 _SCALES = _by_column((f.scales for f in FIGURES.values()), False)
 _SIGNAL_INDEPENDENT = _by_column((f.signal_independent for f in FIGURES.values()), True)
@@ -361,11 +400,17 @@ def _signature() -> inspect.Signature:
 NoiseParams.__signature__ = _signature()  # type: ignore[attr-defined]  # for help() and editors
 
 
+def _from_to(values: Tensor) -> str:
+    low, high = (f"{float(v):.6g}" for v in values.aminmax())
+    return low if low == high else f"{low} to {high}"
+
+
 def _read_models(read: str | Sequence[str]) -> tuple[str, ...]:
     models = (read,) if isinstance(read, str) else tuple(read) if isinstance(read, (list, tuple)) else ()
     if not models or any(m not in READ_MODELS for m in models):
+        known = ", ".join(READ_MODELS)
         raise ValueError(
-            f"NoiseParams: read must be one of {READ_MODELS}, or a sequence with one per sample, got {read!r}"
+            f"NoiseParams: read must be one of {known}, or a sequence with one per sample, got {read!r}"
         )
     return models
 
@@ -384,7 +429,7 @@ def _table_of_numbers(figures: Mapping[str, Numbers], models: tuple[str, ...]) -
         else:
             return None
     try:
-        return torch.tensor([[*row, _CODES[models[0]]]], dtype=torch.float64).to(torch.float32)
+        return torch.tensor([[*row, _code(models[0])]], dtype=torch.float64).to(torch.float32)
     except OverflowError:  # an int beyond float64
         return None
 
@@ -406,7 +451,7 @@ def _table_of_tensors(figures: Mapping[str, Numbers], models: tuple[str, ...]) -
         .expand(batch, figure.width)
         for name, figure in FIGURES.items()
     ]
-    codes = torch.tensor([[_CODES[m]] for m in models], dtype=torch.float32)
+    codes = torch.tensor([[_code(m)] for m in models], dtype=torch.float32)
     return torch.cat([*columns, codes.to(device).expand(batch, 1)], dim=1)
 
 

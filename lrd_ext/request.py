@@ -7,16 +7,14 @@ Values are looked at only where that waits for no device and breaks no graph: on
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
 from .cfa import BAYER, ORDERS, Order, plane_sites
 from .generator_request import check_generator, may_look
-
-if TYPE_CHECKING:
-    from .params import NoiseParams
+from .params import NoiseParams
 
 Layout = Literal["auto", "mosaic", "packed"]
 Output = Literal["normalized", "dn", "dn_float"]
@@ -237,9 +235,8 @@ def _with_batch(frame: Tensor, packed: bool) -> Tensor:
 
 
 def _check_params(params: NoiseParams, batch: int, device: torch.device) -> None:
-    for name in ("K", "white", "black", "read", "shot"):
-        if not hasattr(params, name):
-            raise TypeError(f"fused_synth: params must be NoiseParams, got {type(params).__name__}")
+    if not isinstance(params, NoiseParams):
+        raise TypeError(f"fused_synth: params must be NoiseParams, got {type(params).__name__}")
     if len(params) not in (1, batch):
         raise ValueError(
             f"fused_synth: params must hold 1 sample or as many as clean, got {len(params)} "

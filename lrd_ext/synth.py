@@ -57,7 +57,7 @@ def fused_synth(
         params: noise of each sample, on clean's device, a batch of 1 or of B.
         seed: int or int64 tensor of one number, bits taken mod 2^64.
         index: identity of each sample (data-set index, frame number), int64 tensor (B,) or int; an int i for
-            a batch means i ... i + B - 1. In [0, 2^56); tensors on a GPU are taken mod 2^56 unseen.
+            a batch means i ... i + B - 1. In [0, 2^56); tensors on a GPU are not checked, but taken mod 2^56.
         origin: (row, col) of clean's first site on the sensor, even.
         layout: "auto" reads 2-D and 3-D as mosaic and 4-D by its channel count, and refuses (4, h, w) and
             what looks like a picture, (3, H, W) or (H, W, 3 or 4) with H and W from 32 on; "mosaic";
@@ -67,10 +67,10 @@ def fused_synth(
             :meth:`NoiseParams.shot_only` leaves out. Its weights are used without a gradient. On a GPU
             ``generator.bfloat16()`` runs on tensor cores (sm_80 and newer).
         sigma_init: scale of the generator's noise, DN, a number or (B,); None asks the generator for that of
-            ``params.iso``, and for ISOs on a GPU waits for the device. In [1e-6, 1e6]; outside, values on a
-            GPU, which are not looked at, give NaN.
+            ``params.iso``, and for ISOs on a GPU waits for the device. In [1e-6, 1e6]: a value outside is
+            an error on the CPU; on a GPU, where checking would mean waiting, its sample becomes NaN.
         dark: dark frame or dark shading, float32 DN above black, clean's layout and crop, for each sample or
-            one for all.
+            one for all. What passes float32's range on the way to the output is infinite there.
         output: "normalized", (raw - black) / (white - black) * ratio, as denoisers eat it; "dn", uint16 raw
             DN, saturating at 0 and 65535; "dn_float", DN above black.
         quantize: "round", the converter's own rounding, half to even; "uniform", adds U(-1/2, 1/2) DN
@@ -91,6 +91,10 @@ def fused_synth(
         TypeError: an argument of the wrong type or dtype.
         ValueError: a shape, size, mode or device that does not fit.
         RuntimeError: the backend asked for is not available here.
+
+    A process that has run this on several threads must not call it in a child made by ``os.fork()``, where
+    torch's threads are gone and it would wait for ever: start children by "spawn" or "forkserver", or call
+    ``torch.set_num_threads(1)`` in the child first, as a DataLoader's workers do.
 
     Source: Zhang et al., ICCV 2023 (signal-dependent noise from physics, the rest added before clipping);
     Wei et al., CVPR 2020, section 3 (the components).

@@ -23,6 +23,7 @@ from .outputs import check_target, write_files
 from .params import NoiseParams
 from .plain_text import plain
 from .profiles import CameraProfile, load_profile, to_noise_profile
+from .read_models import read_model
 from .reference import STREAM_VERSION
 from .synth import fused_synth
 from .version import __version__
@@ -77,7 +78,8 @@ def synthesize_raw(clean: Raw, settings: Settings, *, index: int = 0) -> tuple[R
     s = settings
     if s.profile.dark_only:
         raise ValueError(f"camera {s.profile.name} was made from dark frames alone and has no system gain K")
-    params = s.profile.at(s.iso, s.ratio, black=clean.black.tolist(), white=clean.white, cfa=clean.cfa)
+    levels: dict[str, Any] = {"black": clean.black.tolist(), "white": clean.white, "cfa": clean.cfa}
+    params = s.profile.at(s.iso, s.ratio, **levels)
     height, width = clean.mosaic.shape
     even = np.pad(clean.mosaic, ((0, height % 2), (0, width % 2)), mode="edge")
     generator = None
@@ -222,15 +224,19 @@ def _summary(job: Job, s: Settings, clean: Raw, params: NoiseParams) -> list[str
         f"  profile to file range: K, sigmas and bias x {range_factor(s.profile, clean):.6g}",
     ]
     if s.generator is None:
-        shape = f" (shape {float(params.tukey_lambda):.3g})" if params.read == "tukey_lambda" else ""
+        model, shape = read_model(params.read), float(params.tukey_lambda)
+        read = f"{params.read} read {model.std(float(params.sigma_read), shape):.4g} DN std"
         lines.append(
-            f"  K {float(params.K):.5g} DN/e-, {params.read} read {float(params.sigma_read):.4g} DN{shape}, "
+            f"  K {float(params.K):.5g} DN/e-, {read}{f' (shape {shape:.3g})' if model.shaped else ''}, "
             f"row {float(params.sigma_row):.3g} DN, column {float(params.sigma_col):.3g} DN"
         )
     else:
         lines.append(f"  K {float(params.K):.5g} DN/e-")
         sigma = s.generator.sigma_init(s.iso) * range_factor(s.profile, clean)
         lines.append(f"  learned noise of {s.generator_file}, sigma_init {sigma:.4g} DN")
+    if any(bias := params.bias[0].tolist()):
+        by_site = " ".join(dict.fromkeys(f"{v:+.3g}" for v in bias))
+        lines.append(f"  bias {by_site} DN by CFA site: moves the mean, as in the camera's own frames")
     if not clean.black_known:
         lines.append("  the file gives no black level: 0 is taken")
     lines += [f"  odd tag: {remark}" for remark in clean.remarks]

@@ -7,6 +7,7 @@ import collections
 
 import pytest
 import torch
+from scipy import stats
 
 from lrd_ext import NoiseParams, collate
 
@@ -88,6 +89,9 @@ def test_a_batch_prints_in_five_lines():
         "iso 100 to 1600",
     ):
         assert part in shown
+    widest = 13.0 * stats.tukeylambda.std(-0.14)  # of sample 11
+    assert f"read noise std 0 to {widest:.6g} DN" in shown
+    assert "read noise std 2 DN" in repr(camera(0))
     assert "bias" not in repr(camera(0))
     assert repr(MIXED.to("meta")).endswith("tukey_lambda)")
 

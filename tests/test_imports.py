@@ -41,8 +41,7 @@ def imported_at_run_time(path):
 def test_reference_imports_torch_and_itself_only(path):
     for name in imported_at_run_time(path):
         inside = name.startswith("lrd_ext.reference.")
-        standard = {"__future__", "collections", "typing", "dataclasses", "enum", "functools", "math", "warnings"}
-        outside = name.split(".")[0] in standard | {"torch"}
+        outside = name.split(".")[0] in {*sys.stdlib_module_names, "torch"}
         assert inside or outside, f"{path.name} imports {name}"
 
 

@@ -241,6 +241,14 @@ def test_dataclasses_replace_checks_anew():
         dataclasses.replace(batch_of_three(), K=-1.0)
 
 
+def test_columns_of_arrays_are_checked_and_kept():
+    columns = {name: getattr(batch_of_three(), name).numpy() for name in FIGURES} | {"white": 1023.0}
+    made = NoiseParams._of_columns(columns, 3, read="tukey_lambda", shot=False)
+    assert made.to_dict() == batch_of_three().to_dict()
+    with pytest.raises(ValueError, match="K must be finite"):
+        NoiseParams._of_columns(columns | {"K": 0.0}, 3, read="tukey_lambda", shot=False)
+
+
 def test_given_tensors_are_copied():
     K = torch.ones(3)
     params = NoiseParams(**(LEVELS | {"K": K}))

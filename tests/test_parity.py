@@ -169,3 +169,24 @@ def test_floats_without_rounding(read, output):
     bound = 4 * 2.0**-14 + 1.1e-6 * CAMERA["sigma_read"] * (20 if read == "tukey_lambda" else 1)
     scale = CAMERA["ratio"] / (CAMERA["white"] - 513) if output == "normalized" else 1.0
     assert error <= bound * scale
+
+
+LIMIT = torch.finfo(torch.float32).max
+NEAR_THE_LIMIT = (0.0, 1e30, 0.25 * LIMIT, 0.99 * LIMIT, LIMIT, float("inf"), float("nan"))
+
+
+@pytest.mark.parametrize("span", [0.001, 0.5, 1.0, 1e4])
+@pytest.mark.parametrize("ratio", [1e-6, 1.0, 1e3])
+@pytest.mark.parametrize("clip", ["none", "adc"])
+@pytest.mark.parametrize("output", ["normalized", "dn_float"])
+def test_both_call_infinite_what_float32_does_not_hold(span, ratio, clip, output):
+    """A quotient by a range below 1 DN overflows before a ratio below 1 brings it back."""
+    params = NoiseParams(K=1.0, ratio=ratio, white=1.0 + span, black=1.0, read="gaussian", sigma_read=10.0)
+    values = torch.tensor([sign * value for value in NEAR_THE_LIMIT for sign in (1, -1)] * 4).reshape(4, 14)
+    zero = torch.zeros_like(values)
+    for clean, dark in ((zero, values), (values, zero), (values / 2, values)):
+        call = {"seed": 3, "dark": dark, "output": output, "clip": clip}
+        got = fused_synth(clean, params, **call, backend="cpu")
+        expected = reference_synth(clean, params, **call)
+        torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-3 * ratio / span, equal_nan=True)
+        assert torch.equal(got.isinf(), expected.isinf())

@@ -56,7 +56,7 @@ _NOT_RAW = (
 
 @dataclasses.dataclass(frozen=True)
 class Levels:
-    """Levels and phase as the user gave them; None where the files are to say."""
+    """Levels and phase as the user gave them; None for what is to be read from the files."""
 
     black: tuple[float, ...] | None = None
     white: float | None = None

@@ -11,14 +11,15 @@ import numpy as np
 
 from lrd_ext.estimators.intervals import Estimate
 from lrd_ext.estimators.tukey_lambda import PPCC_BRACKET
-from lrd_ext.profiles import CameraProfile, profile_from_dict, tukey_lambda_std
+from lrd_ext.profiles import CameraProfile, profile_from_dict
 from lrd_ext.profiles.records import header
+from lrd_ext.read_models import profile_models, read_model
 from lrd_ext.version import __version__
 
 from .gain_switch import GainLine
 from .laws import FittedLaw, fit_law
 from .model_advice import better_model
-from .results import FEW_DARKS, Calibration, IsoResult
+from .results import FEW_DARKS, Calibration, IsoResult, ReadNoise
 from .verdict import verdict
 
 #: Digits kept in the file: far beyond what any calibration can tell.
@@ -91,13 +92,11 @@ def _gain_fill(found: Calibration) -> dict[float, float]:
 
 def _row(r: IsoResult, fill: dict[float, float]) -> dict[str, Any]:
     assert r.read is not None
-    read, fit = r.read, r.read.tukey_lambda
-    figures: dict[str, Estimate] = {
-        "sigma_gaussian": read.gaussian,
-        "sigma_tukey_lambda": fit.scale,
+    read = r.read
+    figures: dict[str, Estimate] = _scales(read) | {
         "sigma_row": read.row,
         "sigma_col": read.col,
-        "tukey_lambda": fit.shape,
+        "tukey_lambda": read.tukey_lambda.shape,
     }
     row: dict[str, Any] = {"iso": r.iso} | {n: e.value for n, e in figures.items()}
     goodness = {
@@ -119,6 +118,10 @@ def _row(r: IsoResult, fill: dict[float, float]) -> dict[str, Any]:
     row["interval95"] = {n: [_low(n, e.low), e.high] for n, e in figures.items()}
     row["goodness"] = goodness
     return row
+
+
+def _scales(read: ReadNoise) -> dict[str, Estimate]:
+    return {model.figure: read.scale(model) for model in profile_models() if model.figure}
 
 
 def _row_of_flats(r: IsoResult) -> dict[str, Any]:
@@ -170,13 +173,9 @@ def laws_of(found: Calibration, index: int) -> dict[str, FittedLaw]:
     known = [K for K in gains if K is not None]
     if len(known) < len(rows) or len(reads) < len(rows):
         return {}
-    sigmas = {
-        "sigma_gaussian": [read.gaussian for read in reads],
-        "sigma_tukey_lambda": [read.tukey_lambda.scale for read in reads],
-        "sigma_row": [read.row for read in reads],
-        "sigma_col": [read.col for read in reads],
-    }
-    return {name: law for name, own in sigmas.items() if (law := fit_law(known, own)) is not None}
+    own = [_scales(read) | {"sigma_row": read.row, "sigma_col": read.col} for read in reads]
+    sigmas = {name: [scales[name] for scales in own] for name in (own[0] if own else ())}
+    return {name: law for name, s in sigmas.items() if (law := fit_law(known, s)) is not None}
 
 
 def _from_borders(found: Calibration) -> dict[str, Any]:
@@ -311,7 +310,8 @@ def _doubtful(found: Calibration, fill: dict[float, float]) -> list[dict[str, An
         if n < FEW_DARKS:
             reason = f"only {n} darks; {FEW_DARKS} or more tell the shape"
             doubtful.append({"field": "tukey_lambda", "iso": at, "reason": reason})
-        made = read.tukey_lambda.scale.value * tukey_lambda_std(read.tukey_lambda.shape.value)
+        fit = read.tukey_lambda
+        made = read_model("tukey_lambda").std(fit.scale.value, fit.shape.value)
         if abs(math.log(made / read.gaussian.value)) > 0.015:
             reason = f"Tukey-lambda std {made:.4g} DN, measured {read.gaussian.value:.4g}: other tails"
             doubtful.append({"field": "sigma_tukey_lambda", "iso": at, "reason": reason})

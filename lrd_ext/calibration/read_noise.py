@@ -13,6 +13,7 @@ from lrd_ext.estimators.interval_likelihood import IntervalFit, fit_pairs
 from lrd_ext.estimators.intervals import Estimate, from_frames
 from lrd_ext.estimators.rounding import rounding_variance
 from lrd_ext.estimators.tukey_lambda import distribution_of, excess_kurtosis, fit_tukey_lambda, ppcc_shape
+from lrd_ext.read_models import profile_models
 
 from .banding import banding
 from .dark_frames import DarkStatistics
@@ -75,8 +76,10 @@ def _by_moments(d: DarkStatistics, kurtosis: float) -> dict[str, Any]:
             _std(own, kurtosis, free / 4, step) for own, step in zip(d.pixel.T, d.steps, strict=True)
         ),
         "distributions": {
-            "gaussian": distribution_of(hist, gaussian.value, None),
-            "tukey_lambda": distribution_of(hist, fit.std, fit.shape.value),
+            model.name: distribution_of(hist, model, fit.std, fit.shape.value)
+            if model.shaped
+            else distribution_of(hist, model, gaussian.value)
+            for model in profile_models()
         },
     }
 

@@ -10,6 +10,7 @@ from lrd_ext.estimators.interval_likelihood import IntervalFit
 from lrd_ext.estimators.intervals import Estimate
 from lrd_ext.estimators.masked_border import BorderEstimate
 from lrd_ext.estimators.tukey_lambda import Agreement, Distribution, TukeyLambdaFit
+from lrd_ext.read_models import ReadModel
 
 from .bad_frames import Sensor
 from .banding import BandingLine
@@ -69,6 +70,13 @@ class ReadNoise:
     def lost(self) -> bool:
         """Whether the noise is lost in the rounding: its interval begins at 0."""
         return self.gaussian.low <= 0
+
+    def scale(self, model: ReadModel) -> Estimate:
+        """Scale of a read-noise model, DN: fitted with its shape, or from the standard deviation."""
+        if model.shaped:
+            return self.tukey_lambda.scale
+        e, unit = self.gaussian, model.unit_std(0.0)
+        return Estimate(e.value / unit, e.low / unit, e.high / unit, e.spread / unit)
 
 
 @dataclasses.dataclass(frozen=True)

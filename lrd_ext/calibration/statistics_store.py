@@ -48,9 +48,9 @@ def _load(path: Path) -> dict[str, np.ndarray] | None:
         with np.load(path, allow_pickle=False) as data:
             arrays = {name: data[name] for name in data.files}
         digest = arrays.pop(_DIGEST)
+        return arrays if str(digest) == _digest(arrays) else None
     except Exception:  # damage shows as whatever the parts of zip, deflate and .npy raise
         return None
-    return arrays if str(digest) == _digest(arrays) else None
 
 
 def _save(path: Path, arrays: Arrays) -> None:

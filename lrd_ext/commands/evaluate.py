@@ -163,7 +163,6 @@ def _open(options: Namespace) -> tuple[DarkSet, DarkSet | None, list[Fake]]:
         if options.fit:
             fit = evaluation.read_darks(options.fit, levels, crop=crop, least=1, progress=bar)
             evaluation.check_fits(evaluation.Fake(options.fit, frames=fit), real)
-    evaluation.check_fits(fake, real)
     candidates = [fake]
     for name in rivals:
         if name == fake.name:
@@ -172,6 +171,8 @@ def _open(options: Namespace) -> tuple[DarkSet, DarkSet | None, list[Fake]]:
             candidates.append(evaluation.of_profile(profile, name))
         else:
             candidates.append(evaluation.Fake(name))
+    for candidate in candidates:
+        evaluation.check_fits(candidate, real)
     return real, fit, candidates
 
 

@@ -108,7 +108,8 @@ def _prediction(
         with warnings.catch_warnings(record=True) as doubts:
             warnings.simplefilter("always")
             profile = load_profile(options.camera)
-            params = profile.at(iso, ratio, black=noisy.black.tolist(), white=noisy.white, cfa=noisy.cfa)
+            levels: dict[str, Any] = {"black": noisy.black.tolist(), "white": noisy.white, "cfa": noisy.cfa}
+            params = profile.at(iso, ratio, **levels)
         factor = range_factor(profile, noisy)
         scaled = [] if factor == 1 else [f"profile to file range: K, sigmas and bias x {factor:.6g}"]
         prediction = inspection.predict(params, f"{profile.name} at ISO {iso:g}")

@@ -76,8 +76,7 @@ def _compare_parser() -> ArgumentParser:
 def _list(options: Namespace) -> int:
     from lrd_ext.profiles import list_profiles, load_profile
 
-    tables.show(profile_tables.library([load_profile(name) for name in list_profiles()]))
-    tables.show("", profile_tables.LIBRARY_KEY)
+    tables.show(*profile_tables.library([load_profile(name) for name in list_profiles()]))
     return 0
 
 
@@ -103,7 +102,8 @@ def _sample(options: Namespace) -> int:
         for i in range(options.n):
             print(json.dumps({k: v[i] if isinstance(v, list) else v for k, v in columns.items()}))
         return 0
-    tables.show(*profile_tables.draws(drawn), *dict.fromkeys(f"doubtful: {w.message}" for w in doubts))
+    doubtful = dict.fromkeys(f"doubtful: {w.message}" for w in doubts)
+    tables.show(*profile_tables.draws(drawn, profile.bias), *doubtful)
     return 0
 
 

@@ -54,6 +54,7 @@ def parser() -> ArgumentParser:
 def run(options: Namespace) -> int:
     """Write the profile and return the exit code."""
     from lrd_ext.outputs import check_target, write_files
+    from lrd_ext.profiles.camera_profile import describe_bias
     from lrd_ext.profiles.self_test import undeclared
 
     target = check_target(
@@ -66,7 +67,7 @@ def run(options: Namespace) -> int:
     write_files({target: profile.to_bytes()})
     tables.show(
         f"{source} -> {target}",
-        f"  {profile.name}: {profile.iso_ranges()}, read {profile.read}",
+        f"  {profile.name}: {profile.iso_ranges()}, read {profile.read}, {describe_bias(profile.bias)}",
         *(f"doubtful: {found.field}: {found.reason}" for found in undeclared(profile)),
         *([] if is_array else [_UNDERSTATED.format(target=target)]),
     )

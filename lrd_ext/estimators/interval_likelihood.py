@@ -17,10 +17,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy import special
 
-from lrd_ext.profiles import tukey_lambda_std
+from lrd_ext.read_models import tukey_lambda_cdf, tukey_lambda_std
 
 from .intervals import Estimate, from_frames
-from .tukey_lambda import SHAPES, Distribution, TukeyLambdaFit, tukey_lambda_cdf
+from .tukey_lambda import SHAPES, Distribution, TukeyLambdaFit
 
 #: Shapes cameras are known to have, mean and deviation: it counts where the data tell little.
 PRIOR_SHAPE = (0.05, 0.15)

@@ -10,14 +10,12 @@ fall evenly on the step, as they do unless noise and pattern are both below it (
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
-from collections.abc import Callable
 
 import numpy as np
-from scipy import optimize, special
+from scipy import optimize
 
-from lrd_ext.profiles import tukey_lambda_std
+from lrd_ext.read_models import ReadModel, read_model, tukey_lambda_std
 
 from .histogram_distance import kl_divergence, ks_distance
 from .intervals import Estimate, from_frames
@@ -66,40 +64,16 @@ class TukeyLambdaFit:
     std: float
 
 
-def tukey_lambda_cdf(x: np.ndarray, shape: float) -> np.ndarray:
-    """Return the distribution function of scale 1 at ``x``: the quantile function inverted on a grid.
-
-    Source: quantile function (p^l - (1-p)^l)/l; relative error below 1e-4 of the smaller tail.
-    """
-    t, q = _quantile_grid(round(shape, 12))
-    tail = special.expit(np.interp(-np.abs(x), q, t, left=-np.inf if shape > 0 else t[0]))
-    return np.where(x < 0, tail, 1 - tail)
-
-
-@functools.lru_cache(maxsize=64)
-def _quantile_grid(shape: float) -> tuple[np.ndarray, np.ndarray]:
-    t = -(np.linspace(0, math.sqrt(70), 3000)[::-1] ** 2)  # logit of p, fine near the middle
-    log_p, log_q = t - np.log1p(np.exp(t)), -np.log1p(np.exp(t))
-    q = t if abs(shape) < 1e-9 else np.exp(shape * log_q) * np.expm1(shape * (log_p - log_q)) / shape
-    return t, q
-
-
-def _normal_cdf(x: np.ndarray) -> np.ndarray:
-    return special.ndtr(x)
-
-
-def bin_probabilities(hist: ResidualHistogram, std: float, shape: float | None) -> np.ndarray:
+def bin_probabilities(hist: ResidualHistogram, model: ReadModel, std: float, shape: float) -> np.ndarray:
     """Return the probability of each bin (bins,) under a model with rounding to the step of the values.
 
     Args:
         hist: the bins, and how much the means have taken away.
+        model: distribution of the read noise.
         std: standard deviation of the read noise, DN.
-        shape: Tukey-lambda shape, None for the Gaussian.
+        shape: its shape, where the model has one.
     """
-    cdf: Callable[[np.ndarray], np.ndarray] = _normal_cdf
-    scale = std
-    if shape is not None:
-        cdf, scale = functools.partial(tukey_lambda_cdf, shape=shape), std / tukey_lambda_std(shape)
+    scale = std / model.unit_std(shape)
     rounding = rounding_variance(hist.step)
     apart = rounding - ROUNDING * hist.step**2
     blur = math.sqrt(max(1 / hist.kept - 1, 0.0) * (std**2 + rounding) + apart)
@@ -108,7 +82,7 @@ def bin_probabilities(hist: ResidualHistogram, std: float, shape: float | None) 
     r = hist.centres
 
     def widened(edge: np.ndarray) -> np.ndarray:
-        return weights @ cdf((edge[None, :] + blur * nodes[:, None]) / scale)
+        return weights @ model.cdf(edge[None, :] + blur * nodes[:, None], scale, shape)
 
     half = hist.step / 2
     inner = (widened(r + half) - widened(r - half)) * (hist.width / hist.step)
@@ -170,16 +144,17 @@ def _bounded(theta: np.ndarray) -> np.ndarray:
 
 def _information(hist: ResidualHistogram, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return Fisher's information (2, 2) of all residuals and the slopes (2, bins) of ln probability."""
+    model = read_model("tukey_lambda")
     slopes = []
     for i, step in enumerate(_STEP):
         ends = []
         for sign in (1, -1):
             moved = theta.copy()
             moved[i] += sign * step
-            ends.append(np.log(bin_probabilities(hist, math.exp(moved[0]), float(moved[1]))))
+            ends.append(np.log(bin_probabilities(hist, model, math.exp(moved[0]), float(moved[1]))))
         slopes.append((ends[0] - ends[1]) / (2 * step))
     u = np.array(slopes)
-    expected = bin_probabilities(hist, math.exp(theta[0]), float(theta[1])) * hist.total.sum()
+    expected = bin_probabilities(hist, model, math.exp(theta[0]), float(theta[1])) * hist.total.sum()
     return (u * expected) @ u.T, u
 
 
@@ -227,10 +202,12 @@ class Distribution:
         return Agreement(r2, max(kld, 0.0), ks_distance(self.real, self.model))
 
 
-def distribution_of(hist: ResidualHistogram, std: float, shape: float | None) -> Distribution:
+def distribution_of(
+    hist: ResidualHistogram, model: ReadModel, std: float, shape: float = 0.0
+) -> Distribution:
     """Put real residuals beside those of a model, rounding and noise of the means included."""
     group = max(round(hist.step / hist.width), 1)
-    return Distribution(hist.centres, hist.total, bin_probabilities(hist, std, shape), group)
+    return Distribution(hist.centres, hist.total, bin_probabilities(hist, model, std, shape), group)
 
 
 def ppcc_shape(hist: ResidualHistogram) -> tuple[float, float]:

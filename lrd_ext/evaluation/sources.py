@@ -20,13 +20,15 @@ from .dark_stack import LARGEST_CROP, DarkSet, Progress, read_darks
 class Fake:
     """A candidate by its name in tables: frames, a source, or where both are None the rival of that name.
 
-    ``white`` is the white level of the range its DN are of, None where it tells none.
+    ``white`` is the white level of the range its DN are of, None where it tells none; ``origin`` names the
+    profile or folder it comes from.
     """
 
     name: str
     frames: DarkSet | None = None
     source: NoiseSource | None = None
     white: float | None = None
+    origin: str = ""
 
 
 def open_fake(
@@ -64,7 +66,8 @@ def open_fake(
 def of_profile(profile: CameraProfile, read: str | None = None) -> Fake:
     """Make a candidate of a camera profile; with ``read`` it takes the place of the rival of that name."""
     name = read or profile.name
-    return Fake(name, source=ModelNoise.of_profile(profile, read, name), white=profile.white)
+    source = ModelNoise.of_profile(profile, read, name)
+    return Fake(name, source=source, white=profile.white, origin=profile.name)
 
 
 def check_fits(fake: Fake, real: DarkSet) -> None:
@@ -76,8 +79,8 @@ def check_fits(fake: Fake, real: DarkSet) -> None:
     white = fake.frames.white if fake.frames else fake.white
     if white is not None and abs(white - real.white) > WHITE_WITHIN * real.white:
         raise ValueError(
-            f"{fake.name} is of another bit depth: its white level is {white:g} DN, that of {real.folder} "
-            f"{real.white:g} DN"
+            f"{fake.origin or fake.name} is of another bit depth: its white level is {white:g} DN, that of "
+            f"{real.folder} {real.white:g} DN"
         )
     if fake.frames is None:
         return

@@ -6,6 +6,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from lrd_ext.read_models import READ_MODELS
+
 from .noise import Candidate, Evaluation, IsoEvaluation
 
 #: Distances that decide: one of each kind. The other KLD presets and AKLD look at the same values again.
@@ -21,7 +23,7 @@ DECIDING = (
     "tail_5",
 )
 #: From the simplest on: of two that are as good, the simpler is to be taken.
-SIMPLEST = ("none", "gaussian", "tukey_lambda")
+SIMPLEST = tuple(READ_MODELS)
 #: Scores closer than this count as the same: 10 % of a distance's floor on average.
 AS_GOOD = 0.1
 #: No distance counts for more than this many times its floor.
@@ -81,9 +83,11 @@ def best(found: Evaluation) -> str | None:
 def verdict(found: Evaluation) -> list[str]:
     """Say which source to train with and what tells each from real darks, a sentence a line."""
     choice = best(found)
-    lines = [] if choice is None else [_recommended(found, choice)]
-    if choice is not None and found.fake not in (choice, "darks"):
-        lines.append(_why_not(found, choice))
+    lines = []
+    if choice is not None and len(found.isos[0].candidates) > 1:
+        lines.append(_recommended(found, choice))
+        if found.fake not in (choice, "darks"):
+            lines.append(_why_not(found, choice))
     return [*lines, *(_told(found, c.name) for c in found.isos[0].candidates), *_cautions(found)]
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """N_init drawn evenly: normal noise whose histogram and spectrum are those of the law, not of a sample.
 
-Statistics of what a generator makes of it scatter several times less than from independent draws, so that a few
-crops tell how its weights should change. For fitting only: real use draws N_init from Philox.
+Statistics of what a generator makes of it scatter several times less than from independent draws, so that a
+few crops tell how its weights should change. For fitting only: real use draws N_init from Philox.
 """
 
 from __future__ import annotations

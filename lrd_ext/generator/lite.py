@@ -7,7 +7,7 @@ import copy
 import itertools
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast, overload
 
 import torch
@@ -55,6 +55,8 @@ class LiteGenerator(nn.Module):
         self.widths = _checked_widths(widths)
         self.log_sigma = bool(log_sigma)
         self.table = SigmaTable.of(isos, sigmas)
+        #: What it was trained on, and how well it fits; travels with the file.
+        self.card: dict[str, Any] = {}
         channels = (9 if self.log_sigma else 8, *self.widths, 4)
         self.convs = nn.ModuleList(nn.Conv2d(a, b, kernel_size=3) for a, b in itertools.pairwise(channels))
         last = self._layers()[-1]
@@ -156,6 +158,12 @@ class LiteGenerator(nn.Module):
             first, biases = other._layers()[0], other._weights()[1]
             with torch.no_grad():
                 biases[0] -= math.log(factor) * first.weight[:, 8].sum((1, 2))
+        return other
+
+    def with_table(self, sigma_by_iso: Mapping[float, float]) -> LiteGenerator:
+        """Return a copy that knows sigma_init, DN, at these ISOs, ascending."""
+        other = copy.deepcopy(self)
+        other.table = SigmaTable.of(list(sigma_by_iso), list(sigma_by_iso.values()))
         return other
 
     def packed_weights(self) -> Tensor:

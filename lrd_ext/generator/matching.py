@@ -18,7 +18,7 @@ from .lite import LiteGenerator
 from .statistics import Statistics, levels, quantiles, second_order
 from .targets import CROP, Target, stacked
 
-#: What is good enough, whatever the sampling error: share of sigma_init or of variance; of power, three times.
+#: What is good enough, whatever the sampling error: share of sigma_init or variance; of power, three times.
 _TOLERANCE = 0.005
 #: Lines hold little of the variance, and show more than their share.
 _LINE_TOLERANCE = 0.0008
@@ -31,12 +31,15 @@ class Matching:
 
     Args:
         generator: trained in place.
-        targets: one for each camera and ISO.
+        targets: one for each camera and ISO, in the generator's unit.
+        dn: one DN in that unit: how wide rounding is.
         rounds: (crops for each target, steps) of each round.
         seed: of all draws.
         mean_over_processes: averages a tensor over all processes; with one process, the tensor itself.
         rank: number of this process: each draws N_init of its own.
     """
+
+    name = "stage 1"
 
     def __init__(
         self,
@@ -45,6 +48,7 @@ class Matching:
         rounds: Sequence[tuple[int, int]],
         seed: int,
         *,
+        dn: float = 1.0,
         mean_over_processes: Callable[[Tensor], Tensor] = lambda value: value,
         rank: int = 0,
     ) -> None:
@@ -55,14 +59,21 @@ class Matching:
         self.mean, self.error = (Statistics(*(f.to(device) for f in s)) for s in (mean, error))
         self.sigmas = torch.tensor([t.sigma_init for t in targets], device=device)
         self.mean_over_processes = mean_over_processes
-        self.round = -1
-        self.unit = 1.0
+        self.dn, self.round = dn, -1
         self.optimizer: torch.optim.LBFGS
 
     @property
     def steps(self) -> int:
         """How many steps the task takes."""
         return sum(steps for _, steps in self.rounds)
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """What is trained."""
+        return {"generator": self.generator}
+
+    def sheet(self) -> None:
+        """Return no picture: numbers are all that is compared."""
 
     def step(self, number: int) -> dict[str, float]:
         """Take step ``number`` and return the loss and the misfit of each kind of statistic."""
@@ -103,7 +114,9 @@ class Matching:
         count, device = crops * len(self.sigmas), self.sigmas.device
         self.n_init = even_n_init(count, CROP, CROP, self.generator.halo, draw).to(device)
         shape = (count, 4, CROP, CROP)
-        self.rounding, self.dither = (self.unit*(torch.rand(shape, generator=draw).to(device) - 0.5) for _ in range(2))
+        self.rounding, self.dither = (
+            (torch.rand(shape, generator=draw) - 0.5).to(device) * self.dn for _ in range(2)
+        )
         # The error of a sample's quantiles, beside the target's own.
         p, pixels = levels().to(self.mean.quantiles), crops * CROP * CROP
         slope = torch.gradient(self.mean.quantiles, spacing=(p,), dim=2)[0]
@@ -152,8 +165,3 @@ class Matching:
 def _of_target(noise: Tensor, dithered: Tensor) -> Statistics:
     lines, sites, power = second_order(noise, wraps=True)
     return Statistics(quantiles(dithered), lines, sites, power.log())
-
-
-def count_weights(module: nn.Module) -> int:
-    """Return how many numbers a module learns."""
-    return sum(p.numel() for p in module.parameters() if p.requires_grad)

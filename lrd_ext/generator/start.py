@@ -25,9 +25,9 @@ _SCATTER = 0.02
 
 
 class Bend(NamedTuple):
-    """Odd function of a normal score z that follows ISO: slope z + sum of w kappa(z, t - c log sigma_init).
+    """Odd function of a normal score z: z, and what exceeds thresholds that log(sigma_init) moves.
 
-    ``slope`` is what is added to 1; ``weights``, ``thresholds``, ``shifts`` (2,) of the near and the far bend.
+    ``slope`` is added to 1; ``weights``, ``thresholds``, ``shifts`` (2,) are those of the near and far bend.
     """
 
     slope: float

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The statistics of noise that stage 1 matches, in units of sigma_init; differentiable.
 
-Noise comes as packed crops (B, 4, h, w), channels in site order. Crops of real frames end at their edges. Noise
-made of a periodic input is periodic, and ``wraps`` lets every pair of pixels count, round the edge too.
+Noise comes as packed crops (B, 4, h, w), channels in site order. Crops of real frames end at their edges.
+Noise made of a periodic input is periodic, and ``wraps`` lets every pair of pixels count, round the edge too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _REACH, _LEVELS = 3.2, 193
 #: Lags of line means that are compared, mosaic rows or columns.
 LINE_LAGS = 20
 #: Offsets of cells, (down, across), at which covariances of sites are compared.
-OFFSETS = (*((0, c) for c in range(4)), *((r, c) for r in range(1, 3) for c in range(-2, 3)))
+OFFSETS = ((0, 0), (0, 1), (0, 2), (1, -1), (1, 0), (1, 1), (2, 0))
 #: Bands of vertical and of horizontal frequency in which power is compared.
 BANDS = 12
 
@@ -27,7 +27,7 @@ class Statistics(NamedTuple):
     """What is compared of noise: of one crop or unit, or stacked in front by unit or ISO.
 
     ``quantiles`` (4, 193) by site at :func:`levels`; ``lines`` (2, 20) autocovariance of row means, of column
-    means; ``sites`` (14, 4, 4) covariance of site i with site j of the cell at each of OFFSETS; ``spectrum``
+    means; ``sites`` (7, 4, 4) covariance of site i with site j of the cell at each of OFFSETS; ``spectrum``
     (12, 12) log of the power by vertical and horizontal frequency.
     """
 
@@ -54,7 +54,7 @@ def quantiles(noise: Tensor) -> Tensor:
 
 
 def second_order(noise: Tensor, *, wraps: bool = False) -> tuple[Tensor, Tensor, Tensor]:
-    """Return ``lines`` (2, 20), ``sites`` (14, 4, 4) and power (12, 12), not yet its log, of crops together."""
+    """Return ``lines`` (2, 20), ``sites`` (7, 4, 4) and power (12, 12), not yet its log, of all crops."""
     return line_covariances(noise, wraps), site_covariances(noise, wraps), power_in_bands(noise)
 
 
@@ -72,7 +72,7 @@ def _autocovariance(means: Tensor, wraps: bool) -> Tensor:
 
 
 def site_covariances(noise: Tensor, wraps: bool = False) -> Tensor:
-    """Return covariances of every site with every site of the cell at each offset (14, 4, 4)."""
+    """Return covariances of every site with every site of the cell at each offset (7, 4, 4)."""
     pairs = [_pair(noise, *offset, wraps) for offset in OFFSETS]
     return torch.stack([_by_site(here) @ _by_site(there).T / here[:, 0].numel() for here, there in pairs])
 

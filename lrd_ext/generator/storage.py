@@ -35,6 +35,8 @@ def save(generator: LiteGenerator, path: str | os.PathLike[str]) -> None:
     target = check_target(path, "LiteGenerator.save: path")
     configuration = json.dumps(generator.configuration())
     metadata = {"kind": KIND, "version": str(VERSION), "configuration": configuration}
+    if generator.card:
+        metadata["card"] = json.dumps(generator.card)
     with replacing(target) as file:
         file.write(to_bytes(tensors, metadata))
 
@@ -56,7 +58,20 @@ def load(kind: type[LiteGenerator], path: str | os.PathLike[str]) -> LiteGenerat
     _check_shapes(generator.state_dict(), tensors, path)
     _check_finite(f"LiteGenerator.load: {path}", tensors)
     generator.load_state_dict(tensors)
+    generator.card = _card(metadata, path)
     return generator
+
+
+def _card(metadata: Mapping[str, str], path: str | os.PathLike[str]) -> dict[str, Any]:
+    try:
+        card = json.loads(metadata.get("card", "{}"))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ValueError(
+            f"LiteGenerator.load: {path} has no valid model card: {_shortened(str(error))}"
+        ) from error
+    if not isinstance(card, dict):
+        raise ValueError(f"LiteGenerator.load: {path} has no valid model card: {_shortened(repr(card))}")
+    return card
 
 
 def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 
@@ -77,8 +78,9 @@ def _units(darks: Darks) -> Iterator[Tensor]:
     strips = min(strips, max(height // least, 1))
     bounds = [height * k // strips for k in range(strips + 1)]
     for i in range(len(darks)):
-        for top, bottom in zip(bounds[:-1], bounds[1:], strict=True):
-            yield darks.packed(i, slice(top, bottom))
+        noise = darks.packed(i)
+        for top, bottom in itertools.pairwise(bounds):
+            yield noise[:, top:bottom]
 
 
 def _unit(noise: Tensor, sigma_init: float) -> Statistics:
@@ -116,3 +118,12 @@ def stacked(targets: Sequence[Target]) -> tuple[Statistics, Statistics]:
     means, errors = ([getattr(t, part) for t in targets] for part in ("mean", "error"))
     join = [Statistics(*(torch.stack(f) for f in zip(*parts, strict=True))) for parts in (means, errors)]
     return join[0], join[1]
+
+
+def in_common_unit(targets: Sequence[Target]) -> tuple[list[Target], float]:
+    """Return the targets in a unit in which the mean of log(sigma_init) is 0, and that unit, DN.
+
+    A generator's log(sigma_init) channel is then about 0, and its bias and its weight do not hang together.
+    """
+    unit = math.exp(sum(math.log(t.sigma_init) for t in targets) / len(targets))
+    return [dataclasses.replace(t, sigma_init=t.sigma_init / unit) for t in targets], unit

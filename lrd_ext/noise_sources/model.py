@@ -17,11 +17,12 @@ from lrd_ext.estimators.rounding import ROUNDING
 from lrd_ext.estimators.tukey_lambda import ResidualHistogram, fit_tukey_lambda
 from lrd_ext.params import NoiseParams
 from lrd_ext.profiles import CameraProfile
+from lrd_ext.read_models import profile_models, read_model
 from lrd_ext.synth import fused_synth
 
 from .source import Darks, at_iso
 
-MODEL_RIVALS = ("gaussian", "tukey_lambda")
+MODEL_RIVALS = tuple(model.name for model in profile_models())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +72,7 @@ class ModelNoise:
 
         Args:
             darks: frames of noise by ISO.
-            read: "gaussian" or "tukey_lambda".
+            read: a read-noise model with a figure of its own.
         """
         table = {iso: _fit(frames, read, iso) for iso, frames in darks.items()}
         return cls(read, lambda iso: at_iso(table, iso, read))
@@ -96,13 +97,15 @@ def draw_dark(
 
 def _fit(frames: Sequence[np.ndarray], read: str, iso: float) -> NoiseParams:
     (row, col, pixel), residuals = _measure(frames)
-    fit = fit_tukey_lambda(residuals) if read == "tukey_lambda" else None
+    model = read_model(read)
+    fit = fit_tukey_lambda(residuals) if model.shaped else None
+    std = math.sqrt(max(pixel - ROUNDING, 0.0))
     return NoiseParams(
         K=1.0,
         ratio=1.0,
         black=0.0,
         white=65535.0,
-        sigma_read=fit.scale.value if fit else math.sqrt(max(pixel - ROUNDING, 0.0)),
+        sigma_read=fit.scale.value if fit else std / model.unit_std(0.0),
         tukey_lambda=fit.shape.value if fit else 0.0,
         sigma_row=math.sqrt(max(row, 0.0)),
         sigma_col=math.sqrt(max(col, 0.0)),

@@ -225,6 +225,10 @@ def _pattern(ifd: Ifd) -> tuple[tuple[int, int], str] | None:
     if codes is None:
         return None
     rows, columns = (2, 2) if dim is None else (int(v) for v in dim)
+    if rows * columns != len(codes):
+        raise TagError(
+            f"{ifd.tags[33422].name} has {len(codes)} values; CFARepeatPatternDim says {rows} x {columns}"
+        )
     return (rows, columns), "".join(_COLOURS[int(c)] if 0 <= c < 7 else "?" for c in codes[:64])
 
 

@@ -79,12 +79,21 @@ def _convert(
 ) -> Tensor:
     """Quantize, clip and bring DN above black to the requested output."""
     word = draw.site(Component.QUANTIZE) if request.quantize == "uniform" else None
-    raw = clip(quantize(black + above_black, request.quantize, word), request.clip, black, white)
+    raw = clip(
+        _as_float32_holds(quantize(black + above_black, request.quantize, word)), request.clip, black, white
+    )
     if request.output == "dn":
         return to_uint16(raw)
     if request.output == "dn_float":
         return (raw - black).to(torch.float32).to(request.dtype)
-    return ((raw - black) / (white - black) * ratio).to(torch.float32).to(request.dtype)
+    normalized = _as_float32_holds((raw - black) / (white - black)) * ratio
+    return normalized.to(torch.float32).to(request.dtype)
+
+
+def _as_float32_holds(values: Tensor) -> Tensor:
+    """Make infinite what is beyond float32: every executor computes in it, and a ratio below 1 comes last."""
+    narrow = values.to(torch.float32)
+    return torch.where(torch.isinf(narrow), narrow.double(), values)
 
 
 class _Words:

@@ -13,6 +13,7 @@ from lrd_ext.calibration.banding import BandingLine
 from lrd_ext.calibration.photon_transfer import PhotonTransfer
 from lrd_ext.calibration.results import Calibration, IsoResult
 from lrd_ext.raw import site_labels
+from lrd_ext.read_models import profile_models
 
 from .figure import BLUE, COLOURS, RED, new_figure, plain_log
 from .over_iso_plot import draw_over_iso
@@ -103,7 +104,7 @@ def _draw_gain_by_level(ax: Axes, transfer: PhotonTransfer) -> None:
 
 
 def draw_darks(found: Calibration, r: IsoResult) -> Figure:
-    """Draw QQ of both models, spectrum, row and column profiles, and dark shading."""
+    """Draw QQ of the models, spectrum, row and column profiles, and dark shading."""
     figure, axes = new_figure(2, 3, (13.0, 7.5))
     assert r.dark is not None
     assert r.read is not None
@@ -128,16 +129,16 @@ def _draw_qq(ax: Axes, r: IsoResult) -> None:
     assert r.dark is not None
     assert r.read is not None
     shape = r.read.tukey_lambda.shape.value
-    for key, name, colour in (
-        ("gaussian", "Gaussian", COLOURS[0]),
-        ("tukey_lambda", f"Tukey-lambda {shape:+.3f}", COLOURS[3]),
-    ):
-        theory, sample = r.read.distributions[key].quantiles()
-        ax.plot(theory, sample, ".", ms=3, color=colour, label=f"{name}, KLD {r.read.models[key].kld:.2g}")
+    fits = [model for model in profile_models() if model.name in r.read.distributions]
+    for model, colour in zip(fits, (COLOURS[i] for i in (0, 3, 1, 2)), strict=False):
+        theory, sample = r.read.distributions[model.name].quantiles()
+        name = f"{model.label} {shape:+.3f}" if model.shaped else model.label
+        kld = r.read.models[model.name].kld
+        ax.plot(theory, sample, ".", ms=3, color=colour, label=f"{name}, KLD {kld:.2g}")
     ends = np.array([sample.min(), sample.max()])
     ax.plot(ends, ends, color="#555", lw=0.8)
     ax.set(xlabel="quantile of the model [DN]", ylabel="quantile of the darks [DN]")
-    ax.set_title("QQ of both models", fontsize=9)
+    ax.set_title("QQ of the models", fontsize=9)
     ax.legend(fontsize=8)
 
 

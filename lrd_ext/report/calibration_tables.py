@@ -14,19 +14,17 @@ from lrd_ext.calibration.profile import laws_of
 from lrd_ext.calibration.results import Calibration, IsoResult
 from lrd_ext.estimators.intervals import Estimate
 from lrd_ext.profiles import CameraProfile
-from lrd_ext.profiles.records import SIGMAS
+from lrd_ext.profiles.records import sigmas
 from lrd_ext.raw import site_labels
+from lrd_ext.read_models import profile_models
 
 from .page import table_html
 
-_FIGURES = (
-    ("K", "K [DN/e-]"),
-    ("sigma_gaussian", "read std [DN]"),
-    ("sigma_tukey_lambda", "Tukey-lambda scale [DN]"),
-    ("tukey_lambda", "shape"),
-    ("sigma_row", "row [DN]"),
-    ("sigma_col", "column [DN]"),
-)
+
+def _read_titles() -> dict[str, str]:
+    """Say by figure what the profile holds of each read-noise model."""
+    models = [m for m in profile_models() if m.figure]
+    return {str(m.figure): "read std" if m.scale_is_std else f"{m.label} scale" for m in models}
 
 
 def all_tables(found: Calibration, profile: CameraProfile) -> Iterator[tuple[str, str]]:
@@ -61,15 +59,17 @@ def _cell(e: Estimate | None, form: str = ".5g", factor: float = 1.0) -> str:
 
 def figures_table(profile: CameraProfile) -> Table:
     """The rows of the profile."""
+    titles = {"K": "K [DN/e-]"} | {name: f"{title} [DN]" for name, title in _read_titles().items()}
+    titles |= {"tukey_lambda": "shape", "sigma_row": "row [DN]", "sigma_col": "column [DN]"}
     rows = []
     for row in profile.rows:
         cells = [f"{row.iso:g}"]
-        for name, _ in _FIGURES:
+        for name in titles:
             value, interval = getattr(row, name), (row.interval95 or {}).get(name)
             known = None if value is None or interval is None else Estimate(value, *interval)
             cells.append(_cell(known) if known or value is None else f"{value:.5g}")
         rows.append(cells)
-    return ["ISO", *(title for _, title in _FIGURES)], rows
+    return ["ISO", *titles.values()], rows
 
 
 def branches_table(found: Calibration) -> Table:
@@ -82,25 +82,26 @@ def branches_table(found: Calibration) -> Table:
         offset = _cell(line.offset_estimate) if line.offset else "none needed"
         test = f"{line.p:.3g}" if line.tested else "too few ISOs"
         laws = laws_of(found, i)
-        slopes = [_cell(laws[name].slope if name in laws else None, ".3f") for name in SIGMAS]
+        slopes = [_cell(laws[name].slope if name in laws else None, ".3f") for name in sigmas()]
         rows.append([ends, _cell(line.per_iso_estimate), offset, f"{line.misfit:.2%}", test, *slopes])
     head = ["ISO", "K/ISO [DN/e-]", "offset [DN/e-]", "largest departure", "chance of such departures"]
-    names = ("read std", "Tukey-lambda scale", "row", "column")
+    names = (*_read_titles().values(), "row", "column")
     return [*head, *(f"ln {name} over ln K: slope" for name in names)], rows
 
 
 def models_table(found: Calibration) -> Table:
-    """Real darks against darks of both models, by ISO."""
+    """Real darks against darks of every model, by ISO."""
     rows = []
     for r in found.measured:
         if r.read is not None:
-            g, t = r.read.models["gaussian"], r.read.models["tukey_lambda"]
-            shown = [f"{v:.3g}" for v in (g.kld, t.kld, g.ks, t.ks)] + [f"{v:.5f}" for v in (g.r2, t.r2)]
+            fits = [r.read.models[model.name] for model in profile_models()]
+            shown = [f"{v:.3g}" for v in (*(a.kld for a in fits), *(a.ks for a in fits))]
+            shown += [f"{a.r2:.5f}" for a in fits]
             second = f"{r.read.ppcc[0]:+.4f}<br><small>r² {r.read.ppcc[1]:.5f}</small>"
             rows.append([f"{r.iso:g}", *shown, _cell(r.read.tukey_lambda.shape, "+.4f"), second])
-    head = ["ISO", "KLD Gaussian [nats]", "KLD Tukey-lambda", "KS Gaussian", "KS Tukey-lambda"]
-    more = ["QQ r² Gaussian", "QQ r² Tukey-lambda", "shape, likelihood", "shape, PPCC (-0.3 to 0.3)"]
-    return [*head, *more], rows
+    labels = [model.label for model in profile_models()]
+    head = [f"{what} {label}" for what in ("KLD [nats]", "KS", "QQ r²") for label in labels]
+    return ["ISO", *head, "shape, likelihood", "shape, PPCC (-0.3 to 0.3)"], rows
 
 
 def sites_table(found: Calibration) -> Table:

@@ -39,13 +39,13 @@ def noise_plots(found: Evaluation) -> Iterator[tuple[str, str, Figure]]:
 
 def draw_pictures(at: IsoEvaluation) -> Figure:
     """Draw one frame of real noise and of each candidate at equal stretch."""
-    shown = [("real darks", at.frame), *((c.name, c.frame) for c in at.candidates)]
-    rows = math.ceil(len(shown) / _ACROSS)
+    frames = [("real darks", at.frame), *((c.name, c.frame) for c in at.candidates)]
+    rows = math.ceil(len(frames) / _ACROSS)
     figure, axes = new_figure(rows, _ACROSS, (11.6, 3.1 * rows))
     limit = STRETCH_STD * at.real.std
     for ax in axes.flat:
         ax.set_axis_off()
-    for ax, (name, frame) in zip(axes.flat, shown, strict=False):
+    for ax, (name, frame) in zip(axes.flat, frames, strict=False):
         ax.imshow(_middle(frame), cmap="gray", vmin=-limit, vmax=limit, interpolation="nearest")
         ax.set_title(shown(name), fontsize=10)
     return figure

@@ -73,6 +73,12 @@ class TestPhotonTransfer:
         assert found.K.value == pytest.approx(0.5, rel=0.01)
         assert found.K.low < 0.5 < found.K.high
 
+    def test_points_on_a_line_give_its_slope_exactly(self):
+        points = [
+            dataclasses.replace(p, variance=0.5 * p.mean + 4) for p in self.points([100, 500, 1000, 3000])
+        ]
+        assert photon_transfer(points, 4000).K.value == pytest.approx(0.5, rel=1e-6)
+
     def test_outlier_does_not_move_the_line(self):
         points = self.points([100, 500, 1000, 2000, 3000])
         points[2] = PairPoint(0, "1000", 1000, 2000, 0.0, 40_000, 0.0)

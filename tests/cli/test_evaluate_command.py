@@ -61,7 +61,7 @@ def test_json_holds_all_and_is_strict(evaluate, darks):
 
 def test_page_and_plots(evaluate, darks, tmp_path):
     page = tmp_path / "page.html"
-    code, out, _ = evaluate(darks, "gaussian", "--against", "", "--report", page)
+    code, out, _ = evaluate(darks, "gaussian", "--against", "none", "--report", page)
     assert code == 0
     assert f"page: {page}" in out
     text = page.read_text()
@@ -158,6 +158,11 @@ def test_another_bit_depth(evaluate, darks):
     assert "sony_a7s2 is of another bit depth: its white level is 16383 DN" in refused(
         evaluate, darks, "sony_a7s2"
     )
+
+
+def test_a_profile_of_another_bit_depth(lrd, darks):
+    arguments = (darks, "none", "--profile", "sony_a7s2", *LEVELS)
+    assert "sony_a7s2 is of another bit depth" in refused(lrd, "evaluate", "noise", *arguments)
 
 
 def test_other_isos(evaluate, darks, tmp_path):

@@ -11,9 +11,9 @@ from lrd_ext.estimators.tukey_lambda import (
     ResidualHistogram,
     fit_tukey_lambda,
     ppcc_shape,
-    tukey_lambda_cdf,
 )
 from lrd_ext.profiles import tukey_lambda_std
+from lrd_ext.read_models import tukey_lambda_cdf
 
 
 @pytest.mark.parametrize("shape", [-0.2, -0.05, 0.0, 0.08, 0.14, 0.5])

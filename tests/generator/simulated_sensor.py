@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A sensor with everything the fitted models leave out, every figure of it known.
 
-Per site: Tukey-lambda read noise whose shape changes with ISO and of which a share leaks to the next site of
-the same colour; per mosaic row: an AR(1) process and banding, an AR(2) resonance of 7 rows; per mosaic column:
-an AR(1) process. All sigmas in DN, rounded to whole DN over black.
+Per site: Tukey-lambda read noise whose shape changes with ISO and of which a share leaks to the next site
+of the same colour; per mosaic row: an AR(1) process and banding, an AR(2) resonance of 7 rows; per mosaic
+column: an AR(1) process. All sigmas in DN, rounded to whole DN over black.
 """
 
 from __future__ import annotations
