@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from . import tables
 from .calibrate import read_levels
-from .plain_help import PlainHelp
+from .parser import Parser
 
 if TYPE_CHECKING:
-    from jsonargparse import ArgumentParser, Namespace
+    from jsonargparse import Namespace
 
     from lrd_ext.generator import LiteGenerator
     from lrd_ext.generator.train import Camera
@@ -21,21 +21,14 @@ if TYPE_CHECKING:
 
 def add_to(commands: Any) -> None:
     """Add the command's parser and that of its action."""
-    from jsonargparse import ArgumentParser
-
-    parser = ArgumentParser(description="Train from a camera's own frames.", formatter_class=PlainHelp)
+    parser = Parser(description="Train from a camera's own frames.")
     commands.add_subcommand("train", parser, help="learn a camera's noise from its dark frames")
     actions = parser.add_subcommands(dest="action", metavar="ACTION")
     actions.add_subcommand("generator", _generator_parser(), help="learn a camera's noise from darks")
 
 
-def _generator_parser() -> ArgumentParser:
-    from jsonargparse import ArgumentParser
-
-    parser = ArgumentParser(
-        description="Learn the signal-independent noise of a camera from its dark frames.",
-        formatter_class=PlainHelp,
-    )
+def _generator_parser() -> Parser:
+    parser = Parser(description="Learn the signal-independent noise of a camera from its dark frames.")
     parser.add_argument(
         "folders",
         nargs="+",
