@@ -29,11 +29,13 @@ def check_claimed_size(path: Path) -> None:
 
 
 def _npy(path: Path) -> tuple[int, int]:
+    form = np.lib.format
     with open(path, "rb") as file:
-        version = np.lib.format.read_magic(file)
-        read = (
-            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        )
+        if file.read(6) != form.MAGIC_PREFIX:
+            raise ValueError("not an .npy file")
+        file.seek(0)
+        version = form.read_magic(file)
+        read = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
         shape, _, dtype = read(file)
         before = file.tell()
     count = 1

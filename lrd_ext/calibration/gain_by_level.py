@@ -71,7 +71,9 @@ def covering(K: Estimate, gains: Sequence[LevelGain]) -> Estimate:
 
 def disagree(gains: Sequence[LevelGain]) -> bool:
     """Tell whether the gain changes with the light by more than chance allows."""
+    if len(gains) < 2:
+        return False
     values, weight = np.array([g.K.value for g in gains]), np.array([g.K.error for g in gains]) ** -2.0
     mean = (weight * values).sum() / weight.sum()
     chi2 = float((weight * (values - mean) ** 2).sum())
-    return len(gains) > 1 and chi2 > float(stats.chi2.isf(SUSPICION, len(gains) - 1))
+    return chi2 > float(stats.chi2.isf(SUSPICION, len(gains) - 1))

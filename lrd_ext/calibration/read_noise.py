@@ -51,8 +51,8 @@ def read_noise(dark: DarkGroup) -> ReadNoise:
     found = _by_moments(d, kurtosis) if fit is None else _by_intervals(d, fit)
     return ReadNoise(
         **found,
-        row=row if fit is None else row.scaled(1 / fit.slope),
-        col=col if fit is None else col.scaled(1 / fit.slope),
+        row=row if fit is None else _seen_through(row, fit),
+        col=col if fit is None else _seen_through(col, fit),
         naive_row=d.rows.naive,
         dsnu=dark_nonuniformity(d.spatial, total, d.frames, pixels),
         dsnu_white=dark_nonuniformity(d.spatial_white, pixel, d.frames, pixels, True),
@@ -62,6 +62,12 @@ def read_noise(dark: DarkGroup) -> ReadNoise:
         step=d.step,
         cut=d.cut,
     )
+
+
+def _seen_through(line: Estimate, fit: IntervalFit) -> Estimate:
+    """Return line noise from what the means of recorded values show of it."""
+    own = line.scaled(1 / fit.slope)
+    return own.blurred(own.value * fit.slope_error / fit.slope)
 
 
 def _by_moments(d: DarkStatistics, kurtosis: float) -> dict[str, Any]:

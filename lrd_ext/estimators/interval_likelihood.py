@@ -66,8 +66,8 @@ class IntervalFit:
     """What the likelihood gave: noise without that of lines [DN], shape, levels of the sites [raw DN].
 
     ``slope`` is how much of a small change of the level is left in the mean of the recorded values: line
-    noise is seen through it. ``by_site`` is ``std`` of each site by itself; ``distributions`` hold recorded
-    values beside those of each read model.
+    noise is seen through it, and known no better than ``slope_error``. ``by_site`` is ``std`` of each
+    site by itself; ``distributions`` hold recorded values beside those of each read model.
     """
 
     std: Estimate
@@ -75,6 +75,7 @@ class IntervalFit:
     levels: tuple[Estimate, ...]
     by_site: tuple[Estimate, ...]
     slope: float
+    slope_error: float
     distributions: dict[str, Distribution]
 
 
@@ -179,7 +180,9 @@ def fit_pairs(pairs: PairCounts, seen: float, step: float) -> IntervalFit:
         for name, m, found in (("gaussian", gaussian, plain), ("tukey_lambda", model, shaped))
     }
     by_site = tuple(_noise(_fit(pairs.of_site(site), model, step, (theta, sites))) for site in range(4))
-    return IntervalFit(_noise(shaped), fit, levels, by_site, _slope(model, pairs, theta, sites, step), shown)
+    error = np.array([math.sqrt(covariance[0, 0]), 0.0])
+    slope, high, low = (_slope(model, pairs, t, sites, step) for t in (theta, theta + error, theta - error))
+    return IntervalFit(_noise(shaped), fit, levels, by_site, slope, abs(high - low) / 2, shown)
 
 
 def _noise(found: Found) -> Estimate:

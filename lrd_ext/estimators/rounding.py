@@ -62,13 +62,14 @@ def quantization_step(counts: np.ndarray) -> float:
 
 
 def _fractional_step(counts: np.ndarray) -> float:
-    """Return the step of values with regular gaps, from a run of which chance would leave out none."""
-    smooth = np.convolve(counts, np.ones(9) / 9, "same")
-    run = np.flatnonzero(smooth > _EXPECTED)
-    if not len(run) or len(run) != run[-1] - run[0] + 1:
+    """Return the step of values with regular gaps, among neighbours too frequent to be left out by chance."""
+    frequent = np.flatnonzero(counts > _EXPECTED)
+    if not len(frequent):
         return 1.0
-    values = run[0] + np.flatnonzero(counts[run[0] : run[-1] + 1] > 0.02 * smooth[run[0] : run[-1] + 1])
-    if len(run) - len(values) < 3 or len(values) < 4:
+    parts = np.split(frequent, np.flatnonzero(np.diff(frequent) > _DENOMINATORS) + 1)
+    run = max(parts, key=lambda part: counts[part].sum())
+    values = run[0] + np.flatnonzero(counts[run[0] : run[-1] + 1] > 0)
+    if run[-1] - run[0] + 1 - len(values) < 3 or len(values) < 4:
         return 1.0
     step, start = np.polyfit(np.arange(len(values)), values, 1)
     regular = np.abs(values - start - step * np.arange(len(values))).max() < 1.0

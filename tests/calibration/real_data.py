@@ -90,7 +90,7 @@ def print_emva_reference(data: Path) -> None:
     found = Results1288(Data1288(LoadImageData(table.images).data).data)
     print(f"K {found.K:.5f} DN/e-, temporal dark noise {found.sigma_y_dark:.4f} DN")
     print(f"linearity error {found.LE_min:+.3f} to {found.LE_max:+.3f} %, saturation {found.u_e_sat:.0f} e-")
-    print(f"SNR max {found.SNR_max_dB:.2f} dB, dynamic range {found.DR_dB():.2f} dB, QE {found.QE:.2f} %")
+    print(f"SNR max {found.SNR_max_dB():.2f} dB, dynamic range {found.DR_dB():.2f} dB, QE {found.QE:.2f} %")
     print(f"sensitivity threshold {found.u_e_min:.2f} e-")
     print(f"DSNU {found.DSNU1288_DN():.4f} DN, of pixels {found.DSNU1288_pixel} e-")
     print(f"PRNU {found.PRNU1288:.4f} %, of pixels {found.PRNU1288_pixel:.4f} %")

@@ -104,7 +104,7 @@ class TestProfile:
 
     def test_the_profile_holds_the_gain_that_was_measured(self, found):
         K = [row.K for row in profile_of(found, "x").rows]
-        assert pytest.approx([result.transfer.K.value for result in found.isos], rel=1e-12) == K
+        assert pytest.approx([result.transfer.K.value for result in found.isos], rel=1e-8) == K
 
     def test_report_says_which_model_to_use(self, found):
         assert any("Use the Tukey-lambda" in line for line in verdict(found))

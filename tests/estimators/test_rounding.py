@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from lrd_ext.estimators.rounding import find_cut, quantization_step, rounding_variance
 
@@ -69,3 +70,10 @@ def test_noise_that_is_not_cut_has_no_pile_up(sigma):
     v[100:200] = 16_383  # hot ones
     cut = find_cut(counts(v))
     assert (cut.low, cut.high) == (None, None)
+
+
+def test_heavy_tails_of_few_values_have_no_step():
+    for seed in range(40):
+        uniform = np.random.default_rng(seed).uniform(size=50_000)
+        x = 512 + 0.33 * stats.tukeylambda.ppf(uniform, -0.12)
+        assert quantization_step(counts(np.rint(x).astype(int))) == 1
