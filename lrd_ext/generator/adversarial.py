@@ -77,9 +77,7 @@ class NoiseAlignment:
         self.average = copy.deepcopy(generator)
         self.sigmas = torch.tensor([t.sigma_init for t in targets], device=fabric.device)
         self.optimizers = {
-            name: torch.optim.Adam(
-                module.parameters(), options.rate, betas=BETAS, weight_decay=WEIGHT_DECAY
-            )
+            name: torch.optim.Adam(module.parameters(), options.rate, betas=BETAS, weight_decay=WEIGHT_DECAY)
             for name, module in (("generator", generator), ("critic", self.critic))
         }
 
@@ -96,7 +94,9 @@ class NoiseAlignment:
     def step(self, number: int) -> dict[str, float]:
         """Take step ``number`` and return losses."""
         self._set_rate(number)
-        draw = torch.Generator().manual_seed((self.seed * 1_000_003 + number) * 4096 + self.fabric.global_rank)
+        draw = torch.Generator().manual_seed(
+            (self.seed * 1_000_003 + number) * 4096 + self.fabric.global_rank
+        )
         values: dict[str, float] = {}
         for _ in range(self.options.critic_steps):
             real, which = self._real(draw)
@@ -184,5 +184,3 @@ class NoiseAlignment:
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = rate
-
-

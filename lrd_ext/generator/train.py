@@ -284,7 +284,11 @@ def _matching(
 
 
 def _distilled(
-    teacher: AnyGenerator, targets: Sequence[Target], unit: float, configuration: Configuration, fabric: Fabric
+    teacher: AnyGenerator,
+    targets: Sequence[Target],
+    unit: float,
+    configuration: Configuration,
+    fabric: Fabric,
 ) -> LiteGenerator:
     """Train a LiteGenerator to what the teacher makes: its noise takes the place of the darks."""
     draw = torch.Generator().manual_seed(configuration.seed + 1)
