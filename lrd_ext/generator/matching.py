@@ -131,7 +131,7 @@ class Matching:
             torch.sqrt(spectrum + (3 * _TOLERANCE) ** 2),
         )
         self.optimizer = torch.optim.LBFGS(
-            self.generator.parameters(), 1.0, ITERATIONS, history_size=30, line_search_fn="strong_wolfe"
+            self.generator.parameters(), 1.0, ITERATIONS, history_size=60, line_search_fn="strong_wolfe"
         )
 
     def _draw(self, crops: int, seed: int) -> None:

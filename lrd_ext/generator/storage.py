@@ -83,8 +83,8 @@ def _read(kind: type[G], path: str | os.PathLike[str]) -> tuple[dict[str, Tensor
         raise FileNotFoundError(f"{kind.__name__}.load: path must be a file, got {path}")
     if file.stat().st_size > kind.MAX_FILE_BYTES:
         raise ValueError(
-            f"{kind.__name__}.load: {path} holds no generator: it must have at most {kind.MAX_FILE_BYTES} bytes, got "
-            f"{file.stat().st_size}"
+            f"{kind.__name__}.load: {path} holds no generator: it must have at most "
+            f"{kind.MAX_FILE_BYTES} bytes, got {file.stat().st_size}"
         )
     data = file.read_bytes()
     try:

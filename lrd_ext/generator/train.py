@@ -120,12 +120,12 @@ def sigma_of(profile: CameraProfile, iso: float) -> float:
 
 
 def _levels(camera: Camera) -> Levels:
-    """Fill in, for mosaics that tell no levels, those of the profile."""
+    """Fill in, for mosaics that tell none, white and phase of the profile; black is measured and compared."""
     given = camera.levels
     if not (Path(camera.folder) / "frames.csv").is_file():
         return given
     profile = camera.profile
-    return Levels(given.black or profile.black, given.white or profile.white, given.cfa or profile.cfa)
+    return Levels(given.black, given.white or profile.white, given.cfa or profile.cfa)
 
 
 def _check_profile(store: DarkStore, camera: Camera) -> None:

@@ -173,7 +173,7 @@ def test_wrong_use_is_refused_before_frames_are_read(place, capsys):
         ((), {"folder": "nowhere"}, "nowhere"),
         (("--preset", "tpu"), {}, "--preset must be one of cpu, gpu"),
         (("--dark-shading",), {}, "--dark-shading: profile camera has no maps"),
-        (("--black", "20000"), {}, "another bit depth or camera"),
+        (("--black", "20000"), {}, "black must be below white, got 20000 and 16383"),
     ):
         assert train(place, *words, **({"output": "none.safetensors"} | options)) == 2
         assert message in capsys.readouterr().err
