@@ -17,6 +17,8 @@ from lrd_ext.params import NoiseParams
 from lrd_ext.synth import fused_synth
 from lrd_ext.version import __version__
 
+from .unet import UNetGenerator
+
 if TYPE_CHECKING:
     from lrd_ext.training.configuration import Configuration
 
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
 _FRAMES, _SIDE = 8, 512
 
 
-def card_of(generator: LiteGenerator, material: Material, configuration: Configuration) -> dict[str, Any]:
+def card_of(
+    generator: LiteGenerator | UNetGenerator, material: Material, configuration: Configuration
+) -> dict[str, Any]:
     """Return the card: plain values that JSON takes. It names no path."""
     by_camera = iter(material.darks)
     cameras = [
@@ -54,28 +58,18 @@ def card_of(generator: LiteGenerator, material: Material, configuration: Configu
     }
 
 
-def _figures(generator: LiteGenerator, material: Material) -> dict[str, dict[str, float]]:
+def _figures(generator: LiteGenerator | UNetGenerator, material: Material) -> dict[str, dict[str, float]]:
     return {
         target.name: _distance(generator, darks, target.sigma_init)
         for target, darks in zip(material.targets, material.darks, strict=True)
     }
 
 
-def _distance(generator: LiteGenerator, darks: Darks, sigma_init: float) -> dict[str, float]:
+def _distance(generator: LiteGenerator | UNetGenerator, darks: Darks, sigma_init: float) -> dict[str, float]:
     count = min(_FRAMES, len(darks))
     raw = np.stack([_middle(darks.mosaic(i)) for i in range(count)])
     noise = np.stack([_middle(np.asarray(unpack(darks.packed(i).numpy()))) for i in range(count)])
-    params = NoiseParams(K=1.0, ratio=1.0, black=0.0, white=65535.0, shot=False)
-    made = fused_synth(
-        torch.zeros(noise.shape),
-        params,
-        seed=0,
-        generator=generator,
-        sigma_init=sigma_init,
-        output="dn_float",
-        quantize="none",
-        clip="none",
-    ).numpy()
+    made = _made(generator, noise.shape, sigma_init)
     # What is not noise, the levels above all, is given to both, so that both round alike.
     rounded = np.rint(made + (raw - noise))
     rows = [float(line_autocorrelation(frames, "row", 1)[0]) for frames in (noise, made)]
@@ -87,6 +81,25 @@ def _distance(generator: LiteGenerator, darks: Darks, sigma_init: float) -> dict
         "row_autocorrelation_real": round(rows[0], 4),
         "row_autocorrelation_made": round(rows[1], 4),
     }
+
+
+def _made(generator: LiteGenerator | UNetGenerator, shape: tuple[int, ...], sigma_init: float) -> np.ndarray:
+    if isinstance(generator, UNetGenerator):
+        rows, columns = (-(-side // 16) * 16 for side in shape[1:])
+        drawn = [generator.dark(0, k, (rows, columns), sigma_init=sigma_init)[0] for k in range(shape[0])]
+        return np.asarray(unpack(torch.stack(drawn).numpy()))[:, : shape[1], : shape[2]]
+    params = NoiseParams(K=1.0, ratio=1.0, black=0.0, white=65535.0, shot=False)
+    return fused_synth(
+        torch.zeros(shape),
+        params,
+        seed=0,
+        generator=generator,
+        sigma_init=sigma_init,
+        layout="mosaic",
+        output="dn_float",
+        quantize="none",
+        clip="none",
+    ).numpy()
 
 
 def _middle(mosaic: np.ndarray) -> np.ndarray:

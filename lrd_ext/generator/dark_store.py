@@ -65,13 +65,13 @@ class Darks:
             mosaic[rows, columns] = mosaic[rows, np.where(columns >= 2, columns - 2, columns + 2)]
         return mosaic
 
-    def packed(self, frame: int) -> Tensor:
-        """Return the noise of a frame (4, H/2, W/2) float32, DN about the level of its site."""
+    def packed(self, frame: int, rows: slice = slice(None), columns: slice = slice(None)) -> Tensor:
+        """Return the noise in a window of cells of a frame, (4, h, w) float32, DN about its site's level."""
         mosaic = self.mosaic(frame)
-        noise = np.stack([mosaic[r::2, c::2] for r, c in SITES]).astype(np.float32)
+        noise = np.stack([mosaic[r::2, c::2][rows, columns] for r, c in SITES]).astype(np.float32)
         noise -= self.levels[frame].astype(np.float32)[:, None, None]
         if self.shading is not None:
-            noise -= self.shading
+            noise -= self.shading[:, rows, columns]
         return torch.from_numpy(noise)
 
 

@@ -43,6 +43,9 @@ class LiteGenerator(nn.Module):
         stack, its line channels, the residual and sigma_init outside the net are our choices.
     """
 
+    #: The widest has 90 kB; what a file claims to hold is held against its bytes first.
+    MAX_FILE_BYTES = 1_000_000
+
     def __init__(
         self,
         widths: Sequence[int] = (16, 16),

@@ -17,6 +17,7 @@ from .even_noise import even_n_init
 from .lite import LiteGenerator
 from .statistics import Statistics, levels, quantiles, second_order
 from .targets import CROP, Target, stacked
+from .unet import UNetGenerator
 
 #: What is good enough, whatever the sampling error: share of sigma_init or variance; of power, three times.
 _TOLERANCE = 0.005
@@ -43,7 +44,7 @@ class Matching:
 
     def __init__(
         self,
-        generator: LiteGenerator,
+        generator: LiteGenerator | UNetGenerator,
         targets: Sequence[Target],
         rounds: Sequence[tuple[int, int]],
         seed: int,
@@ -91,6 +92,13 @@ class Matching:
         self.optimizer.step(closure)
         return terms
 
+    def loss(self, number: int) -> Tensor:
+        """Return the loss on the last round's N_init, drawn anew for ``number``: what stage 2 may keep."""
+        if self.round != len(self.rounds) - 1:
+            self._begin(len(self.rounds) - 1)
+        self._draw(self.rounds[-1][0], (self.seed + 1) * 1_000_003 + number)
+        return self._loss({})
+
     def state(self) -> dict[str, Any]:
         """Return what :meth:`restore` needs to go on exactly."""
         return {"round": self.round, "optimizer": self.optimizer.state_dict()}
@@ -110,13 +118,7 @@ class Matching:
         """Draw the round's N_init; curvature learned on another draw is forgotten."""
         self.round = number
         crops = self.rounds[number][0]
-        draw = torch.Generator().manual_seed((self.seed * 1_000_003 + number) * 4096 + self.rank)
-        count, device = crops * len(self.sigmas), self.sigmas.device
-        self.n_init = even_n_init(count, CROP, CROP, self.generator.halo, draw).to(device)
-        shape = (count, 4, CROP, CROP)
-        self.rounding, self.dither = (
-            (torch.rand(shape, generator=draw) - 0.5).to(device) * self.dn for _ in range(2)
-        )
+        self._draw(crops, self.seed * 1_000_003 + number)
         # The error of a sample's quantiles, beside the target's own.
         p, pixels = levels().to(self.mean.quantiles), crops * CROP * CROP
         slope = torch.gradient(self.mean.quantiles, spacing=(p,), dim=2)[0]
@@ -129,7 +131,16 @@ class Matching:
             torch.sqrt(spectrum + (3 * _TOLERANCE) ** 2),
         )
         self.optimizer = torch.optim.LBFGS(
-            self.generator.parameters(), 1.0, ITERATIONS, history_size=30, line_search_fn="strong_wolfe"
+            self.generator.parameters(), 1.0, ITERATIONS, history_size=60, line_search_fn="strong_wolfe"
+        )
+
+    def _draw(self, crops: int, seed: int) -> None:
+        draw = torch.Generator().manual_seed(seed * 4096 + self.rank)
+        count, device = crops * len(self.sigmas), self.sigmas.device
+        self.n_init = even_n_init(count, CROP, CROP, self.generator.halo, draw).to(device)
+        shape = (count, 4, CROP, CROP)
+        self.rounding, self.dither = (
+            (torch.rand(shape, generator=draw) - 0.5).to(device) * self.dn for _ in range(2)
         )
 
     def _loss(self, terms: dict[str, float]) -> Tensor:

@@ -16,16 +16,19 @@ import torch
 from torch import Tensor
 
 from lrd_ext.calibration import Levels
+from lrd_ext.cfa import SITES
 from lrd_ext.profiles import CameraProfile, tukey_lambda_std
 from lrd_ext.training.configuration import Configuration
-from lrd_ext.training.loop import Place, train
+from lrd_ext.training.loop import Place, Task, train_all
 
+from .adversarial import NoiseAlignment
 from .cards import card_of
 from .dark_store import Darks, DarkStore, keep_darks
 from .lite import LiteGenerator
 from .matching import Matching
 from .start import start
 from .targets import Target, in_common_unit, measure
+from .unet import UNetGenerator
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -35,7 +38,11 @@ _SIGMA_WITHIN = 2.0
 #: The level of the darks lies this near the profile's black, share of the range.
 _BLACK_WITHIN = 0.02
 
+#: Frames a U-Net draws for a lite generator to learn from, cells a side, and the level they are put on.
+_DRAWN, _DRAWN_SIDE, _LEVEL = 16, 256, 4096
+
 Progress = Callable[[str, int, int], None]
+AnyGenerator = LiteGenerator | UNetGenerator
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,12 +120,12 @@ def sigma_of(profile: CameraProfile, iso: float) -> float:
 
 
 def _levels(camera: Camera) -> Levels:
-    """Fill in, for mosaics that tell no levels, those of the profile."""
+    """Fill in, for mosaics that tell none, white and phase of the profile; black is measured and compared."""
     given = camera.levels
     if not (Path(camera.folder) / "frames.csv").is_file():
         return given
     profile = camera.profile
-    return Levels(given.black or profile.black, given.white or profile.white, given.cfa or profile.cfa)
+    return Levels(given.black, given.white or profile.white, given.cfa or profile.cfa)
 
 
 def _check_profile(store: DarkStore, camera: Camera) -> None:
@@ -206,7 +213,7 @@ def fingerprint(configuration: Configuration, material: Material) -> str:
 
 def train_generator(
     material: Material, configuration: Configuration, folder: Path, fabric: Fabric, *, resume: bool = False
-) -> LiteGenerator:
+) -> AnyGenerator:
     """Train on gathered darks.
 
     Args:
@@ -222,26 +229,95 @@ def train_generator(
         ValueError: the checkpoint is refused, or training diverged.
     """
     targets, unit = in_common_unit(material.targets)
-    generator = LiteGenerator(configuration.widths)
-    start(generator, targets, torch.Generator().manual_seed(configuration.seed))
-    generator.to(fabric.device)
-    task = Matching(
+    generator = _fresh(configuration, targets).to(fabric.device)
+    matching = _matching(generator, targets, unit, configuration, fabric)
+    tasks: list[Task] = [matching]
+    if configuration.adversarial is not None:
+        aligning = NoiseAlignment(
+            generator,
+            material.darks,
+            targets,
+            configuration.adversarial,
+            configuration.seed,
+            dn=1 / unit,
+            fabric=fabric,
+            matching=matching,
+        )
+        tasks.append(aligning)
+    place = Place(folder, fingerprint(configuration, material), configuration.checkpoint_s)
+    train_all(tasks, fabric, place, resume=resume)
+    if configuration.adversarial is not None:
+        generator = aligning.average
+    if configuration.distill:
+        generator = _distilled(generator, targets, unit, configuration, fabric)
+    return finished(generator, material, configuration, unit)
+
+
+def _fresh(configuration: Configuration, targets: Sequence[Target]) -> AnyGenerator:
+    draw = torch.Generator().manual_seed(configuration.seed)
+    if configuration.generator == "lite":
+        lite = LiteGenerator(configuration.widths)
+        start(lite, targets, draw)
+        return lite
+    with torch.random.fork_rng():
+        torch.manual_seed(configuration.seed)
+        return UNetGenerator(configuration.channels)
+
+
+def _matching(
+    generator: AnyGenerator,
+    targets: Sequence[Target],
+    unit: float,
+    configuration: Configuration,
+    fabric: Fabric,
+) -> Matching:
+    rounds = [(crops, steps) for crops, steps in configuration.rounds]
+    return Matching(
         generator,
         targets,
-        [(crops, steps) for crops, steps in configuration.rounds],
+        rounds,
         configuration.seed,
         dn=1 / unit,
         mean_over_processes=_mean_over(fabric),
         rank=fabric.global_rank,
     )
-    place = Place(folder, fingerprint(configuration, material), configuration.checkpoint_s)
-    train(task, fabric, place, resume=resume)
-    return finished(generator, material, configuration, unit)
+
+
+def _distilled(
+    teacher: AnyGenerator,
+    targets: Sequence[Target],
+    unit: float,
+    configuration: Configuration,
+    fabric: Fabric,
+) -> LiteGenerator:
+    """Train a LiteGenerator to what the teacher makes: its noise takes the place of the darks."""
+    draw = torch.Generator().manual_seed(configuration.seed + 1)
+    made = [measure(_drawn(teacher, t, unit, draw), t.sigma_init * unit, t.name) for t in targets]
+    own, unit = in_common_unit(made)
+    student = LiteGenerator(configuration.widths)
+    start(student, own, draw)
+    task = _matching(student.to(fabric.device), own, unit, configuration, fabric)
+    for number in range(task.steps):
+        task.step(number)
+    return student
+
+
+@torch.no_grad()
+def _drawn(teacher: AnyGenerator, target: Target, unit: float, draw: torch.Generator) -> Darks:
+    device = next(teacher.parameters()).device
+    frames = []
+    for _ in range(_DRAWN):
+        n_init = torch.randn(1, 4, _DRAWN_SIDE, _DRAWN_SIDE, generator=draw).to(device)
+        noise = teacher(n_init, target.sigma_init) * unit
+        frames.append(torch.nn.functional.pixel_shuffle(noise, 2)[0, 0].cpu().numpy())
+    raw = np.rint(np.stack(frames) + _LEVEL).clip(0, 65535).astype(np.uint16)
+    levels = np.stack([[frame[r::2, c::2].mean() for r, c in SITES] for frame in raw])
+    return Darks(target.iso, raw, levels)
 
 
 def finished(
-    generator: LiteGenerator, material: Material, configuration: Configuration, unit: float
-) -> LiteGenerator:
+    generator: AnyGenerator, material: Material, configuration: Configuration, unit: float
+) -> AnyGenerator:
     """Return a trained generator in DN, with its table of sigma_init and its card.
 
     With several cameras there is no one table; each profile gives its own sigma_init.

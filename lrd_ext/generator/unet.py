@@ -38,6 +38,9 @@ class UNetGenerator(nn.Module):
         is added to the net's output is our choice.
     """
 
+    #: 256 channels take 500 MB.
+    MAX_FILE_BYTES = 1_000_000_000
+
     def __init__(
         self,
         channels: int = 64,

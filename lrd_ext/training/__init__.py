@@ -2,7 +2,7 @@
 """The loop all trainings share: checkpoints that are whole, exact resuming, curves, progress."""
 
 from .checkpoints import Checkpoint, latest, read_checkpoint, write_checkpoint
-from .loop import DivergedError, Task, train
+from .loop import DivergedError, Task, train, train_all
 
 __all__ = [
     "Checkpoint",
@@ -11,5 +11,6 @@ __all__ = [
     "latest",
     "read_checkpoint",
     "train",
+    "train_all",
     "write_checkpoint",
 ]

@@ -74,7 +74,7 @@ class Configuration:
         rounds: stage 1: crops for each ISO, and steps, of each round.
         adversarial: stage 2; None ends after stage 1.
         image_domain: a frozen denoiser's part in stage 2; None leaves it out.
-        distill_steps: steps in which a lite generator learns from the U-Net; 0 for none.
+        distill: let a lite generator learn the U-Net's noise, and write that one.
         seed: of all draws.
         accelerator: "cpu", "cuda" or "auto".
         devices: how many processes.
@@ -89,7 +89,7 @@ class Configuration:
     rounds: list[list[int]] = dataclasses.field(default_factory=lambda: [[1, 25], [4, 30], [12, 20]])
     adversarial: Adversarial | None = None
     image_domain: ImageDomain | None = None
-    distill_steps: int = 0
+    distill: bool = False
     seed: int = 0
     accelerator: Literal["auto", "cpu", "cuda"] = "cpu"
     devices: int = 1
@@ -102,7 +102,7 @@ class Configuration:
             raise ValueError(f"rounds must be pairs of crops and steps, 1 or more each, got {self.rounds}")
         if self.image_domain is not None and self.adversarial is None:
             raise ValueError("image_domain is a part of stage 2 and needs adversarial")
-        if self.distill_steps and self.generator != "unet":
-            raise ValueError("distill_steps needs generator: unet, which the lite one learns from")
-        if self.devices < 1 or self.seed < 0 or self.distill_steps < 0 or self.checkpoint_s < 0:
-            raise ValueError("devices must be at least 1, seed, distill_steps and checkpoint_s at least 0")
+        if self.distill and self.generator != "unet":
+            raise ValueError("distill needs generator: unet, which the lite one learns from")
+        if self.devices < 1 or self.seed < 0 or self.checkpoint_s < 0:
+            raise ValueError("devices must be at least 1, seed and checkpoint_s at least 0")

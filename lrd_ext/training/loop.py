@@ -8,7 +8,7 @@ import dataclasses
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -101,6 +101,18 @@ def train(task: Task, fabric: Fabric, place: Place, *, resume: bool = False) -> 
             saved = time.monotonic()
     if writer is not None:
         writer.close()
+
+
+def train_all(tasks: Sequence[Task], fabric: Fabric, place: Place, *, resume: bool = False) -> None:
+    """Train tasks one after the other; what a checkpoint to resume has behind it is not done again.
+
+    Args and raises: as :func:`train`. The tasks share modules by name, those of a later one are restored.
+    """
+    path = latest(place.folder) if resume else None
+    kept = read_checkpoint(path, place.fingerprint).task if path is not None else None
+    first = next((i for i, task in enumerate(tasks) if task.name == kept), 0)
+    for number, task in enumerate(tasks[first:]):
+        train(task, fabric, place, resume=kept is not None and number == 0)
 
 
 def _late(fabric: Fabric, own: bool) -> bool:

@@ -11,7 +11,8 @@ from generators import PARAMS, lively_generator, noise
 from safetensors.torch import save_file
 
 from lrd_ext.generator import LiteGenerator
-from lrd_ext.generator.storage import KIND
+
+KIND = "lrd_ext.LiteGenerator"
 
 
 @pytest.mark.parametrize("widths", [(), (16,) * 4, (8,), (16, 24), 16, ("16",), (True,), (16.5,)])
