@@ -3,12 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CPP := $(wildcard csrc/*.cpp csrc/*.h csrc/*/*.cpp csrc/*/*.h csrc/*/*.cu csrc/*/*.cuh tests/cuda/*.cpp tests/cuda/*.h)
-NATIVE_SOURCES := setup.py pyproject.toml build_support/cuda_toolkit.py $(filter csrc/%,$(CPP))
+NATIVE_SOURCES := setup.py pyproject.toml $(wildcard build_support/*.py) $(filter csrc/%,$(CPP))
 
 # GPUs the kernels are compiled for by cuda-check: compute capabilities without the dot, or all.
 ARCHS ?= 75 90 120
 
-.PHONY: demo test lint types format bench cameras instructions verify verify-every-word calibration-study
+# How long mutated files are tried by fuzz, the seed they follow from, and the table to write, if any.
+SECONDS ?= 60
+SEED ?= 1
+WRITE ?=
+
+.PHONY: demo test test-fast lint types format fuzz bench cameras library schema instructions verify verify-every-word calibration-study
 .PHONY: cuda-check cuda-estimate clean
 
 # Pinned packages first (constraints.txt), then the package against them, so that nothing resolves anew.
@@ -19,7 +24,7 @@ $(VENV)/.packages: constraints.txt pyproject.toml
 	touch $@
 
 $(VENV)/.installed: $(VENV)/.packages $(NATIVE_SOURCES)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev,train]'
 	touch $@
 
 demo/summary.txt: $(VENV)/.installed tests/data/canon550d_ml_colorchart.dng
@@ -44,6 +49,10 @@ demo: demo/summary.txt
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest tests
 
+# What is quick; tests/conftest.py says what is slow.
+test-fast: $(VENV)/.installed
+	$(BIN)/python -m pytest tests -m "not slow"
+
 # The long form of the statistical battery (minutes); its table is committed.
 verify: $(VENV)/.installed
 	$(BIN)/python tests/verify --long --write tests/verify/results/native_long.md
@@ -60,9 +69,18 @@ calibration-study: $(VENV)/.installed
 cameras: $(VENV)/.installed
 	$(BIN)/python tools/camera_table.py --write docs/results/cameras.md
 
+# The library's profiles, from the published figures kept in tools/library; the files are committed.
+library: $(VENV)/.installed
+	$(BIN)/python tools/make_library.py
+
+# The JSON Schema of camera profiles; the file is committed.
+schema: $(VENV)/.installed
+	$(BIN)/python tools/profile_schema.py --write docs/profile.schema.json
+
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/clang-format --dry-run --Werror $(CPP)
 
 types: $(VENV)/.installed
@@ -71,6 +89,10 @@ types: $(VENV)/.installed
 format: $(VENV)/.installed
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(CPP)
+
+# Mutated files against everything that reads one; a finding is made again as its line says.
+fuzz: $(VENV)/.installed
+	PYTHONPATH=tools $(BIN)/python -m fuzz --seconds $(SECONDS) --seed $(SEED) $(if $(WRITE),--write $(WRITE))
 
 # The kernels without a GPU: compiled for ARCHS where there is an nvcc, and run on the host under sanitizers.
 cuda-check: $(VENV)/.installed

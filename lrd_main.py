@@ -6,6 +6,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from typing import Any
+
+#: What ends the program in an orderly way: Ctrl-C, `kill`, a closed terminal.
+_ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def main() -> int:
@@ -14,18 +18,23 @@ def main() -> int:
     While torch loads there is nothing to clean up, and what it loads may swallow a KeyboardInterrupt: so the
     process ends at once. When the work is done an interrupt no longer changes the exit code.
     """
-    handler = signal.getsignal(signal.SIGINT)  # SIG_IGN where a shell put the program in the background
-    if handler is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _quit)
+    # Signals a shell or nohup lets the program ignore stay ignored.
+    ending = [n for n in _ENDING if signal.getsignal(n) in (signal.SIG_DFL, signal.default_int_handler)]
+    _answer(ending, _quit)
     for stream in (sys.stdout, sys.stderr):  # a name that an encoding lacks must not end the work
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     from lrd_ext.cli import main as run
 
-    signal.signal(signal.SIGINT, handler)
+    _answer(ending, signal.default_int_handler)  # which raises KeyboardInterrupt
     code = run()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _answer(ending, signal.SIG_IGN)
     return code
+
+
+def _answer(numbers: list[signal.Signals], handler: Any) -> None:
+    for number in numbers:
+        signal.signal(number, handler)
 
 
 def _quit(number: int, frame: object) -> None:

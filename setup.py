@@ -17,6 +17,7 @@ from setuptools import setup
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "build_support"))
 from cuda_toolkit import Toolkit, choose_targets, find_toolkit  # noqa: E402
+from source_hash import source_hash  # noqa: E402
 
 SOURCES = [
     "csrc/module.cpp",
@@ -90,6 +91,18 @@ def cuda_arguments(toolkit: Toolkit | None, why_not: str) -> dict:
     }
 
 
+def hash_definition(folder: Path) -> str:
+    """Write the C++ file that defines the hash of the sources; untouched where it is the same, for ninja."""
+    path, content = (
+        folder / "source_hash.cpp",
+        f'extern const char lrd_source_hash[] = "{source_hash(ROOT)}";\n',
+    )
+    if not path.exists() or path.read_text() != content:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    return os.path.relpath(path)
+
+
 def build_command(toolkit: Toolkit | None) -> type:
     """Return torch's build_ext, which first makes the device object where there is a toolkit."""
     from torch.utils.cpp_extension import BuildExtension
@@ -97,6 +110,7 @@ def build_command(toolkit: Toolkit | None) -> type:
     class BuildWithDeviceObject(BuildExtension):
         def build_extensions(self) -> None:
             self.force = True  # ninja knows what is up to date, by flags too; setuptools knows files only
+            self.extensions[0].sources.append(hash_definition(Path(self.build_temp)))
             if toolkit is not None:
                 device_object = Path(self.build_temp).absolute() / "fused_synth_cuda.o"
                 targets = choose_targets(toolkit)

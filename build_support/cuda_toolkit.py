@@ -66,7 +66,7 @@ class Toolkit:
 
 
 def find_toolkit() -> tuple[Toolkit | None, str]:
-    """Return the toolkit, or None and why not, as a word of WHY_NOT in setup.py."""
+    """Return the toolkit, or None and why not, as a key of WHY_NOT_CUDA in lrd_ext/ops.py."""
     homes = [os.environ[name] for name in ("CUDA_HOME", "CUDA_PATH") if os.environ.get(name)]
     places = [os.path.join(home, "bin") for home in [*homes, "/usr/local/cuda"]]
     found = shutil.which("nvcc") or shutil.which("nvcc", path=os.pathsep.join(places))

@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // lrd_ext._C: build information, and probes of the random words and quantiles for the tests.
+
+// No torch header is included here, and the copy of pybind11 that torch 2.10 brings does not go with this.
+#undef TORCH_TARGET_VERSION
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <iterator>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cpu/isa.h"
+#include "noise/params.h"
 #include "noise/philox.h"
 
 #if defined(LRD_WITH_CUDA)
@@ -16,6 +22,8 @@
 #endif
 
 namespace py = pybind11;
+
+extern const char lrd_source_hash[];  // setup.py generates its definition
 
 #define LRD_NAME(word) #word
 #define LRD_NAME_OF(word) LRD_NAME(word)
@@ -49,6 +57,13 @@ Floats quantile(const std::string& which, const Words& words, const Floats& argu
   return result;
 }
 
+// Name and width of each field of the parameter table's rows, in order.
+std::vector<std::pair<std::string, size_t>> table_columns() {
+  std::vector<std::pair<std::string, size_t>> columns;
+  for (const lrd::Column& c : lrd::kColumns) columns.emplace_back(c.name, c.size / sizeof(float));
+  return columns;
+}
+
 std::vector<std::string> isa_names() {
   std::vector<std::string> names;
   for (const lrd::Build* build : lrd::available_builds()) names.emplace_back(build->name);
@@ -60,6 +75,7 @@ std::vector<std::string> isa_names() {
 PYBIND11_MODULE(_C, m) {
   m.doc() = "Native part of lrd_ext: build information and probes; the op itself is torch.ops.lrd_ext.fused_synth";
   m.attr("compiler") = __VERSION__;
+  m.attr("source_hash") = static_cast<const char*>(lrd_source_hash);
 #if defined(LRD_WITH_CUDA)
   m.attr("cuda_targets") = lrd::cuda_targets();
   m.attr("cuda_why_not") = "";
@@ -67,6 +83,9 @@ PYBIND11_MODULE(_C, m) {
   m.attr("cuda_targets") = "";
   m.attr("cuda_why_not") = LRD_NAME_OF(LRD_CUDA_WHY_NOT);  // a key of WHY_NOT_CUDA in lrd_ext/ops.py
 #endif
+  m.attr("table_columns") = table_columns();
+  m.attr("read_models") =
+      std::vector<std::string>(std::begin(lrd::portable::kReadNames), std::end(lrd::portable::kReadNames));
   m.def("isa", [] { return std::string(lrd::chosen_build().name); }, "Instruction set the CPU executor runs on.");
   m.def("isa_names", &isa_names, "Instruction sets this processor can run, slowest first.");
   m.def("philox", &philox, py::arg("counter"), py::arg("key"), "Philox4x32-10 of one counter.");

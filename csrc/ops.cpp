@@ -8,6 +8,7 @@
 
 #include <cmath>
 #include <optional>
+#include <vector>
 
 #include "cpu/isa.h"
 #include "noise/conv_tile.h"
@@ -41,16 +42,33 @@ bool same_device(const Tensor& a, const Tensor& b) {
   return a.is_cpu() == b.is_cpu() && a.is_cuda() == b.is_cuda() && a.get_device() == b.get_device();
 }
 
+// How a call says where the four sites are: in which channels of packed frames, or nothing of mosaics.
+using Channels = std::vector<int64_t>;
+
+void check_channels(const Channels& channels) {
+  bool held[4] = {};
+  for (const int64_t c : channels) {
+    if (c >= 0 && c < 4) held[c] = true;
+  }
+  STD_TORCH_CHECK(channels.empty() || (channels.size() == 4 && held[0] && held[1] && held[2] && held[3]),
+                  "lrd_ext.fused_synth: channels must be 0, 1, 2 and 3 in some order, or none for mosaics");
+}
+
 // Mosaic (B, H, W) or packed (B, 4, h, w), last dimension contiguous.
-lrd::Frames frames_of(const Tensor& t, bool packed, int64_t batch, const char* name) {
+lrd::Frames frames_of(const Tensor& t, const Channels& channels, int64_t batch, const char* name) {
+  const bool packed = !channels.empty();
   const int64_t dims = packed ? 4 : 3;
   STD_TORCH_CHECK(t.dim() == dims, "lrd_ext.fused_synth: ", name, " must have ", dims, " dimensions, got ", t.dim());
   STD_TORCH_CHECK(t.size(dims - 1) < 2 || t.stride(dims - 1) == 1, "lrd_ext.fused_synth: ", name,
                   " must be contiguous along its rows, got stride ", t.stride(dims - 1));
   STD_TORCH_CHECK(t.size(0) == batch || t.size(0) == 1, "lrd_ext.fused_synth: ", name, " must hold 1 or ", batch,
                   " samples, got ", t.size(0));
-  return {const_cast<void*>(t.const_data_ptr()), dtype_of(t, name), t.size(0) == 1 ? 0 : t.stride(0),
-          packed ? t.stride(1) : 0, t.stride(dims - 2)};
+  void* data = const_cast<void*>(t.const_data_ptr());
+  const lrd::Dtype dtype = dtype_of(t, name);
+  const int64_t sample = t.size(0) == 1 ? 0 : t.stride(0);
+  if (!packed) return lrd::mosaic_frames(data, dtype, sample, t.stride(1));
+  return lrd::packed_frames(data, dtype, sample, t.stride(1), t.stride(2),
+                            {channels[0], channels[1], channels[2], channels[3]});
 }
 
 void check_beside(const Tensor& t, const Tensor& clean, const char* name) {
@@ -60,46 +78,67 @@ void check_beside(const Tensor& t, const Tensor& clean, const char* name) {
   STD_TORCH_CHECK(same_device(t, clean), "lrd_ext.fused_synth: ", name, " must be on clean's device");
 }
 
-// The call as plain data, checked as far as memory safety needs; every tensor on clean's device.
-lrd::Request checked_request(const Tensor& clean, const Tensor& table, const Tensor& seed, const Tensor& index,
-                             const std::optional<Tensor>& dark, int64_t origin_row, int64_t origin_col, bool packed,
-                             int64_t read, bool shot, int64_t output, int64_t quantize, int64_t clip,
-                             const Tensor& out) {
-  STD_TORCH_CHECK(table.dim() == 2 && table.size(1) == lrd::portable::kTableColumns && table.is_contiguous() &&
+// Seed and index as tensors, which a compiled graph or a CUDA graph may refill, or as numbers.
+struct Identity {
+  std::optional<Tensor> seed, index;
+  int64_t seed_value, first_index;
+};
+
+void add_identity(const Identity& identity, const Tensor& clean, lrd::Request& q) {
+  q.seed_value = identity.seed_value;
+  q.first_index = identity.first_index;
+  if (identity.seed.has_value()) {
+    const Tensor& seed = *identity.seed;
+    STD_TORCH_CHECK(seed.numel() == 1 && seed.scalar_type() == ScalarType::Long && same_device(seed, clean),
+                    "lrd_ext.fused_synth: seed must be one int64 on clean's device");
+    q.seed = static_cast<const int64_t*>(seed.const_data_ptr());
+  }
+  if (identity.index.has_value()) {
+    const Tensor& index = *identity.index;
+    STD_TORCH_CHECK(index.numel() == q.batch && index.scalar_type() == ScalarType::Long && same_device(index, clean) &&
+                        index.is_contiguous(),
+                    "lrd_ext.fused_synth: index must be ", q.batch, " contiguous int64 on clean's device");
+    q.index = static_cast<const int64_t*>(index.const_data_ptr());
+  }
+}
+
+void add_table(const Tensor& table, const Tensor& clean, lrd::Request& q) {
+  STD_TORCH_CHECK(table.dim() == 2 && table.size(1) == lrd::kTableColumns && table.is_contiguous() &&
                       same_device(table, clean) && table.scalar_type() == ScalarType::Float,
-                  "lrd_ext.fused_synth: table must be a contiguous float32 (B, ", lrd::portable::kTableColumns,
+                  "lrd_ext.fused_synth: table must be a contiguous float32 (B, ", lrd::kTableColumns,
                   ") tensor on clean's device");
-  STD_TORCH_CHECK(seed.numel() == 1 && seed.scalar_type() == ScalarType::Long && same_device(seed, clean),
-                  "lrd_ext.fused_synth: seed must be one int64 on clean's device");
-  const int64_t batch = clean.size(0);
-  STD_TORCH_CHECK(index.numel() == batch && index.scalar_type() == ScalarType::Long && same_device(index, clean) &&
-                      index.is_contiguous(),
-                  "lrd_ext.fused_synth: index must be ", batch, " contiguous int64 on clean's device");
-  STD_TORCH_CHECK(table.size(0) == 1 || table.size(0) == batch, "lrd_ext.fused_synth: table must have 1 or ", batch,
+  STD_TORCH_CHECK(table.size(0) == 1 || table.size(0) == q.batch, "lrd_ext.fused_synth: table must have 1 or ", q.batch,
                   " rows, got ", table.size(0));
+  q.table = static_cast<const lrd::TableRow*>(table.const_data_ptr());
+  q.table_rows = table.size(0);
+}
+
+// The call as plain data, checked as far as memory safety needs; every tensor on clean's device.
+lrd::Request checked_request(const Tensor& clean, const Tensor& table, const Identity& identity, int64_t origin_row,
+                             int64_t origin_col, const std::optional<Tensor>& dark, const Channels& channels, bool shot,
+                             int64_t output, int64_t quantize, int64_t clip, const Tensor& out) {
+  check_channels(channels);
+  const bool packed = !channels.empty();
+  const int64_t batch = clean.size(0);
   check_beside(out, clean, "out");
   STD_TORCH_CHECK(out.size(0) == batch, "lrd_ext.fused_synth: out must hold ", batch, " samples");
   lrd::Request q = {};
-  q.packed = packed;
-  q.clean = frames_of(clean, packed, batch, "clean");
-  q.out = frames_of(out, packed, batch, "out");
+  q.batch = batch;
+  q.clean = frames_of(clean, channels, batch, "clean");
+  q.out = frames_of(out, channels, batch, "out");
   if (dark.has_value()) {
     check_beside(*dark, clean, "dark");
-    q.dark = frames_of(*dark, packed, batch, "dark");
+    q.dark = frames_of(*dark, channels, batch, "dark");
   }
   const int64_t height = clean.size(clean.dim() - 2), width = clean.size(clean.dim() - 1);
   STD_TORCH_CHECK(packed ? clean.size(1) == 4 : height % 2 == 0 && width % 2 == 0,
                   "lrd_ext.fused_synth: clean must be whole 2x2 cells, got ", height, " x ", width);
-  q.batch = batch;
   q.cell_rows = packed ? height : height / 2;
   q.cell_cols = packed ? width : width / 2;
   q.origin_row = origin_row;
   q.origin_col = origin_col;
-  q.table = static_cast<const float*>(table.const_data_ptr());
-  q.table_rows = table.size(0);
-  q.seed = static_cast<const int64_t*>(seed.const_data_ptr());
-  q.index = static_cast<const int64_t*>(index.const_data_ptr());
-  q.read = static_cast<int>(read);
+  add_table(table, clean, q);
+  add_identity(identity, clean, q);
   q.output = static_cast<int>(output);
   q.quantize = static_cast<int>(quantize);
   q.clip = static_cast<int>(clip);
@@ -109,18 +148,15 @@ lrd::Request checked_request(const Tensor& clean, const Tensor& table, const Ten
 
 // The learned generator: its packed weights and sigma_init beside a request.
 void add_generator(const Tensor& clean, const Tensor& weights, const std::optional<Tensor>& sigma_init,
-                   const int64_t (&widths)[lrd::portable::kMaxHiddenLayers], bool bfloat16, lrd::Request& q) {
-  bool ended = false, valid = widths[0] != 0, equal = true;
-  for (int i = 0; i < lrd::portable::kMaxHiddenLayers; ++i) {
-    valid = valid && (widths[i] == 0 || (!ended && (widths[i] == 16 || widths[i] == 32)));
-    equal = equal && (widths[i] == 0 || widths[i] == widths[0]);
-    ended = ended || widths[i] == 0;
-    q.widths[i] = static_cast<int>(widths[i]);
+                   const std::vector<int64_t>& widths, bool bfloat16, lrd::Request& q) {
+  bool valid = !widths.empty() && widths.size() <= lrd::portable::kMaxHiddenLayers, equal = true;
+  for (const int64_t width : widths) {
+    valid = valid && (width == 16 || width == 32);
+    equal = equal && width == widths[0];
   }
-  STD_TORCH_CHECK(valid, "lrd_ext.fused_synth: widths must be 1 to 3 of 16 or 32, then 0, got ", widths[0], ", ",
-                  widths[1], ", ", widths[2]);
-  STD_TORCH_CHECK(equal || clean.is_cpu(), "lrd_ext.fused_synth: widths must be equal on a GPU, got ", widths[0], ", ",
-                  widths[1], ", ", widths[2]);
+  STD_TORCH_CHECK(valid, "lrd_ext.fused_synth: widths must be 1 to ", lrd::portable::kMaxHiddenLayers, " of 16 or 32");
+  STD_TORCH_CHECK(equal || clean.is_cpu(), "lrd_ext.fused_synth: widths must be equal on a GPU");
+  for (size_t i = 0; i < widths.size(); ++i) q.widths[i] = static_cast<int>(widths[i]);
   q.bfloat16 = bfloat16 && !clean.is_cpu();
   const int64_t size =
       lrd::portable::packed_size(q.widths) + (q.bfloat16 ? lrd::portable::fragment_words(q.widths) : 0);
@@ -139,6 +175,15 @@ void add_generator(const Tensor& clean, const Tensor& weights, const std::option
 }
 
 // Values, where looking at them waits for no device.
+void check_table_values(const lrd::Request& q) {
+  constexpr float kModels = sizeof lrd::portable::kReadNames / sizeof *lrd::portable::kReadNames;
+  for (int64_t i = 0; i < q.table_rows; ++i) {
+    const float read = q.table[i].read;
+    STD_TORCH_CHECK(read >= 0.0f && read < kModels, "lrd_ext.fused_synth: table must hold codes of read models, got ",
+                    read);
+  }
+}
+
 void check_generator_values(const lrd::Request& q) {
   for (int64_t i = 0; i < lrd::portable::packed_size(q.widths); ++i) {
     STD_TORCH_CHECK(std::isfinite(q.weights[i]), "lrd_ext.fused_synth: weights must be finite, got ", q.weights[i]);
@@ -151,15 +196,16 @@ void check_generator_values(const lrd::Request& q) {
   }
 }
 
-void fused_synth_cpu(const Tensor& clean, const Tensor& table, const Tensor& seed, const Tensor& index,
-                     std::optional<Tensor> dark, int64_t origin_row, int64_t origin_col, bool packed, int64_t read,
-                     bool shot, int64_t output, int64_t quantize, int64_t clip, Tensor out,
-                     std::optional<Tensor> weights, std::optional<Tensor> sigma_init, int64_t width_1, int64_t width_2,
-                     int64_t width_3, bool bfloat16) {
-  lrd::Request q = checked_request(clean, table, seed, index, dark, origin_row, origin_col, packed, read, shot, output,
-                                   quantize, clip, out);
+void fused_synth_cpu(const Tensor& clean, const Tensor& table, std::optional<Tensor> seed, std::optional<Tensor> index,
+                     int64_t seed_value, int64_t first_index, int64_t origin_row, int64_t origin_col,
+                     std::optional<Tensor> dark, std::vector<int64_t> channels, bool shot, int64_t output,
+                     int64_t quantize, int64_t clip, Tensor out, std::optional<Tensor> weights,
+                     std::optional<Tensor> sigma_init, std::vector<int64_t> widths, bool bfloat16) {
+  lrd::Request q = checked_request(clean, table, {seed, index, seed_value, first_index}, origin_row, origin_col, dark,
+                                   channels, shot, output, quantize, clip, out);
+  check_table_values(q);
   if (weights.has_value()) {
-    add_generator(clean, *weights, sigma_init, {width_1, width_2, width_3}, bfloat16, q);
+    add_generator(clean, *weights, sigma_init, widths, bfloat16, q);
     check_generator_values(q);
   }
   if (clean.numel() == 0) return;
@@ -184,14 +230,14 @@ void* current_cuda_stream(int32_t device) {
   return stream;
 }
 
-void fused_synth_cuda(const Tensor& clean, const Tensor& table, const Tensor& seed, const Tensor& index,
-                      std::optional<Tensor> dark, int64_t origin_row, int64_t origin_col, bool packed, int64_t read,
-                      bool shot, int64_t output, int64_t quantize, int64_t clip, Tensor out,
-                      std::optional<Tensor> weights, std::optional<Tensor> sigma_init, int64_t width_1, int64_t width_2,
-                      int64_t width_3, bool bfloat16) {
-  lrd::Request q = checked_request(clean, table, seed, index, dark, origin_row, origin_col, packed, read, shot, output,
-                                   quantize, clip, out);
-  if (weights.has_value()) add_generator(clean, *weights, sigma_init, {width_1, width_2, width_3}, bfloat16, q);
+void fused_synth_cuda(const Tensor& clean, const Tensor& table, std::optional<Tensor> seed, std::optional<Tensor> index,
+                      int64_t seed_value, int64_t first_index, int64_t origin_row, int64_t origin_col,
+                      std::optional<Tensor> dark, std::vector<int64_t> channels, bool shot, int64_t output,
+                      int64_t quantize, int64_t clip, Tensor out, std::optional<Tensor> weights,
+                      std::optional<Tensor> sigma_init, std::vector<int64_t> widths, bool bfloat16) {
+  lrd::Request q = checked_request(clean, table, {seed, index, seed_value, first_index}, origin_row, origin_col, dark,
+                                   channels, shot, output, quantize, clip, out);
+  if (weights.has_value()) add_generator(clean, *weights, sigma_init, widths, bfloat16, q);
   if (clean.numel() == 0) return;
   const int32_t device = clean.get_device();
   const torch::stable::accelerator::DeviceGuard guard(device);
@@ -205,10 +251,10 @@ void fused_synth_cuda(const Tensor& clean, const Tensor& table, const Tensor& se
 
 STABLE_TORCH_LIBRARY(lrd_ext, m) {
   m.def(
-      "fused_synth(Tensor clean, Tensor table, Tensor seed, Tensor index, Tensor? dark, int origin_row, "
-      "int origin_col, bool packed, int read, bool shot, int output, int quantize, int clip, Tensor(a!) out, "
-      "Tensor? weights=None, Tensor? sigma_init=None, int width_1=0, int width_2=0, int width_3=0, bool "
-      "bfloat16=False) -> ()");
+      "fused_synth(Tensor clean, Tensor table, Tensor? seed, Tensor? index, SymInt seed_value, SymInt first_index, "
+      "SymInt origin_row, SymInt origin_col, Tensor? dark, int[] channels, bool shot, int output, int quantize, "
+      "int clip, Tensor(a!) out, Tensor? weights=None, Tensor? sigma_init=None, int[] widths=[], bool bfloat16=False) "
+      "-> ()");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(lrd_ext, CPU, m) { m.impl("fused_synth", TORCH_BOX(&fused_synth_cpu)); }

@@ -8,23 +8,42 @@ namespace lrd {
 
 enum class Dtype : int { kFloat32, kFloat16, kBfloat16, kUint16 };
 
-// Strides in elements, of mosaic (sample, row) or packed (sample, channel, row) frames; columns are contiguous.
+// Frames of 2x2 cells, mosaic or packed: site s of cell (row, col) of sample b is element
+// b * sample + row * cell_row + col * cell_col + site[s]. Sites are (0,0), (0,1), (1,0), (1,1) of a cell, whatever
+// colours and whatever order of channels a frame has. Mirrors lrd_ext/reference/bayer.py.
 struct Frames {
   void* data;
   Dtype dtype;
-  int64_t sample_stride, channel_stride, row_stride;
+  int64_t sample;  // 0 for one frame for all samples
+  int64_t cell_row;
+  int64_t cell_col;  // 2 in a mosaic, 1 in packed channels
+  int64_t site[4];
 };
 
+inline Frames mosaic_frames(void* data, Dtype dtype, int64_t sample_stride, int64_t row_stride) {
+  return {data, dtype, sample_stride, 2 * row_stride, 2, {0, 1, row_stride, row_stride + 1}};
+}
+
+// channel: which channel holds each site.
+inline Frames packed_frames(void* data, Dtype dtype, int64_t sample_stride, int64_t channel_stride, int64_t row_stride,
+                            const int64_t (&channel)[4]) {
+  Frames f = {data, dtype, sample_stride, row_stride, 1, {}};
+  for (int site = 0; site < 4; ++site) f.site[site] = channel[site] * channel_stride;
+  return f;
+}
+
+struct TableRow;  // noise/params.h
+
 struct Request {
-  Frames clean, dark, out;  // dark.data may be null; dark.sample_stride is 0 for one dark frame for all
-  bool packed;
+  Frames clean, dark, out;  // dark.data may be null
   int64_t batch, cell_rows, cell_cols;
   int64_t origin_row, origin_col;  // in cells
-  const float* table;              // (table_rows, kTableColumns)
-  int64_t table_rows;              // 1 or batch
-  const int64_t* seed;             // one number
-  const int64_t* index;            // (batch,)
-  int read, output, quantize, clip;
+  const TableRow* table;
+  int64_t table_rows;    // 1 or batch
+  const int64_t* seed;   // one number, or null: seed_value
+  const int64_t* index;  // (batch,), or null: first_index and those after it
+  int64_t seed_value, first_index;
+  int output, quantize, clip;
   bool shot;
   const float* weights;     // of the learned generator as packed by lrd_ext/generator/packing.py, or null
   int widths[3];            // of its hidden layers; 0 ends the list

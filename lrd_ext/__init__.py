@@ -1,18 +1,94 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Low-light raw noise synthesis and modeling."""
+"""Low-light raw noise: put the noise of a dark exposure on clean raw pictures, and measure it in cameras.
 
+    import torch, lrd_ext
+
+    profile = lrd_ext.load_profile("sony_a7s2")              # the noise of a camera
+    params = profile.at(iso=6400, ratio=20)                  # at ISO 6400, with 1/20 of the light
+    clean = torch.rand(8, 1, 512, 512)                       # linear raw mosaics in [0, 1]
+    noisy = lrd_ext.fused_synth(clean, params, seed=7)       # float32 of the same shape, times the ratio
+
+The same seed gives the same noise, bit for bit, on every processor; tensors on a GPU are worked on there.
+
+What most programs need stands here: ``load_profile`` gives a ``CameraProfile``, whose ``at`` and ``sample``
+give ``NoiseParams`` for ``fused_synth``. ``reference_synth`` is the same noise in plain torch, slow and easy
+to read.
+
+The rooms of the package are loaded when they are first named:
+
+    lrd_ext.raw            raw files in, DNG out, packing into planes, pictures for the eye
+    lrd_ext.profiles       camera profiles: the library, the schema, DNG noise profiles in and out
+    lrd_ext.generator      a learned generator of signal-independent noise
+    lrd_ext.calibration    from dark and flat frames to a camera profile
+    lrd_ext.inspection     what is in a raw file, and the noise between two
+    lrd_ext.metrics        how far made-up noise is from a camera's: distances, spectra, correlations
+    lrd_ext.noise_sources  sources of signal-independent noise behind one interface
+    lrd_ext.evaluation     such sources against a camera's dark frames
+    lrd_ext.datasets       raw pictures prepared once, fresh crops of them, the order of training
+    lrd_ext.augment        noise on the fly for a training loop
+    lrd_ext.report         plots
+
+The program ``lrd`` does this with files: ``lrd --help``; ``lrd doctor`` tells what runs on this machine.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from .batches import collate
 from .params import NoiseParams
 from .profiles import CameraProfile, load_profile
 from .reference import STREAM_VERSION
 from .synth import fused_synth, reference_synth
 from .version import __version__
 
+if TYPE_CHECKING:
+    from . import (  # noqa: F401
+        augment,
+        calibration,
+        datasets,
+        evaluation,
+        generator,
+        inspection,
+        metrics,
+        noise_sources,
+        raw,
+        report,
+    )
+
 __all__ = [
     "STREAM_VERSION",
     "CameraProfile",
     "NoiseParams",
     "__version__",
+    "collate",
     "fused_synth",
     "load_profile",
     "reference_synth",
 ]
+
+#: Rooms that are imported when they are first named, since they need packages that synthesis does without.
+_ROOMS = (
+    "augment",
+    "calibration",
+    "datasets",
+    "evaluation",
+    "generator",
+    "inspection",
+    "metrics",
+    "noise_sources",
+    "raw",
+    "report",
+)
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _ROOMS:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ROOMS})

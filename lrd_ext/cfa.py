@@ -1,12 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The colour filter array: names of its four phases, and packing of a mosaic into four planes."""
+"""The colour filter array: its patterns, the order of per-site figures, and packing into planes."""
 
 from __future__ import annotations
 
+import dataclasses
 import sys
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Pattern:
+    """Colours of the smallest block of pixels that repeats over a sensor, row by row."""
+
+    colours: tuple[tuple[str, ...], ...]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the block, pixels."""
+        return len(self.colours), len(self.colours[0])
+
+    def at(self, row: int, column: int) -> str:
+        """Return the colour of a pixel."""
+        height, width = self.size
+        return self.colours[row % height][column % width]
+
+    def shifted(self, rows: int, columns: int) -> Pattern:
+        """Return the pattern as seen from pixel (``rows``, ``columns``)."""
+        height, width = self.size
+        block = (tuple(self.at(r + rows, c + columns) for c in range(width)) for r in range(height))
+        return Pattern(tuple(block))
+
+
+Cfa = Literal["RGGB", "GRBG", "GBRG", "BGGR", "MONO"]
+
+#: Every pattern by name; Gr is the green of the red rows, Gb the green of the blue rows, Y no filter.
+PATTERNS: dict[str, Pattern] = {
+    "RGGB": Pattern((("R", "Gr"), ("Gb", "B"))),
+    "GRBG": Pattern((("Gr", "R"), ("B", "Gb"))),
+    "GBRG": Pattern((("Gb", "B"), ("R", "Gr"))),
+    "BGGR": Pattern((("B", "Gb"), ("Gr", "R"))),
+    "MONO": Pattern((("Y",),)),
+}
 
 BAYER = ("RGGB", "GRBG", "GBRG", "BGGR")
 """The four Bayer phases, each the colours of sites (0,0), (0,1), (1,0), (1,1)."""
@@ -17,11 +53,13 @@ MONO = "MONO"
 SITES = ((0, 0), (0, 1), (1, 0), (1, 1))
 """(row, column) of the four sites of a 2x2 cell, in the order every per-site figure of the library has."""
 
-ORDERS = ("site", "rgbg")
-"""Orders of packed planes: by site, or R, G of the red rows, B, G of the blue rows."""
+Order = Literal["site", "rgbg", "rggb"]
+
+ORDERS: tuple[str, ...] = get_args(Order)
+"""Orders of packed planes: by site; R, G of the red rows, B, G of the blue rows; R, those two greens, B."""
 
 
-def check_cfa(cfa: str, *, mono: bool = True, what: str = "cfa") -> str:
+def check_cfa(cfa: str, *, mono: bool = True, what: str = "cfa") -> Cfa:
     """Return ``cfa`` if it names a Bayer phase (or, where ``mono`` allows it, "MONO").
 
     Raises:
@@ -30,25 +68,28 @@ def check_cfa(cfa: str, *, mono: bool = True, what: str = "cfa") -> str:
     accepted = (*BAYER, MONO) if mono else BAYER
     if cfa not in accepted:
         raise ValueError(f"{what} must be one of {', '.join(accepted)}, got {cfa!r}")
-    return cfa
+    return cast(Cfa, cfa)
 
 
 def shift_cfa(cfa: str, rows: int, columns: int) -> str:
     """Return the pattern seen from pixel (``rows``, ``columns``) of a mosaic whose pixel (0, 0) has ``cfa``.
 
-    A shift is its own inverse, since the pattern repeats every two pixels. "MONO" stays "MONO".
+    A shift of a Bayer phase is its own inverse, since it repeats every two pixels. "MONO" stays "MONO".
     """
-    if check_cfa(cfa) == MONO:
-        return MONO
-    return "".join(cfa[2 * ((r + rows) % 2) + (c + columns) % 2] for r, c in SITES)
+    seen = PATTERNS[check_cfa(cfa)].shifted(rows, columns)
+    return next(name for name, pattern in PATTERNS.items() if pattern == seen)
+
+
+def site_colours(cfa: str) -> tuple[str, str, str, str]:
+    """Name the colours at the four sites: R, Gr, Gb, B, or Y everywhere for "MONO"."""
+    pattern = PATTERNS[check_cfa(cfa)]
+    a, b, c, d = (pattern.at(*site) for site in SITES)
+    return a, b, c, d
 
 
 def site_labels(cfa: str) -> tuple[str, str, str, str]:
-    """Name the four sites for tables and plots: R, Gr, Gb, B, or 00, 01, 10, 11 for "MONO"."""
-    if check_cfa(cfa) == MONO:
-        return "00", "01", "10", "11"
-    names = dict(zip(rgbg_sites(cfa), ("R", "Gr", "B", "Gb"), strict=True))
-    return names[0], names[1], names[2], names[3]
+    """Name the four sites for tables and plots: by colour, or 00, 01, 10, 11 where all have the same."""
+    return site_colours(cfa) if check_cfa(cfa) != MONO else ("00", "01", "10", "11")
 
 
 def rgbg_sites(cfa: str) -> tuple[int, int, int, int]:
@@ -57,8 +98,30 @@ def rgbg_sites(cfa: str) -> tuple[int, int, int, int]:
     Raises:
         ValueError: ``cfa`` is not a Bayer phase.
     """
-    red = check_cfa(cfa, mono=False).index("R")
-    return red, red ^ 1, red ^ 3, red ^ 2
+    colours = site_colours(check_cfa(cfa, mono=False))
+    return colours.index("R"), colours.index("Gr"), colours.index("B"), colours.index("Gb")
+
+
+def to_phase(values: np.ndarray, given: str, wanted: str) -> np.ndarray:
+    """Reorder per-site values from one CFA phase to another.
+
+    Args:
+        values: (..., 4), sites of the phase ``given``.
+        given: a key of :data:`PATTERNS`; values of "MONO" are given back as they are.
+        wanted: a key of :data:`PATTERNS`; for "MONO" every site gets the mean of the four.
+
+    Returns: (..., 4), sites of the phase ``wanted``.
+
+    Raises:
+        ValueError: one of the phases is not known.
+    """
+    check_cfa(wanted)
+    if given in (wanted, MONO):
+        return values
+    if wanted == MONO:
+        return np.broadcast_to(values.mean(-1, keepdims=True), values.shape).copy()
+    colours = site_colours(given)
+    return values[..., [colours.index(colour) for colour in site_colours(wanted)]]
 
 
 def pack(mosaic: Any, order: str = "site", *, cfa: str | None = None) -> Any:
@@ -68,8 +131,8 @@ def pack(mosaic: Any, order: str = "site", *, cfa: str | None = None) -> Any:
         mosaic: (..., H, W) array or torch tensor of any dtype, or a ``Raw``; H and W even.
         order: "site" gives the sites (0,0), (0,1), (1,0), (1,1); "rgbg" gives R, the green of the red
             rows, B, the green of the blue rows, as ELD and SID pack (LibRaw's colours 0, 1, 2, 3), in
-            every phase.
-        cfa: phase of ``mosaic[..., 0, 0]``, needed for "rgbg" only; a ``Raw`` brings its own.
+            every phase; "rggb" gives R, the two greens likewise, B.
+        cfa: phase of ``mosaic[..., 0, 0]``, not needed for "site"; a ``Raw`` brings its own.
 
     Returns:
         (..., 4, H/2, W/2), of the kind and dtype of ``mosaic``, a copy.
@@ -83,7 +146,7 @@ def pack(mosaic: Any, order: str = "site", *, cfa: str | None = None) -> Any:
     if cfa is None:
         cfa = getattr(mosaic, "cfa", None)
     mosaic = getattr(mosaic, "mosaic", mosaic)
-    sites = _plane_sites(order, cfa, "raw.pack")
+    sites = plane_sites(order, cfa, "raw.pack")
     height, width = _shape_of(mosaic, 2, "raw.pack: mosaic", "(..., H, W)")[-2:]
     if height % 2 or width % 2:
         raise ValueError(
@@ -100,8 +163,8 @@ def unpack(packed: Any, order: str = "site", *, cfa: str | None = None) -> Any:
 
     Args:
         packed: (..., 4, h, w) array or torch tensor of any dtype.
-        order: the order of the planes, "site" or "rgbg".
-        cfa: phase the mosaic shall have, needed for "rgbg" only.
+        order: the order of the planes, "site", "rgbg" or "rggb".
+        cfa: phase the mosaic shall have, not needed for "site".
 
     Returns:
         (..., 2h, 2w), of the kind and dtype of ``packed``.
@@ -110,7 +173,7 @@ def unpack(packed: Any, order: str = "site", *, cfa: str | None = None) -> Any:
         TypeError: ``packed`` is neither array nor tensor.
         ValueError: there are not four planes, or an unknown order or phase.
     """
-    sites = _plane_sites(order, cfa, "raw.unpack")
+    sites = plane_sites(order, cfa, "raw.unpack")
     *batch, planes, height, width = _shape_of(packed, 3, "raw.unpack: packed", "(..., 4, h, w)")
     if planes != 4:
         raise ValueError(f"raw.unpack: packed must be (..., 4, h, w), got shape {tuple(packed.shape)}")
@@ -122,14 +185,24 @@ def unpack(packed: Any, order: str = "site", *, cfa: str | None = None) -> Any:
     return mosaic
 
 
-def _plane_sites(order: str, cfa: str | None, op: str) -> tuple[int, int, int, int]:
+def plane_sites(order: str, cfa: str | None, op: str = "plane_sites") -> tuple[int, int, int, int]:
+    """Return the site number 0..3 that each packed plane holds.
+
+    Raises:
+        ValueError: an unknown order, or no Bayer phase where the order goes by colour; begins with ``op``.
+    """
     if order not in ORDERS:
         raise ValueError(f"{op}: order must be one of {', '.join(ORDERS)}, got {order!r}")
     if order == "site":
         return 0, 1, 2, 3
     if cfa is None:
-        raise ValueError(f'{op}: order "rgbg" needs cfa, one of {", ".join(BAYER)}')
-    return rgbg_sites(check_cfa(cfa, mono=False, what=f'{op}: cfa for order "rgbg"'))
+        raise ValueError(f'{op}: order "{order}" needs cfa, one of {", ".join(BAYER)}')
+    red, red_green, blue, blue_green = rgbg_sites(
+        check_cfa(cfa, mono=False, what=f'{op}: cfa for order "{order}"')
+    )
+    if order == "rgbg":
+        return red, red_green, blue, blue_green
+    return red, red_green, blue_green, blue
 
 
 def _shape_of(data: Any, least: int, what: str, rule: str) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ import platform
 import torch
 
 from . import ops
+from .native import CURE
 from .params import NoiseParams
 from .reference import STREAM_VERSION
 from .synth import fused_synth
@@ -35,12 +36,12 @@ def _native() -> list[tuple[str, str]]:
     if ops.NATIVE is None:
         return [
             ("compiled module", f"no: {ops.WHY_NOT_NATIVE}"),
-            ("cure", ops.CURE),
+            ("cure", CURE),
             ("executor", "reference (slow, pure torch)"),
         ]
     chosen_by = "LRD_EXT_ISA" if os.environ.get("LRD_EXT_ISA") else "the processor"
     return [
-        ("compiled module", f"yes, by compiler {ops.NATIVE.compiler}"),
+        ("compiled module", f"{ops.NATIVE.__file__}, by compiler {ops.NATIVE.compiler}"),
         (
             "executor",
             f"cpu on {ops.NATIVE.isa()} (chosen by {chosen_by} among {', '.join(ops.NATIVE.isa_names())})",

@@ -25,7 +25,7 @@ def check_generator(generator: Any, sigma_init: Any, params: NoiseParams, batch:
     """Check a call's generator and return its sigma_init, (1,) or (B,) float32 on params' device.
 
     Raises:
-        TypeError: the generator is none, or neither float32 nor bfloat16; sigma_init is no number.
+        TypeError: it is not a generator, or neither float32 nor bfloat16; sigma_init is not a number.
         ValueError: wrong device, size or value; an ISO that the generator does not know.
     """
     if generator is None:
@@ -60,13 +60,14 @@ def _check_module(generator: Any, device: torch.device) -> None:
                 f"fused_synth: generator must be on clean's device {device}, got {weight.device}. "
                 f"Use generator.to({str(device)!r})"
             )
-        if _may_look(weight) and not bool(torch.isfinite(weight).all()):
+        if may_look(weight) and not bool(torch.isfinite(weight).all()):
             raise ValueError(
                 f"fused_synth: generator must hold finite weights, got NaN or infinity in {name}"
             )
 
 
-def _may_look(values: Tensor) -> bool:
+def may_look(values: Tensor) -> bool:
+    """Tell whether values may be looked at without waiting for a device or breaking a graph."""
     return values.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
@@ -104,7 +105,7 @@ def _sigma_tensor(sigma_init: Any, batch: int, device: torch.device) -> Tensor:
                 f"fused_synth: sigma_init must be on clean's device {device}, got {sigma_init.device}"
             )
         sigma = sigma_init.to(torch.float32).reshape(-1)
-        if _may_look(sigma) and not bool(((sigma >= low) & (sigma <= high)).all()):
+        if may_look(sigma) and not bool(((sigma >= low) & (sigma <= high)).all()):
             raise ValueError(
                 f"fused_synth: sigma_init must be in [{low:g}, {high:g}] DN, got {sigma_init.tolist()}"
             )

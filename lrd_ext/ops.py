@@ -1,44 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Glue to the compiled op torch.ops.lrd_ext.fused_synth: loading, its fake implementation, calling it."""
+"""Glue to the compiled op torch.ops.lrd_ext.fused_synth: its fake implementation, calling it."""
 
 from __future__ import annotations
 
-import importlib
-from pathlib import Path
+from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from .params import READ_MODELS, NoiseParams
+from .native import NATIVE, WHY_NOT_NATIVE
+from .params import FIGURES, READ_MODELS
 from .request import CLIP, OUTPUTS, QUANTIZE, Request
-
-#: Columns of the parameter table the op takes, one row per sample. Mirrors csrc/noise/params.h.
-TABLE = ("K", "ratio", "white", "sigma_read", "tukey_lambda", "sigma_row", "sigma_col")
-
-
-def _load() -> tuple[ModuleType | None, str]:
-    """Return the compiled module, or None and the reason why there is none."""
-    try:
-        return importlib.import_module("lrd_ext._C"), ""
-    except ModuleNotFoundError:
-        if (Path(__file__).parents[1] / "setup.py").exists():
-            return None, "the source tree was imported, which holds no compiled module"
-        return None, "this installation holds no compiled module"
-    except ImportError as error:
-        return None, f"the compiled module does not load: {error}"
-
-
-#: The compiled module or None, and why not.
-NATIVE, WHY_NOT_NATIVE = _load()
-
-#: What to do about it.
-CURE = (
-    "run from another folder to use the installed package, or, with a C++ compiler, "
-    "LRD_EXT_NATIVE=1 pip install -e ."
-    if "source tree" in WHY_NOT_NATIVE
-    else "install a C++ compiler and then LRD_EXT_NATIVE=1 pip install ."
-)
 
 #: Why a compiled module has no CUDA kernels, by the word that setup.py leaves in it.
 WHY_NOT_CUDA = {
@@ -49,6 +23,26 @@ WHY_NOT_CUDA = {
     "toolkit_too_old": "the CUDA toolkit was older than 12.4 when it was built",
     "no_common_target": "nvcc could compile for none of the architectures asked for",
 }
+
+
+def _check_built_for(native: ModuleType) -> None:
+    """Hold the names the module was compiled with against those of this package.
+
+    Raises:
+        ImportError: they differ, so that parameters would be taken for others without a word.
+    """
+    own = {
+        "table_columns": [*((name, figure.width) for name, figure in FIGURES.items()), ("read", 1)],
+        "read_models": list(READ_MODELS),
+    }
+    for what, expected in own.items():
+        compiled = getattr(native, what, "nothing")
+        if compiled != expected:
+            raise ImportError(
+                f"lrd_ext: the compiled module was built from other sources: its {what} are {compiled}, "
+                f"those of this package {expected}. Build it again: pip install -e . in a clone, else "
+                "pip install --force-reinstall --no-deps lrd_ext"
+            )
 
 
 def why_not_cuda(device: int) -> str:
@@ -80,18 +74,20 @@ def targets_serve(targets: str, major: int, minor: int) -> bool:
 
 
 if NATIVE is not None:
+    _check_built_for(NATIVE)
 
     @torch.library.register_fake("lrd_ext::fused_synth")
     def _fused_synth_fake(
         clean: Tensor,
         table: Tensor,
-        seed: Tensor,
-        index: Tensor,
-        dark: Tensor | None,
+        seed: Tensor | None,
+        index: Tensor | None,
+        seed_value: int,
+        first_index: int,
         origin_row: int,
         origin_col: int,
-        packed: bool,
-        read: int,
+        dark: Tensor | None,
+        channels: list[int],
         shot: bool,
         output: int,
         quantize: int,
@@ -99,18 +95,10 @@ if NATIVE is not None:
         out: Tensor,
         weights: Tensor | None = None,
         sigma_init: Tensor | None = None,
-        width_1: int = 0,
-        width_2: int = 0,
-        width_3: int = 0,
+        widths: Sequence[int] = (),
         bfloat16: bool = False,
     ) -> None:
         return None
-
-
-def parameter_table(params: NoiseParams) -> Tensor:
-    """Return params as the (B, 15) float32 table the op takes: TABLE, black by site, bias by site."""
-    scalars = torch.stack([getattr(params, name) for name in TABLE], dim=1)
-    return torch.cat([scalars, params.black, params.bias], dim=1)
 
 
 def run(request: Request) -> Tensor:
@@ -123,14 +111,15 @@ def run(request: Request) -> Tensor:
         out = torch.empty(clean.shape, dtype=request.dtype, device=clean.device)
     torch.ops.lrd_ext.fused_synth(
         clean,
-        parameter_table(request.params),
-        request.seed,
-        request.index.contiguous(),
-        None if request.dark is None else _with_contiguous_rows(request.dark),
+        request.params.table,
+        request.seed if isinstance(request.seed, Tensor) else None,
+        request.index.contiguous() if isinstance(request.index, Tensor) else None,
+        0 if isinstance(request.seed, Tensor) else request.seed,
+        0 if isinstance(request.index, Tensor) else request.index,
         request.origin[0],
         request.origin[1],
-        request.packed,
-        READ_MODELS.index(request.params.read),
+        None if request.dark is None else _with_contiguous_rows(request.dark),
+        list(request.channels) if request.packed else [],
         request.params.shot,
         OUTPUTS.index(request.output),
         QUANTIZE.index(request.quantize),
@@ -141,7 +130,7 @@ def run(request: Request) -> Tensor:
     return out.view(request.shape)
 
 
-def _generator_arguments(request: Request) -> tuple[Tensor | int, ...]:
+def _generator_arguments(request: Request) -> tuple[Any, ...]:
     if request.generator is None or request.sigma_init is None:
         return ()
     generator, widths = request.generator, request.generator.widths
@@ -150,7 +139,7 @@ def _generator_arguments(request: Request) -> tuple[Tensor | int, ...]:
     else:
         weights = generator.packed_weights()
     sigma_init = request.sigma_init.contiguous()
-    return (weights, sigma_init, *(*widths, 0, 0)[:3], generator.bfloat16_weights)
+    return weights, sigma_init, list(widths), generator.bfloat16_weights
 
 
 def _with_contiguous_rows(frames: Tensor) -> Tensor:

@@ -1,28 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What fused_synth and reference_synth accept, checked once and brought to one form.
+"""What fused_synth and reference_synth accept, checked once and brought to one form. Mirrors csrc/request.h.
 
-Only shapes, dtypes and devices are looked at, so nothing here waits for a device.
+Values are looked at only where that waits for no device and breaks no graph: on the CPU, outside of tracing.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
-from .generator_request import check_generator
+from .cfa import BAYER, ORDERS, Order, plane_sites
+from .generator_request import check_generator, may_look
+from .params import NoiseParams
 
-if TYPE_CHECKING:
-    from .params import NoiseParams
+Layout = Literal["auto", "mosaic", "packed"]
+Output = Literal["normalized", "dn", "dn_float"]
+Quantize = Literal["round", "uniform", "none"]
+Clip = Literal["adc", "black", "none"]
 
-LAYOUTS = ("auto", "mosaic", "packed")
-OUTPUTS = ("normalized", "dn", "dn_float")
-QUANTIZE = ("round", "uniform", "none")
-CLIP = ("adc", "black", "none")
+# Their order is that of the enums in csrc/noise/params.h.
+OUTPUTS: tuple[str, ...] = get_args(Output)
+QUANTIZE: tuple[str, ...] = get_args(Quantize)
+CLIP: tuple[str, ...] = get_args(Clip)
 INPUT_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.uint16)
 FLOAT_OUTPUTS = (torch.float32, torch.float16, torch.bfloat16)
+
+#: A 3-D tensor with 3 or 4 at one end and at least this much at the others is a picture, not mosaics.
+PICTURE_SIDE = 32
+
+#: Normalized signal whose median is above this, in a range of at least DN_RANGE, is raw DN passed as float.
+MOST_MEDIAN = 4.0
+DN_RANGE = 255.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -30,16 +41,19 @@ class Request:
     """A checked call: every tensor with its batch dimension, every default resolved.
 
     ``clean``, ``dark`` and ``out`` are (B, H, W) mosaics or, with ``packed``, (B, 4, H/2, W/2); ``dark``
-    may have a batch of 1. ``origin`` counts cells. ``dtype`` is the dtype of the result. ``sigma_init`` is
-    (1,) or (B,) float32 where there is a generator.
+    may have a batch of 1. ``channels`` says which packed channel holds each site. ``seed`` is an int in
+    [-2^63, 2^63) or () int64; ``index`` is the first sample's number, for those after it counted on, or (B,)
+    int64. ``origin`` counts cells. ``dtype`` is the dtype of the result. ``sigma_init`` is (1,) or (B,)
+    float32 where there is a generator.
     """
 
     clean: Tensor
     params: NoiseParams
-    seed: Tensor
-    index: Tensor
+    seed: int | Tensor
+    index: int | Tensor
     origin: tuple[int, int]
     packed: bool
+    channels: tuple[int, int, int, int]
     dark: Tensor | None
     output: str
     quantize: str
@@ -58,15 +72,17 @@ def check_arguments(
     seed: int | Tensor,
     index: int | Tensor,
     origin: tuple[int, int],
-    layout: str,
+    layout: Layout,
     generator: Any,
     sigma_init: Any,
     dark: Tensor | None,
-    output: str,
-    quantize: str,
-    clip: str,
+    output: Output,
+    quantize: Quantize,
+    clip: Clip,
     dtype: torch.dtype,
     out: Tensor | None,
+    order: Order,
+    cfa: str,
 ) -> Request:
     """Check the arguments of one call; see :func:`lrd_ext.fused_synth` for their meaning.
 
@@ -78,18 +94,23 @@ def check_arguments(
     _choice("quantize", quantize, QUANTIZE)
     _choice("clip", clip, CLIP)
     packed = _check_clean(clean, layout)
+    channels = _channels(order, cfa, packed)
     frames = _with_batch(clean, packed)
     batch = frames.shape[0]
     _check_params(params, batch, clean.device)
+    _check_signal(frames, params)
     result_dtype = _result_dtype(output, dtype)
-    _check_out(out, clean, dark, result_dtype)
+    sigma = check_generator(generator, sigma_init, params, batch)
+    _check_out(out, clean, result_dtype)
+    _check_apart(out, clean=clean, dark=dark, params=params.table, sigma_init=sigma, seed=seed, index=index)
     return Request(
         clean=frames,
         params=params,
-        seed=_seed_tensor(seed, clean.device),
-        index=_index_tensor(index, batch, clean.device),
+        seed=_checked_seed(seed, clean.device),
+        index=_checked_index(index, batch, clean.device),
         origin=_cell_origin(origin),
         packed=packed,
+        channels=channels,
         dark=None if dark is None else _check_dark(dark, clean, packed, batch),
         output=output,
         quantize=quantize,
@@ -98,7 +119,7 @@ def check_arguments(
         out=None if out is None else _with_batch(out, packed),
         shape=clean.shape,
         generator=generator,
-        sigma_init=check_generator(generator, sigma_init, params, batch),
+        sigma_init=sigma,
     )
 
 
@@ -138,7 +159,7 @@ def _check_dense(name: str, tensor: Tensor) -> None:
 
 
 def _is_packed(shape: tuple[int, ...], layout: str) -> bool:
-    _choice("layout", layout, LAYOUTS)
+    _choice("layout", layout, get_args(Layout))
     accepted = "mosaic (H, W), (B, H, W), (B, 1, H, W) or packed (B, 4, H/2, W/2)"
     if layout == "packed":
         if len(shape) not in (3, 4) or shape[-3] != 4:
@@ -153,9 +174,56 @@ def _is_packed(shape: tuple[int, ...], layout: str) -> bool:
             f"fused_synth: clean of shape {shape} is ambiguous; say layout='packed' for one packed frame "
             "or layout='mosaic' for four mosaics"
         )
+    if layout == "auto" and len(shape) == 3:
+        _refuse_picture(shape)
     if len(shape) in (2, 3) or (len(shape) == 4 and shape[1] == 1):
         return False
     raise ValueError(f"fused_synth: clean must be {accepted}, got {shape}")
+
+
+def _refuse_picture(shape: tuple[int, ...]) -> None:
+    if shape[0] == 3 and min(shape[1:]) >= PICTURE_SIDE:
+        raise ValueError(
+            f"fused_synth: clean of shape {shape} looks like an RGB picture, and noise is drawn on raw "
+            "mosaics, one colour per site. Pass the mosaic (H, W), or layout='mosaic' if these are 3 mosaics"
+        )
+    if shape[2] in (3, 4) and min(shape[:2]) >= PICTURE_SIDE:
+        planes = "clean.permute(2, 0, 1) with layout='packed' if these are four planes of a mosaic"
+        mosaics = f"layout='mosaic' if these are {shape[0]} mosaics"
+        raise ValueError(
+            f"fused_synth: clean of shape {shape} looks like a picture with its channels last. Pass the raw "
+            f"mosaic (H, W){f', or {planes}, or {mosaics}' if shape[2] == 4 else ''}"
+        )
+
+
+def _channels(order: str, cfa: str, packed: bool) -> tuple[int, int, int, int]:
+    """Return the packed channel of each site."""
+    _choice("order", order, ORDERS)
+    _choice("cfa", cfa, BAYER)
+    if order == "site":
+        return 0, 1, 2, 3
+    if not packed:
+        raise ValueError(
+            f"fused_synth: order={order!r} names the channels of packed frames, and clean is a mosaic. Leave "
+            "order out, or pass packed frames (B, 4, h, w)"
+        )
+    sites = plane_sites(order, cfa)
+    return sites.index(0), sites.index(1), sites.index(2), sites.index(3)
+
+
+def _check_signal(frames: Tensor, params: NoiseParams) -> None:
+    """Refuse floats that look like raw DN, by the median of at most 1,024 values."""
+    if frames.dtype == torch.uint16 or frames.numel() == 0 or not may_look(frames):
+        return
+    most = 16 if frames.ndim == 3 else 8  # 4 x 16 x 16, or 4 x 4 x 8 x 8 of packed frames
+    steps = [-(-size // most) | 1 for size in frames.shape[-2:]]  # odd: to see all sites of a mosaic
+    seen = frames[:: -(-frames.shape[0] // 4), ..., :: steps[0], :: steps[1]]
+    median = float(seen.to(torch.float32).nanmedian())
+    if median > MOST_MEDIAN and float((params.white - params.black.amin(1)).max()) >= DN_RANGE:
+        raise ValueError(
+            f"fused_synth: clean must be normalized to [0, 1] if it is float, and its median is {median:g}, "
+            "which looks like raw DN. Pass them as uint16, or (raw - black) / (white - black)"
+        )
 
 
 def _with_batch(frame: Tensor, packed: bool) -> Tensor:
@@ -167,9 +235,8 @@ def _with_batch(frame: Tensor, packed: bool) -> Tensor:
 
 
 def _check_params(params: NoiseParams, batch: int, device: torch.device) -> None:
-    for name in ("K", "white", "black", "read", "shot"):
-        if not hasattr(params, name):
-            raise TypeError(f"fused_synth: params must be NoiseParams, got {type(params).__name__}")
+    if not isinstance(params, NoiseParams):
+        raise TypeError(f"fused_synth: params must be NoiseParams, got {type(params).__name__}")
     if len(params) not in (1, batch):
         raise ValueError(
             f"fused_synth: params must hold 1 sample or as many as clean, got {len(params)} "
@@ -183,6 +250,8 @@ def _check_params(params: NoiseParams, batch: int, device: torch.device) -> None
 
 
 def _integer(name: str, value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value  # before anything is asked of it: torch.compile traces a number as a symbol
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"fused_synth: {name} must be an int or an int64 tensor, got {value!r}")
     return int(value)
@@ -196,35 +265,41 @@ def _int64_tensor(name: str, value: Tensor, device: torch.device) -> Tensor:
     return value.to(device)
 
 
-def _seed_tensor(seed: int | Tensor, device: torch.device) -> Tensor:
+def _checked_seed(seed: int | Tensor, device: torch.device) -> int | Tensor:
     if isinstance(seed, Tensor):
         if seed.numel() != 1:
             raise ValueError(f"fused_synth: seed must hold one number, got shape {tuple(seed.shape)}")
         return _int64_tensor("seed", seed, device).reshape(())
-    number = (_integer("seed", seed) + 2**63) % 2**64 - 2**63
-    # full, not tensor: filled where it lives, while a copy from the host would make a GPU's caller wait.
-    return torch.full((), number, dtype=torch.int64, device=device)
+    number = _integer("seed", seed)
+    if -(2**63) <= number <= 2**63 - 1:
+        return number
+    return (number + 2**63) % 2**64 - 2**63
 
 
-def _index_tensor(index: int | Tensor, batch: int, device: torch.device) -> Tensor:
+def _checked_index(index: int | Tensor, batch: int, device: torch.device) -> int | Tensor:
     if isinstance(index, Tensor):
         if tuple(index.shape) not in ((batch,), ()) or (index.ndim == 0 and batch > 1):
             raise ValueError(
                 f"fused_synth: index must be an int or hold one number per sample, ({batch},), "
                 f"got shape {tuple(index.shape)}"
             )
-        return _int64_tensor("index", index, device).reshape(batch)
+        index = _int64_tensor("index", index, device).reshape(batch)
+        if may_look(index) and bool((index >> 56).any()):
+            raise ValueError(
+                f"fused_synth: index must be in [0, 2^56), got {index[index >> 56 != 0][0].item()}"
+            )
+        return index
     first = _integer("index", index)
     if not 0 <= first <= 2**56 - max(batch, 1):
         raise ValueError(f"fused_synth: index must be in [0, 2^56 - batch size], got {first}")
-    return torch.arange(first, first + batch, dtype=torch.int64, device=device)
+    return first
 
 
 def _cell_origin(origin: tuple[int, int]) -> tuple[int, int]:
     if not isinstance(origin, (tuple, list)) or len(origin) != 2:
         raise TypeError(f"fused_synth: origin must be (row, col), got {origin!r}")
     row, col = (_integer("origin", v) for v in origin)
-    if row % 2 or col % 2 or max(abs(row), abs(col)) >= 2**32:
+    if row % 2 or col % 2 or not (-(2**32) < row < 2**32 and -(2**32) < col < 2**32):
         raise ValueError(
             f"fused_synth: origin must be two even numbers within 2^32 (an odd one changes the CFA phase), "
             f"got {origin}"
@@ -273,7 +348,7 @@ def _result_dtype(output: str, dtype: torch.dtype) -> torch.dtype:
     return dtype
 
 
-def _check_out(out: Tensor | None, clean: Tensor, dark: Tensor | None, dtype: torch.dtype) -> None:
+def _check_out(out: Tensor | None, clean: Tensor, dtype: torch.dtype) -> None:
     if out is None:
         return
     if not isinstance(out, Tensor) or out.dtype != dtype:
@@ -287,9 +362,16 @@ def _check_out(out: Tensor | None, clean: Tensor, dark: Tensor | None, dtype: to
     _check_dense("out", out)
     if not out.is_contiguous() or out.requires_grad:
         raise ValueError("fused_synth: out must be contiguous and must not require grad")
-    if not torch.compiler.is_compiling() and any(_overlap(out, t) for t in (clean, dark) if t is not None):
+
+
+def _check_apart(out: Tensor | None, **read: Any) -> None:
+    """Refuse an ``out`` that shares memory with a tensor the call reads."""
+    if out is None or torch.compiler.is_compiling():
+        return
+    shared = [name for name, t in read.items() if isinstance(t, Tensor) and _overlap(out, t)]
+    if shared:
         raise ValueError(
-            "fused_synth: out must not share memory with clean or dark; give it memory of its own"
+            f"fused_synth: out must not share memory with {' or '.join(shared)}; give it memory of its own"
         )
 
 

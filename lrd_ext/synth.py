@@ -4,18 +4,22 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import warnings
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
 from . import ops
+from .native import CURE
 from .params import NoiseParams
 from .reference.synth import synthesize
-from .request import check_arguments
+from .request import Clip, Layout, Order, Output, Quantize, check_arguments
 
-BACKENDS = ("auto", "cpu", "cuda", "reference")
+Backend = Literal["auto", "cpu", "cuda", "reference"]
+
+BACKENDS: tuple[str, ...] = get_args(Backend)
 
 
 def fused_synth(
@@ -25,16 +29,18 @@ def fused_synth(
     seed: int | Tensor,
     index: int | Tensor = 0,
     origin: tuple[int, int] = (0, 0),
-    layout: str = "auto",
+    layout: Layout = "auto",
     generator: Any = None,
     sigma_init: float | Tensor | None = None,
     dark: Tensor | None = None,
-    output: str = "normalized",
-    quantize: str = "round",
-    clip: str = "adc",
+    output: Output = "normalized",
+    quantize: Quantize = "round",
+    clip: Clip = "adc",
     dtype: torch.dtype = torch.float32,
     out: Tensor | None = None,
-    backend: str = "auto",
+    backend: Backend = "auto",
+    order: Order = "site",
+    cfa: str = "RGGB",
 ) -> Tensor:
     """Synthesise what a camera would have recorded of a clean scene with 1/ratio of the light.
 
@@ -45,23 +51,26 @@ def fused_synth(
     Args:
         clean: normalized linear signal in [0, 1] (above 1 allowed; float64 is read as float32), or uint16 raw
             DN. Mosaic (H, W), (B, H, W), (B, 1, H, W) or packed (B, 4, H/2, W/2), channels in CFA-site order
-            (0,0), (0,1), (1,0), (1,1). With shot noise, signal below 0 gives no electrons.
+            (0,0), (0,1), (1,0), (1,1), or see ``order``. With shot noise, signal below 0 gives no electrons,
+            and signal above 1e7 electrons counts as 1e7. Floats on the CPU whose median is above 4, in a raw
+            range of 255 DN or more, are refused as raw DN; for a scene that bright divide clean and ratio.
         params: noise of each sample, on clean's device, a batch of 1 or of B.
         seed: int or int64 tensor of one number, bits taken mod 2^64.
         index: identity of each sample (data-set index, frame number), int64 tensor (B,) or int; an int i for
-            a batch means i ... i + B - 1. In [0, 2^56).
+            a batch means i ... i + B - 1. In [0, 2^56); tensors on a GPU are not checked, but taken mod 2^56.
         origin: (row, col) of clean's first site on the sensor, even.
-        layout: "auto" reads 2-D and 3-D as mosaic and 4-D by its channel count and refuses (4, h, w);
-            "mosaic"; "packed".
+        layout: "auto" reads 2-D and 3-D as mosaic and 4-D by its channel count, and refuses (4, h, w) and
+            what looks like a picture, (3, H, W) or (H, W, 3 or 4) with H and W from 32 on; "mosaic";
+            "packed". Loops over batches (B, H, W) say "mosaic": their last batch may hold 3 or 4.
         generator: a :class:`lrd_ext.generator.LiteGenerator` on clean's device whose noise joins the sum
             after column noise; None draws none. It adds to the read noise in params, which
             :meth:`NoiseParams.shot_only` leaves out. Its weights are used without a gradient. On a GPU
             ``generator.bfloat16()`` runs on tensor cores (sm_80 and newer).
         sigma_init: scale of the generator's noise, DN, a number or (B,); None asks the generator for that of
-            ``params.iso``, and for ISOs on a GPU waits for the device. In [1e-6, 1e6]; outside, values on a
-            GPU, which are not looked at, give NaN.
+            ``params.iso``, and for ISOs on a GPU waits for the device. In [1e-6, 1e6]: a value outside is
+            an error on the CPU; on a GPU, where checking would mean waiting, its sample becomes NaN.
         dark: dark frame or dark shading, float32 DN above black, clean's layout and crop, for each sample or
-            one for all.
+            one for all. What passes float32's range on the way to the output is infinite there.
         output: "normalized", (raw - black) / (white - black) * ratio, as denoisers eat it; "dn", uint16 raw
             DN, saturating at 0 and 65535; "dn_float", DN above black.
         quantize: "round", the converter's own rounding, half to even; "uniform", adds U(-1/2, 1/2) DN
@@ -70,6 +79,11 @@ def fused_synth(
         dtype: float32, float16 or bfloat16; of float outputs.
         out: contiguous tensor of clean's shape that receives the result.
         backend: "auto", "cpu", "cuda" or "reference".
+        order: what the channels of packed frames (clean, dark, out) hold: "site", the sites above; "rgbg", R,
+            the green of the red rows, B, the green of the blue rows, as SID, ELD and PMN pack; "rggb", R, the
+            two greens likewise, B. Row and column noise, black and bias stay with their own sites.
+        cfa: colours of the sites (0,0), (0,1), (1,0), (1,1), "RGGB", "GRBG", "GBRG" or "BGGR": what ``order``
+            is read with.
 
     Returns: tensor of clean's shape.
 
@@ -77,6 +91,10 @@ def fused_synth(
         TypeError: an argument of the wrong type or dtype.
         ValueError: a shape, size, mode or device that does not fit.
         RuntimeError: the backend asked for is not available here.
+
+    A process that has run this on several threads must not call it in a child made by ``os.fork()``, where
+    torch's threads are gone and it would wait for ever: start children by "spawn" or "forkserver", or call
+    ``torch.set_num_threads(1)`` in the child first, as a DataLoader's workers do.
 
     Source: Zhang et al., ICCV 2023 (signal-dependent noise from physics, the rest added before clipping);
     Wei et al., CVPR 2020, section 3 (the components).
@@ -96,60 +114,32 @@ def fused_synth(
         clip=clip,
         dtype=dtype,
         out=out,
+        order=order,
+        cfa=cfa,
     )
     if _resolve(backend, clean.device) == "reference":
         return synthesize(request)
     return ops.run(request)
 
 
-def reference_synth(
-    clean: Tensor,
-    params: NoiseParams,
-    *,
-    seed: int | Tensor,
-    index: int | Tensor = 0,
-    origin: tuple[int, int] = (0, 0),
-    layout: str = "auto",
-    generator: Any = None,
-    sigma_init: float | Tensor | None = None,
-    dark: Tensor | None = None,
-    output: str = "normalized",
-    quantize: str = "round",
-    clip: str = "adc",
-    dtype: torch.dtype = torch.float32,
-    out: Tensor | None = None,
-    backend: str = "reference",
-) -> Tensor:
-    """Draw the noise of :func:`lrd_ext.fused_synth` by the textbook: the executable specification.
+def reference_synth(clean: Tensor, params: NoiseParams, **options: Any) -> Tensor:
+    """Draw the noise of :func:`fused_synth` by the textbook: the executable specification.
 
     Same arguments, same random words, same result: integers are equal except where a float64 sum lies
     within a few float32 ulps of a half integer or a word within 1e-6 of a step of the Poisson CDF.
     Runs on any device torch does, slowly and with large temporaries. ``backend`` is accepted and ignored.
 
     Raises:
-        TypeError, ValueError: as :func:`lrd_ext.fused_synth`.
+        TypeError, ValueError: as :func:`fused_synth`.
 
     Source: the split into physical shot noise and signal-independent noise is that of Zhang et al.,
     "Towards General Low-Light Raw Noise Synthesis and Modeling", ICCV 2023; the physical
     signal-independent components are those of Wei et al., CVPR 2020, section 3.
     """
-    request = check_arguments(
-        clean,
-        params,
-        seed=seed,
-        index=index,
-        origin=origin,
-        layout=layout,
-        generator=generator,
-        sigma_init=sigma_init,
-        dark=dark,
-        output=output,
-        quantize=quantize,
-        clip=clip,
-        dtype=dtype,
-        out=out,
-    )
-    return synthesize(request)
+    return fused_synth(clean, params, **(options | {"backend": "reference"}))
+
+
+reference_synth.__signature__ = inspect.signature(fused_synth)  # type: ignore[attr-defined]
 
 
 def _resolve(backend: str, device: torch.device) -> str:
@@ -171,7 +161,7 @@ def _resolve(backend: str, device: torch.device) -> str:
 
 def _why_not_compiled(device: torch.device) -> str:
     if ops.NATIVE is None:
-        return f"{ops.WHY_NOT_NATIVE}; {ops.CURE}"
+        return f"{ops.WHY_NOT_NATIVE}; {CURE}"
     if device.type == "cuda":
         return ops.why_not_cuda(device.index)
     if device.type != "cpu":

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,11 @@ import numpy as np
 import torch
 
 from . import raw as raw_files
+from .outputs import check_target, write_files
 from .params import NoiseParams
+from .plain_text import plain
 from .profiles import CameraProfile, load_profile, to_noise_profile
+from .read_models import read_model
 from .reference import STREAM_VERSION
 from .synth import fused_synth
 from .version import __version__
@@ -27,9 +31,6 @@ from .version import __version__
 if TYPE_CHECKING:
     from .generator import LiteGenerator
     from .raw import Raw
-
-#: What can go wrong with one file without being a fault of this program.
-FILE_ERRORS = (ValueError, TypeError, OSError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,13 +53,15 @@ class Settings:
     seed: int
     generator: LiteGenerator | None = None
     generator_file: Path | None = None
+    step: int | None = 1
+    """What values are rounded to, DN; None for the step the file's own values come in."""
 
 
 def synthesize_raw(clean: Raw, settings: Settings, *, index: int = 0) -> tuple[Raw, NoiseParams]:
     """Draw the noise of a named camera onto a raw picture cut to 1/ratio of its light.
 
-    The profile's figures are brought to the file's range and CFA phase first; rounding is at the file's DN.
-    An odd height or width is padded by a line for the draw and cut again.
+    The profile's figures are brought to the file's range and CFA phase first; rounding is to the file's DN,
+    or to ``settings.step`` of them. An odd height or width is padded by a line for the draw and cut again.
 
     Args:
         clean: the picture, taken as noiseless.
@@ -75,25 +78,54 @@ def synthesize_raw(clean: Raw, settings: Settings, *, index: int = 0) -> tuple[R
     s = settings
     if s.profile.dark_only:
         raise ValueError(f"camera {s.profile.name} was made from dark frames alone and has no system gain K")
-    params = s.profile.at(s.iso, s.ratio, black=clean.black.tolist(), white=clean.white, cfa=clean.cfa)
+    levels: dict[str, Any] = {"black": clean.black.tolist(), "white": clean.white, "cfa": clean.cfa}
+    params = s.profile.at(s.iso, s.ratio, **levels)
     height, width = clean.mosaic.shape
     even = np.pad(clean.mosaic, ((0, height % 2), (0, width % 2)), mode="edge")
     generator = None
     if s.generator is not None:
         params, generator = params.shot_only(), _generator_for(clean, s)
-    noisy = fused_synth(
-        torch.from_numpy(even), params, seed=s.seed, index=index, generator=generator, output="dn"
+    draw = functools.partial(
+        fused_synth, torch.from_numpy(even), params, seed=s.seed, index=index, generator=generator
     )
+    if step_for(clean, s) == 1:
+        noisy = draw(output="dn").numpy()
+    else:
+        noisy = _in_steps(draw(output="dn_float", quantize="none", clip="none").numpy(), clean, s)
     exposure = None
     if clean.iso is not None and clean.exposure_s is not None:
         exposure = clean.exposure_s * clean.iso / (s.iso * s.ratio)
     result = clean.replace(
-        mosaic=np.ascontiguousarray(noisy.numpy()[:height, :width]),
+        mosaic=np.ascontiguousarray(noisy[:height, :width]),
         iso=s.iso,
         exposure_s=exposure,
         baseline_exposure=clean.baseline_exposure + math.log2(s.ratio),
     )
     return result, params
+
+
+def step_for(clean: Raw, settings: Settings) -> int:
+    """Return the step the synthesised values are rounded to, DN."""
+    return own_step(clean) if settings.step is None else settings.step
+
+
+def own_step(clean: Raw) -> int:
+    """Return the step a picture's values come in, DN: a power of two where bits were shifted, else 1."""
+    from .inspection import value_step
+
+    step = value_step(clean)
+    # A picture of few values tells nothing: two of them are always one step apart.
+    return step if step & (step - 1) == 0 and int(np.ptp(clean.active)) >= 16 * step else 1
+
+
+def _in_steps(drawn: np.ndarray, clean: Raw, s: Settings) -> np.ndarray:
+    """Round DN above black, (H, W) float32, to raw DN in the file's steps, uint16, none outside 0..white."""
+    step = step_for(clean, s)
+    first = int(clean.active.min()) % step
+    for site, (row, column) in enumerate(raw_files.SITES):
+        drawn[row::2, column::2] += clean.black[site]
+    last = first + (int(clean.white) - first) // step * step
+    return np.clip(first + step * np.rint((drawn - first) / step), first, last).astype(np.uint16)
 
 
 def _generator_for(clean: Raw, s: Settings) -> LiteGenerator | None:
@@ -128,6 +160,8 @@ def recipe(job: Job, settings: Settings, params: NoiseParams) -> str:
         "index": job.index,
         "params": params.to_dict(),
     }
+    if settings.step != 1:
+        fields["step"] = settings.step or "file"
     if settings.generator is not None and settings.generator_file is not None:
         fields["generator"] = settings.generator_file.name
         fields["generator_sha256"] = hashlib.sha256(settings.generator_file.read_bytes()).hexdigest()
@@ -158,7 +192,7 @@ def synthesize_file(job: Job, settings: Settings, *, go_on: Callable[[], None] =
     outputs = {
         job.target: raw_files.encode_dng(
             noisy,
-            noise_profile=to_noise_profile(params, clean.cfa),
+            noise_profile=to_noise_profile(params, clean.cfa, step=step_for(clean, settings)),
             description=recipe(job, settings, params),
             software=f"lrd_ext {__version__}",
         )
@@ -166,15 +200,8 @@ def synthesize_file(job: Job, settings: Settings, *, go_on: Callable[[], None] =
     if job.preview is not None:
         outputs[job.preview] = _preview(clean, noisy, settings)
     go_on()
-    _write(outputs, go_on)
+    write_files(outputs, last_check=go_on)
     return _summary(job, settings, clean, params)
-
-
-def _write(outputs: Mapping[Path, bytes], go_on: Callable[[], None]) -> None:
-    for path in outputs:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    real = {Path(os.path.realpath(path)): data for path, data in outputs.items()}  # links are followed
-    raw_files.write_files(real, last_check=go_on)
 
 
 def _preview(clean: Raw, noisy: Raw, s: Settings) -> bytes:
@@ -182,7 +209,7 @@ def _preview(clean: Raw, noisy: Raw, s: Settings) -> bytes:
     return raw_files.encode_preview(
         clean,
         noisy,
-        labels=("as read", f"{s.profile.camera}, ISO {s.iso:g}, 1/{s.ratio:g} of the light"),
+        labels=("as read", f"{plain(s.profile.camera)}, ISO {s.iso:g}, 1/{s.ratio:g} of the light"),
         exposure_ev=(brightening, brightening + math.log2(s.ratio)),
     )
 
@@ -197,20 +224,37 @@ def _summary(job: Job, s: Settings, clean: Raw, params: NoiseParams) -> list[str
         f"  profile to file range: K, sigmas and bias x {range_factor(s.profile, clean):.6g}",
     ]
     if s.generator is None:
-        shape = f" (shape {float(params.tukey_lambda):.3g})" if params.read == "tukey_lambda" else ""
+        model, shape = read_model(params.read), float(params.tukey_lambda)
+        read = f"{params.read} read {model.std(float(params.sigma_read), shape):.4g} DN std"
         lines.append(
-            f"  K {float(params.K):.5g} DN/e-, {params.read} read {float(params.sigma_read):.4g} DN{shape}, "
+            f"  K {float(params.K):.5g} DN/e-, {read}{f' (shape {shape:.3g})' if model.shaped else ''}, "
             f"row {float(params.sigma_row):.3g} DN, column {float(params.sigma_col):.3g} DN"
         )
     else:
         lines.append(f"  K {float(params.K):.5g} DN/e-")
         sigma = s.generator.sigma_init(s.iso) * range_factor(s.profile, clean)
         lines.append(f"  learned noise of {s.generator_file}, sigma_init {sigma:.4g} DN")
+    if any(bias := params.bias[0].tolist()):
+        by_site = " ".join(dict.fromkeys(f"{v:+.3g}" for v in bias))
+        lines.append(f"  bias {by_site} DN by CFA site: moves the mean, as in the camera's own frames")
     if not clean.black_known:
         lines.append("  the file gives no black level: 0 is taken")
+    lines += [f"  odd tag: {remark}" for remark in clean.remarks]
+    lines += _told_of_steps(clean, s)
     if job.preview is not None:
         lines.append(f"  picture: {job.preview}")
     return lines
+
+
+def _told_of_steps(clean: Raw, s: Settings) -> list[str]:
+    step = step_for(clean, s)
+    if step > 1:
+        return [f"  values are rounded to steps of {step} DN"]
+    if (own := own_step(clean)) > 1:
+        return [
+            f"  the file's values come in steps of {own} DN, the noise in 1: say --step to round to {own}"
+        ]
+    return []
 
 
 def plan(
@@ -236,10 +280,11 @@ def plan(
         target = output if single else output / f"{source.stem}.dng"
         picture = preview / f"{source.stem}.png" if preview is not None and folder_of_previews else preview
         jobs.append(Job(source, target, picture, index + number))
-    targets = [t for job in jobs for t in (job.target, job.preview) if t is not None]
     _check_distinct(jobs)
-    for target in targets:
-        check_writable(target, overwrite)
+    for job in jobs:
+        check_target(job.target, "--output", overwrite=overwrite, make_folders=True)
+        if job.preview is not None:
+            check_target(job.preview, "--preview", overwrite=overwrite, make_folders=True)
     return jobs
 
 
@@ -271,25 +316,6 @@ def _is_same(target: Path, source: Path) -> bool:
     return target.exists() and source.exists() and os.path.samefile(target, source)
 
 
-def check_writable(target: Path, overwrite: bool) -> None:
-    """Refuse a file that cannot be written, before any work.
-
-    Raises:
-        ValueError: it is a folder, exists already and ``overwrite`` is False, or its folder is read-only.
-    """
-    if target.is_dir():
-        raise ValueError(f"{target} is a folder; a file is to be written there")
-    if target.exists() and not overwrite:
-        raise ValueError(f"{target} exists already; say --overwrite to replace it")
-    folder = target.parent
-    while not folder.exists() and folder != folder.parent:  # a drive that is not there has no parent
-        folder = folder.parent
-    if not folder.is_dir():
-        raise ValueError(f"{folder} is no folder; {target} cannot be written")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ValueError(f"{folder} is read-only; {target} cannot be written")
-
-
 def synthesize_files(
     jobs: Sequence[Job],
     settings: Settings,
@@ -318,8 +344,8 @@ def synthesize_files(
         pending = {pool.submit(synthesize_file, job, settings, go_on=go_on): job for job in jobs}
         for future in as_completed(pending):
             error = future.exception()
-            if error is not None and not isinstance(error, FILE_ERRORS):
-                raise error
+            if isinstance(error, ImportError) or not isinstance(error, Exception | None):
+                raise error  # a missing package is no matter of one file
             failed += error is not None
             done(pending[future], future.result() if error is None else error)
     except BaseException:  # Ctrl-C above all: what is not complete by now shall not appear
@@ -331,9 +357,16 @@ def synthesize_files(
 
 
 def settings_for(
-    camera: str, iso: float, ratio: float, seed: int, generator_file: str | None = None
+    camera: str,
+    iso: float,
+    ratio: float,
+    seed: int,
+    generator_file: str | None = None,
+    step: str | None = None,
 ) -> Settings:
     """Load camera and generator and check ISO and ratio against them, before any file is opened.
+
+    ``step`` is the text of --step: a number of DN, "file" for the file's own, None for 1.
 
     Raises:
         FileNotFoundError: there is no such generator file.
@@ -344,10 +377,19 @@ def settings_for(
     if profile.dark_only:
         raise ValueError(f"--camera {camera} was made from dark frames alone and has no system gain K")
     profile.at(iso, ratio)
+    steps = _read_step(step)
     if generator_file is None:
-        return Settings(profile, iso, ratio, seed)
+        return Settings(profile, iso, ratio, seed, step=steps)
     from .generator import LiteGenerator
 
     generator = LiteGenerator.load(generator_file)
     generator.sigma_init(iso)
-    return Settings(profile, iso, ratio, seed, generator, Path(generator_file))
+    return Settings(profile, iso, ratio, seed, generator, Path(generator_file), steps)
+
+
+def _read_step(text: str | None) -> int | None:
+    if text is None or text == "file":
+        return None if text else 1
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 4096):
+        raise ValueError(f"--step must be 1 to 4096 DN, or stand alone for the file's own step, got {text!r}")
+    return int(text)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 
 import pytest
 
@@ -19,11 +20,24 @@ EXECUTORS = {
 }
 
 
+#: Rooms and modules that `make test-fast` leaves out: whole calibrations, programs in processes of their own,
+#: compiling and disassembling, fuzzing, statistics of large draws. Single tests elsewhere are marked slow.
+SLOW = (
+    *("calibration/", "cli/", "csrc/", "cuda/", "evaluation/", "noise_sources/", "verify/"),
+    *("inspection/test_pair.py", "profiles/test_docs.py", "profiles/test_fuzz.py", "test_benchmarks.py"),
+    *("test_builds.py", "test_memory.py", "test_native.py", "test_parity.py", "test_properties.py"),
+)
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "native: needs the compiled module lrd_ext._C")
+    config.addinivalue_line("markers", "slow: takes seconds; make test-fast leaves it out")
 
 
 def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.relative_to(Path(__file__).parent).as_posix().startswith(SLOW):
+            item.add_marker("slow")
     if ops.NATIVE is not None:
         return
     for item in items:

@@ -14,6 +14,7 @@ import torch
 from lrd_ext.reference import bayer, synth
 from lrd_ext.reference.normal import normal_quantile
 from lrd_ext.reference.philox import Component
+from lrd_ext.reference.read_noise import read_noise
 from lrd_ext.request import check_arguments
 
 STEP = 1e-6
@@ -30,6 +31,8 @@ DEFAULTS = {
     "clip": "adc",
     "dtype": torch.float32,
     "out": None,
+    "order": "site",
+    "cfa": "RGGB",
 }
 
 
@@ -54,13 +57,13 @@ def terms_of_the_sum(request, signal, draw):
     terms = [
         synth._site(p.black),
         synth._shot(signal, p, draw),
-        torch.as_tensor(synth._read(p, draw)),
+        read_noise(draw.site(Component.READ), p),
         synth._sample(p.sigma_row) * bayer.rows_of_cells(normal_quantile(draw.row())),
         synth._sample(p.sigma_col) * bayer.columns_of_cells(normal_quantile(draw.column())),
         synth._site(p.bias),
     ]
     if request.dark is not None:
-        terms.append(bayer.to_cells(request.dark, request.packed))
+        terms.append(bayer.to_cells(request.dark, request.packed, request.channels))
     if request.quantize == "uniform":
         terms.append((draw.site(Component.QUANTIZE).double() + 0.5) * 2.0**-32 - 0.5)
     return torch.stack([term.double().expand(signal.shape) for term in terms])
@@ -69,13 +72,13 @@ def terms_of_the_sum(request, signal, draw):
 def excluded_sites(clean, params, *, seed, ulps=ULPS, **options):
     """Mask of clean's shape: True where the executors' integers may differ."""
     request = check_arguments(clean, params, seed=seed, **(DEFAULTS | options))
-    p, cells = request.params, bayer.to_cells(request.clean, request.packed)
+    p, cells = request.params, bayer.to_cells(request.clean, request.packed, request.channels)
     draw = synth._Words(request, cells)
-    signal = synth._signal(cells, synth._site(p.black), synth._sample(p.white), synth._sample(p.ratio))
+    signal = synth._signal(cells, p)
     terms = terms_of_the_sum(request, signal, draw)
     largest = terms.abs().amax(0).nan_to_num(0.0, 3e38).float()
     distance = (terms.sum(0) - torch.floor(terms.sum(0)) - 0.5).abs()
     excluded = distance <= ulps * torch.from_numpy(np.spacing(largest.numpy())).double()
     if p.shot:
         excluded |= near_poisson_step(draw.site(Component.SHOT), signal * (1 / synth._sample(p.K)))
-    return bayer.from_cells(excluded, request.packed).reshape(clean.shape)
+    return bayer.from_cells(excluded, request.packed, request.channels).reshape(clean.shape)

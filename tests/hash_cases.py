@@ -33,7 +33,10 @@ def scene(*shape):
 
 def call(frame, *, seed=7, index=3, **options):
     fields = {name: options.pop(name) for name in list(options) if name in NoiseParams.__dataclass_fields__}
-    return fused_synth(frame, NoiseParams(**(CAMERA | NOISE | fields)), seed=seed, index=index, **options)
+    silent = {} if "read" in fields else {"sigma_read": 0.0}
+    return fused_synth(
+        frame, NoiseParams(**(CAMERA | NOISE | silent | fields)), seed=seed, index=index, **options
+    )
 
 
 CASES = {

@@ -51,6 +51,27 @@ TABLE = [
     refused(ValueError, r"clean must be mosaic.*got \(2, 3, 8, 12\)", clean=torch.zeros(2, 3, 8, 12)),
     refused(ValueError, r"clean must be mosaic.*got \(1, 2, 1, 8, 12\)", clean=torch.zeros(1, 2, 1, 8, 12)),
     refused(ValueError, r"\(4, 8, 12\) is ambiguous; say layout=", clean=torch.zeros(4, 8, 12)),
+    refused(
+        ValueError, r"\(3, 32, 40\) looks like an RGB picture.*layout='mosaic'", clean=torch.zeros(3, 32, 40)
+    ),
+    refused(
+        ValueError, r"\(32, 40, 3\) looks like .*channels last. Pass the raw", clean=torch.zeros(32, 40, 3)
+    ),
+    refused(
+        ValueError,
+        r"\(40, 32, 4\) looks like .*permute\(2, 0, 1\) with layout='packed'.*layout='mosaic' .*40 mosaics",
+        clean=torch.zeros(40, 32, 4),
+    ),
+    *(
+        refused(ValueError, r"normalized.*median is \d+.*raw DN. Pass them as uint16, or \(raw - b", clean=dn)
+        for dn in (
+            512 + 100 * CLEAN,
+            (512 + 100 * CLEAN).double().T,
+            torch.where(torch.arange(12) < 4, torch.nan, 512 * CLEAN),
+            100 * PACKED.half(),
+            torch.full((5, 1000, 2002), 5.0),
+        )
+    ),
     refused(TypeError, "clean must be a dense tensor.*sparse_coo", clean=CLEAN.to_sparse()),
     refused(TypeError, "clean must be a dense tensor.*mkldnn", clean=CLEAN.to_mkldnn()),
     refused(TypeError, "clean must be a dense tensor.*meta", clean=CLEAN.to("meta")),
@@ -102,6 +123,8 @@ TABLE = [
         clean=PACKED,
     ),
     refused(ValueError, r"got shape \(1, 1\)", index=torch.tensor([[0]])),
+    refused(ValueError, r"index must be in \[0, 2\^56\), got -1", index=torch.tensor([-1])),
+    refused(ValueError, rf"index must be in .*got {2**56}", index=torch.tensor([3, 2**56]), clean=PACKED),
     # origin
     refused(TypeError, r"origin must be \(row, col\), got 4", origin=4),
     refused(TypeError, r"origin must be \(row, col\), got \(0, 0, 0\)", origin=(0, 0, 0)),
@@ -112,6 +135,14 @@ TABLE = [
     refused(ValueError, "origin must be two even numbers", origin=(0, -3)),
     refused(ValueError, r"within 2\^32", origin=(2**32, 0)),
     refused(ValueError, r"within 2\^32", origin=(0, 2**70)),
+    # order, cfa
+    refused(ValueError, "order must be one of .*got 'grbg'", order="grbg"),
+    refused(ValueError, "cfa must be one of .*got 'MONO'", cfa="MONO"),
+    refused(ValueError, "cfa must be one of .*got 'rggb'", cfa="rggb", order="rgbg", clean=PACKED),
+    refused(
+        ValueError, "order='rgbg' names the channels of packed frames, and clean is a mosaic", order="rgbg"
+    ),
+    refused(ValueError, "order='rggb' .* clean is a mosaic", order="rggb", clean=torch.zeros(2, 8, 12)),
     # generator, sigma_init
     refused(TypeError, "generator must be a lrd_ext.generator.LiteGenerator, got object", generator=object()),
     refused(ValueError, "sigma_init only goes with generator, got 1.0", sigma_init=1.0),
@@ -155,9 +186,32 @@ TABLE = [
     refused(ValueError, "out must be contiguous", out=torch.empty(12, 8).T),
     refused(ValueError, "out must be contiguous", out=torch.empty(1).expand(8, 12)),
     refused(ValueError, "must not require grad", out=torch.empty(8, 12).requires_grad_()),
-    refused(ValueError, "out must not share memory with clean or dark", **aliased(0)),
-    refused(ValueError, "out must not share memory with clean or dark", **aliased(95)),
+    refused(ValueError, "out must not share memory with clean;", **aliased(0)),
+    refused(ValueError, "out must not share memory with clean;", **aliased(95)),
 ]
+
+
+def test_out_may_not_be_what_the_call_reads(synth):
+    from generators import lively_generator
+
+    memory = torch.full((96,), 2.0)
+    call = {
+        "params": PARAMS.shot_only(),
+        "seed": 7,
+        "generator": lively_generator((16,)),
+        "sigma_init": memory[:1],
+    }
+    with pytest.raises(ValueError, match="out must not share memory with sigma_init;"):
+        synth(CLEAN, **call, out=memory.reshape(8, 12))
+    seeds = torch.zeros(48, dtype=torch.int64)
+    with pytest.raises(ValueError, match="out must not share memory with seed or index;"):
+        synth(CLEAN, PARAMS, seed=seeds[3], index=seeds[5:6], out=seeds.view(torch.float32).reshape(8, 12))
+    params = PARAMS.to("cpu")
+    frame = torch.zeros(96)
+    frame[: params.table.numel()] = params.table.flatten()
+    object.__setattr__(params, "table", frame[: params.table.numel()].reshape(params.table.shape))
+    with pytest.raises(ValueError, match="out must not share memory with params;"):
+        synth(CLEAN, params, seed=7, out=frame.reshape(8, 12))
 
 
 def assert_refused(synth, arguments, error, message):
@@ -262,6 +316,32 @@ def test_extreme_signal_never_crashes_and_stays_in_its_site(synth, value, shot):
         assert got[3, 5].item() == 0
     if value == math.inf:
         assert got[3, 5].item() == 65535
+
+
+@pytest.mark.parametrize(
+    ("clean", "more"),
+    [
+        (torch.full((40, 40), torch.nan), {}),
+        (torch.full((40, 40), 3.9), {}),  # overexposed
+        (torch.where(torch.rand(40, 40) < 0.4, 1e4, 0.1), {}),  # many wild values
+        (torch.full((40, 40), -500.0), {}),
+        (torch.full((40, 40), 900, dtype=torch.uint16), {}),
+        (torch.zeros(3, 30, 4), {}),
+        (torch.zeros(3, 32, 30), {}),
+        (torch.zeros(3, 32, 32), {"layout": "mosaic"}),
+        (torch.zeros(40, 40, 4), {"layout": "mosaic"}),
+        (torch.zeros(1, 40, 40), {}),
+        (torch.zeros(5, 40, 40), {}),
+    ],
+    ids=lambda v: str(tuple(v.shape)) if isinstance(v, torch.Tensor) else "",
+)
+def test_what_only_seems_wrong_is_accepted(synth, clean, more):
+    assert synth(clean, PARAMS, seed=7, **more).shape == clean.shape
+
+
+def test_signal_in_electrons_of_a_range_of_1_is_no_raw_dn(synth):
+    counting = NoiseParams(K=1.0, ratio=1.0, white=1.0, black=0.0)
+    assert synth(torch.full((8, 8), 1e6), counting, seed=7, clip="none", output="dn_float").min() > 9e5
 
 
 def test_version_is_public():

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+import types
 
 import pytest
 import torch
@@ -22,15 +23,34 @@ def frames(dtype=torch.float32):
     return torch.rand(2, 12, 20, generator=torch.Generator().manual_seed(0)).to(dtype)
 
 
-def arguments(clean, out, dark=None, packed=False):
-    table = ops.parameter_table(PARAMS)
-    return (clean, table, torch.tensor(7), torch.tensor([3, 4]), dark, 0, 0, packed, 1, True, 0, 0, 0, out)
+def arguments(clean, out, **changes):
+    """The op's arguments by name, in their order."""
+    return {
+        "clean": clean,
+        "table": PARAMS.table,
+        "seed": torch.tensor(7),
+        "index": torch.tensor([3, 4]),
+        "seed_value": 0,
+        "first_index": 0,
+        "origin_row": 0,
+        "origin_col": 0,
+        "dark": None,
+        "channels": [],
+        "shot": True,
+        "output": 0,
+        "quantize": 0,
+        "clip": 0,
+        "out": out,
+    } | changes
 
 
 SAMPLES = {
     "mosaic": lambda: arguments(frames(), torch.empty(2, 12, 20)),
     "dark": lambda: arguments(frames(), torch.empty(2, 12, 20), dark=torch.ones(1, 12, 20)),
-    "packed": lambda: arguments(frames().view(2, 4, 6, 10), torch.empty(2, 4, 6, 10), packed=True),
+    "packed": lambda: arguments(frames().view(2, 4, 6, 10), torch.empty(2, 4, 6, 10), channels=[0, 1, 3, 2]),
+    "numbers": lambda: arguments(
+        frames(), torch.empty(2, 12, 20), seed=None, index=None, seed_value=-1, first_index=2**55
+    ),
     "half": lambda: arguments(frames(torch.float16), torch.empty(2, 12, 20, dtype=torch.bfloat16)),
     "empty": lambda: arguments(torch.empty(2, 0, 20), torch.empty(2, 0, 20)),
 }
@@ -38,34 +58,55 @@ SAMPLES = {
 
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_opcheck(sample):
-    torch.library.opcheck(torch.ops.lrd_ext.fused_synth, SAMPLES[sample]())
+    torch.library.opcheck(torch.ops.lrd_ext.fused_synth, (), SAMPLES[sample]())
 
 
+@pytest.mark.parametrize("what", ["table_columns", "read_models"])
+def test_a_module_built_from_other_sources_is_refused(what):
+    names = {name: list(getattr(ops.NATIVE, name)) for name in ("table_columns", "read_models")}
+    ops._check_built_for(types.SimpleNamespace(**names))
+    for other in (names[what][::-1], names[what][:-1], [*names[what], names[what][0]]):
+        with pytest.raises(ImportError, match=f"its {what} are .*Build it again: pip install -e"):
+            ops._check_built_for(types.SimpleNamespace(**(names | {what: other})))
+    with pytest.raises(ImportError, match="its table_columns are nothing"):
+        ops._check_built_for(types.SimpleNamespace())
+
+
+ODD, FOUR = torch.zeros(2, 11, 20), [0, 1, 2, 3]
 REFUSED = [
-    ({0: torch.zeros(2, 12, 20, dtype=torch.int32)}, "clean must be float32, float16, bfloat16 or uint16"),
-    ({0: torch.zeros(12, 20)}, "must"),
-    ({0: torch.zeros(2, 12, 40)[:, :, ::2]}, "clean must be contiguous along its rows"),
-    ({1: torch.zeros(2, 3)}, "table must be a contiguous float32"),
-    ({1: torch.ones(3, 15)}, "table must have 1 or 2 rows"),
-    ({2: torch.tensor(1.0)}, "seed must be one int64"),
-    ({3: torch.tensor([1])}, "index must be 2 contiguous int64"),
-    ({4: torch.zeros(2, 10, 20)}, "dark must have clean's size"),
-    ({4: torch.zeros(3, 12, 20)}, "dark must hold 1 or 2 samples"),
-    ({13: torch.zeros(2, 12, 22)}, "out must have clean's size"),
-    ({13: torch.zeros(1, 12, 20)}, "out must hold 2 samples"),
-    ({0: torch.zeros(2, 11, 20), 13: torch.zeros(2, 11, 20)}, "whole 2x2 cells"),
-    ({7: True}, "must have 4 dimensions"),
-    ({0: torch.zeros(2, 3, 6, 10), 13: torch.zeros(2, 3, 6, 10), 7: True}, "whole 2x2 cells"),
+    (
+        {"clean": torch.zeros(2, 12, 20, dtype=torch.int32)},
+        "clean must be float32, float16, bfloat16 or uint16",
+    ),
+    ({"clean": torch.zeros(12, 20)}, "must"),
+    ({"clean": torch.zeros(2, 12, 40)[:, :, ::2]}, "clean must be contiguous along its rows"),
+    ({"table": torch.zeros(2, 3)}, "table must be a contiguous float32"),
+    ({"table": torch.ones(3, PARAMS.table.shape[1])}, "table must have 1 or 2 rows"),
+    ({"table": torch.full_like(PARAMS.table, 9.0)}, "table must hold codes of read models, got 9"),
+    ({"table": torch.full_like(PARAMS.table, torch.nan)}, "table must hold codes of read models, got nan"),
+    ({"seed": torch.tensor(1.0)}, "seed must be one int64"),
+    ({"index": torch.tensor([1])}, "index must be 2 contiguous int64"),
+    ({"dark": torch.zeros(2, 10, 20)}, "dark must have clean's size"),
+    ({"dark": torch.zeros(3, 12, 20)}, "dark must hold 1 or 2 samples"),
+    ({"out": torch.zeros(2, 12, 22)}, "out must have clean's size"),
+    ({"out": torch.zeros(1, 12, 20)}, "out must hold 2 samples"),
+    ({"clean": ODD, "out": ODD}, "whole 2x2 cells"),
+    ({"channels": FOUR}, "must have 4 dimensions"),
+    (
+        {"clean": torch.zeros(2, 3, 6, 10), "out": torch.zeros(2, 3, 6, 10), "channels": FOUR},
+        "whole 2x2 cells",
+    ),
+    *(
+        ({"channels": wrong}, "channels must be 0, 1, 2 and 3 in some order")
+        for wrong in ([0], [0, 1, 2, 4], [0, 1, 2, 2], [-1, 1, 2, 3], [0, 1, 2, 3, 3])
+    ),
 ]
 
 
 @pytest.mark.parametrize(("changes", "message"), REFUSED, ids=lambda v: str(v)[:40])
 def test_the_bare_op_checks_what_it_must_to_stay_within_memory(changes, message):
-    call = list(SAMPLES["mosaic"]())
-    for position, value in changes.items():
-        call[position] = value
     with pytest.raises(RuntimeError, match=message):
-        torch.ops.lrd_ext.fused_synth(*call)
+        torch.ops.lrd_ext.fused_synth(**(SAMPLES["mosaic"]() | changes))
 
 
 @pytest.mark.parametrize("dark", [None, torch.full((12, 20), 3.0)], ids=["plain", "dark"])
@@ -87,6 +128,30 @@ def test_compiled_in_one_graph_with_the_same_bits(dark, output):
     # Other values of the same shapes must not be baked in.
     other = torch.tensor(-9), torch.tensor([2**40, 0])
     assert torch.equal(compiled(frames(), *other), step(frames(), *other))
+
+
+#: Numbers that change from call to call, as a training loop gives them.
+NUMBERS = {
+    "seed": [(s, 3, (0, 0)) for s in (1, 2, 3, -5, 2**63 - 1, -(2**63))],
+    "seed beyond int64": [(s, 3, (0, 0)) for s in (7, 2**63 + 7, 2**64 - 1, -(2**63) - 1, 2**70 + 3)],
+    "index": [(1, i, (0, 0)) for i in (1, 2, 2**40, 0, 2**56 - 2)],
+    "origin": [(1, 2, o) for o in ((0, 0), (2, 4), (-6, 8), (2**32 - 2, 0))],
+    "all": [(i, i, (2 * i, -2 * i)) for i in (1, 2, 3, 9, 2**30)],
+}
+
+
+@pytest.mark.parametrize("numbers", NUMBERS)
+def test_compiled_with_numbers_that_change_from_call_to_call(numbers):
+    torch._dynamo.reset()
+    counted = torch._dynamo.testing.CompileCounterWithBackend("aot_eager")
+
+    def step(clean, seed, index, origin):
+        return fused_synth(clean * 0.5, PARAMS, seed=seed, index=index, origin=origin)
+
+    compiled = torch.compile(step, fullgraph=True, backend=counted)
+    for given in NUMBERS[numbers]:
+        assert torch.equal(compiled(frames(), *given), step(frames(), *given))
+    assert counted.frame_count <= 3 or numbers == "seed beyond int64"
 
 
 @pytest.mark.skipif(

@@ -3,15 +3,20 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import inspect
 import json
 import math
+import pickle
+import re
 
 import numpy as np
 import pytest
 import torch
 
 from lrd_ext import NoiseParams
+from lrd_ext.params import FIGURES
 
 LEVELS = {"K": 1.5, "ratio": 100.0, "white": 1023.0, "black": 64.0}
 SCALARS = ("K", "ratio", "white", "sigma_read", "tukey_lambda", "sigma_row", "sigma_col", "iso")
@@ -50,7 +55,6 @@ def test_numbers_become_a_batch_of_one():
 def test_sequences_and_tensors_set_the_batch(K):
     params = NoiseParams(**(LEVELS | {"K": K}), iso=[100, 200, 400])
     assert params.K.tolist() == [1.0, 2.0, 3.0]
-    assert params.K.is_contiguous()
     assert not params.K.requires_grad
     assert params.ratio.tolist() == [100.0] * 3
     assert params.black.shape == (3, 4)
@@ -130,6 +134,16 @@ WRONG = [
     ({"K": torch.ones(1, device="meta"), "ratio": torch.ones(1)}, ValueError, "one device"),
     ({"read": "poisson"}, ValueError, "read must be one of"),
     ({"read": None}, ValueError, "read must be one of"),
+    ({"read": []}, ValueError, "read must be one of"),
+    ({"read": ["gaussian", "poisson"]}, ValueError, r"one per sample, got \['gaussian', 'poisson'\]"),
+    ({"K": [1.0, 2.0], "read": ["none"] * 3}, ValueError, r"batch sizes must agree.*'read': 3"),
+    (
+        {"sigma_read": 3.0},
+        ValueError,
+        "sigma_read must be 0 where read is 'none', .*got 3. Say read='gaussian'",
+    ),
+    ({"read": ["gaussian", "none"], "sigma_read": [3.0, 2.0]}, ValueError, "sigma_read must be 0 .*got 2"),
+    ({"gain": 1.0}, TypeError, "needs K, ratio, white, black and accepts .*; unknown: gain"),
     ({"shot": 1}, TypeError, "shot must be True or False, got 1"),
     ({"shot": "yes"}, TypeError, "shot must be True or False"),
 ]
@@ -167,6 +181,8 @@ def batch_of_three():
     [
         (0, [1.0]),
         (-1, [3.0]),
+        (np.int64(1), [2.0]),
+        (np.uint8(2), [3.0]),
         (slice(1, None), [2.0, 3.0]),
         ([2, 0, 2], [3.0, 1.0, 3.0]),
         (torch.tensor([1]), [2.0]),
@@ -186,6 +202,69 @@ def test_select(choice, K):
 def test_select_outside_the_batch(choice):
     with pytest.raises(IndexError, match=r"must be in \[-3, 3\), got"):
         batch_of_three().select(choice)
+
+
+def test_read_by_sample_sets_the_batch():
+    params = NoiseParams(**LEVELS, read=["none", "gaussian", "tukey_lambda"], sigma_read=[0.0, 2.0, 3.0])
+    assert params.read == ("none", "gaussian", "tukey_lambda")
+    assert params.select(1).read == "gaussian"
+    assert params.select([2, 0]).read == ("tukey_lambda", "none")
+    assert params.select(torch.tensor([False, True, True])).read == ("gaussian", "tukey_lambda")
+    assert params.to("cpu").to_range(0.0, 959.0).read == params.read
+    assert params.shot_only().read == "none"
+    assert NoiseParams.from_dict(params.to_dict()).to_dict() == params.to_dict()
+    assert NoiseParams(**LEVELS, read=["gaussian", "gaussian"]).read == "gaussian"
+
+
+def test_without_bias_changes_nothing_else():
+    part, whole = batch_of_three().without_bias(), batch_of_three()
+    assert not part.bias.any()
+    assert part.to_dict() | {"bias": None} == whole.to_dict() | {"bias": None}
+    assert whole.bias.any()
+
+
+def test_figures_are_views_of_the_table_also_after_pickling_and_copying():
+    params = batch_of_three()
+    for copied in (pickle.loads(pickle.dumps(params)), copy.deepcopy(params)):
+        assert copied.to_dict() == params.to_dict()
+        copied.sigma_row.fill_(9.0)
+        columns = [name for name, figure in FIGURES.items() for _ in range(figure.width)]
+        assert copied.table[:, columns.index("sigma_row")].tolist() == [9.0] * 3
+        assert params.sigma_row.tolist() == [0.5] * 3
+
+
+def test_dataclasses_replace_checks_anew():
+    assert dataclasses.replace(batch_of_three(), K=4.0).to_dict() == batch_of_three().to_dict() | {
+        "K": [4.0] * 3
+    }
+    with pytest.raises(ValueError, match="K must be finite"):
+        dataclasses.replace(batch_of_three(), K=-1.0)
+
+
+def test_columns_of_arrays_are_checked_and_kept():
+    columns = {name: getattr(batch_of_three(), name).numpy() for name in FIGURES} | {"white": 1023.0}
+    made = NoiseParams._of_columns(columns, 3, read="tukey_lambda", shot=False)
+    assert made.to_dict() == batch_of_three().to_dict()
+    with pytest.raises(ValueError, match="K must be finite"):
+        NoiseParams._of_columns(columns | {"K": 0.0}, 3, read="tukey_lambda", shot=False)
+
+
+def test_given_tensors_are_copied():
+    K = torch.ones(3)
+    params = NoiseParams(**(LEVELS | {"K": K}))
+    K.fill_(7.0)
+    assert params.K.tolist() == [1.0] * 3
+
+
+def test_every_figure_is_declared_once_and_told_to_people():
+    shown = inspect.signature(NoiseParams).parameters
+    assert list(shown) == [*FIGURES, "read", "shot"]
+    for name, figure in FIGURES.items():
+        assert shown[name].default is inspect.Parameter.empty or figure.default is not None
+        line = re.search(rf"^ +{name}: .*?^ {{8}}\w", NoiseParams.__doc__, re.MULTILINE | re.DOTALL)[0]
+        assert "(B, 4)" in line if figure.by_site else "(B,)" in line
+        assert figure.unit in line
+    assert batch_of_three().table.shape == (3, sum(f.width for f in FIGURES.values()) + 1)
 
 
 def test_shot_only_keeps_levels_bias_and_gain():
@@ -220,7 +299,13 @@ def test_from_dict_names_what_it_needs(change):
 
 def test_to_range_scales_by_the_ratio_of_the_spans():
     params = NoiseParams(
-        **LEVELS, sigma_read=2.0, sigma_row=0.5, sigma_col=0.25, bias=[1, 2, 3, 4], tukey_lambda=0.1
+        **LEVELS,
+        read="tukey_lambda",
+        sigma_read=2.0,
+        tukey_lambda=0.1,
+        sigma_row=0.5,
+        sigma_col=0.25,
+        bias=[1, 2, 3, 4],
     )
     wide = params.to_range(black=256.0, white=256.0 + 10 * (1023.0 - 64.0))
     assert wide.K.item() == pytest.approx(15.0)
@@ -232,6 +317,8 @@ def test_to_range_scales_by_the_ratio_of_the_spans():
     assert wide.ratio.item() == 100.0
     with pytest.raises(ValueError, match="white must be above black"):
         params.to_range(black=100.0, white=100.0)
+    with pytest.raises(ValueError, match="K must be finite and in"):
+        NoiseParams(**(LEVELS | {"K": 1e6})).to_range(black=0.0, white=65535.0)
 
 
 def test_to_device_and_length():

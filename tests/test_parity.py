@@ -60,7 +60,8 @@ def assert_same_integers(record, clean, params, *, most_excluded=MOST_EXCLUDED, 
 @pytest.mark.parametrize("quantize", ["round", "uniform", "none"])
 @pytest.mark.parametrize("clip", ["adc", "black", "none"])
 def test_modes(record_property, read, shot, quantize, clip):
-    params = NoiseParams(**CAMERA, read=read, shot=shot)
+    silent = {"sigma_read": 0.0} if read == "none" else {}
+    params = NoiseParams(**(CAMERA | silent), read=read, shot=shot)
     assert_same_integers(record_property, clean_frames((1, 96, 130)), params, quantize=quantize, clip=clip)
 
 
@@ -82,8 +83,9 @@ def test_shapes_and_input_dtypes(record_property, shape, dtype):
     clean = clean_frames(shape, seed=1)
     clean = (clean * 15000 + 300).to(dtype) if dtype == torch.uint16 else clean.to(dtype)
     params = NoiseParams(**CAMERA, read="tukey_lambda")
+    options = {"index": 2**40 + 3, "origin": (6, -10), "layout": "mosaic" if len(shape) == 3 else "auto"}
     # Frames of four sites may well hold one excluded site.
-    assert_same_integers(record_property, clean, params, index=2**40 + 3, origin=(6, -10), most_excluded=0.25)
+    assert_same_integers(record_property, clean, params, most_excluded=0.25, **options)
 
 
 @pytest.mark.parametrize("K", [0.02, 0.3, 1.0, 7.7, 120.0])
@@ -97,17 +99,18 @@ def test_gains_and_ratios(record_property, K, ratio):
 def test_samples_with_parameters_of_their_own(record_property):
     draw = torch.Generator().manual_seed(3)
     one = torch.rand(6, 15, generator=draw)
+    read = ["tukey_lambda", "gaussian", "none", "tukey_lambda", "none", "gaussian"]
     params = NoiseParams(
         K=0.1 + 20 * one[:, 0],
         ratio=1 + 299 * one[:, 1],
         white=4095 + 12000 * one[:, 2],
         black=63 + 2 * one[:, 3:7],
-        sigma_read=0.5 + 20 * one[:, 7],
+        sigma_read=(0.5 + 20 * one[:, 7]) * torch.tensor([model != "none" for model in read]),
         tukey_lambda=-0.3 + 0.5 * one[:, 8],
         sigma_row=5 * one[:, 9],
         sigma_col=2 * one[:, 10],
         bias=one[:, 11:15] - 0.5,
-        read="tukey_lambda",
+        read=read,
     )
     index = torch.tensor([0, 5, 2**32, 2**56 - 1, 9, 2**40])
     assert_same_integers(record_property, clean_frames((6, 64, 96), seed=4), params, index=index, seed=-1)
@@ -118,7 +121,9 @@ def test_samples_with_parameters_of_their_own(record_property):
 def test_dark_frames(record_property, batch, packed):
     shape = (3, 4, 20, 33) if packed else (3, 40, 66)
     dark = torch.randn((batch, *shape[1:]), generator=torch.Generator().manual_seed(6)) * 40
-    assert_same_integers(record_property, clean_frames(shape, seed=5), NoiseParams(**CAMERA), dark=dark)
+    params, options = NoiseParams(**CAMERA, read="gaussian"), {"dark": dark}
+    options |= {"order": "rgbg", "cfa": "GRBG"} if packed else {"layout": "mosaic"}
+    assert_same_integers(record_property, clean_frames(shape, seed=5), params, **options)
 
 
 NOISE_DOMINATES = {"K": 1.0, "ratio": 100.0, "white": 65535.0, "black": 0.0}
@@ -164,3 +169,24 @@ def test_floats_without_rounding(read, output):
     bound = 4 * 2.0**-14 + 1.1e-6 * CAMERA["sigma_read"] * (20 if read == "tukey_lambda" else 1)
     scale = CAMERA["ratio"] / (CAMERA["white"] - 513) if output == "normalized" else 1.0
     assert error <= bound * scale
+
+
+LIMIT = torch.finfo(torch.float32).max
+NEAR_THE_LIMIT = (0.0, 1e30, 0.25 * LIMIT, 0.99 * LIMIT, LIMIT, float("inf"), float("nan"))
+
+
+@pytest.mark.parametrize("span", [0.001, 0.5, 1.0, 1e4])
+@pytest.mark.parametrize("ratio", [1e-6, 1.0, 1e3])
+@pytest.mark.parametrize("clip", ["none", "adc"])
+@pytest.mark.parametrize("output", ["normalized", "dn_float"])
+def test_both_call_infinite_what_float32_does_not_hold(span, ratio, clip, output):
+    """A quotient by a range below 1 DN overflows before a ratio below 1 brings it back."""
+    params = NoiseParams(K=1.0, ratio=ratio, white=1.0 + span, black=1.0, read="gaussian", sigma_read=10.0)
+    values = torch.tensor([sign * value for value in NEAR_THE_LIMIT for sign in (1, -1)] * 4).reshape(4, 14)
+    zero = torch.zeros_like(values)
+    for clean, dark in ((zero, values), (values, zero), (values / 2, values)):
+        call = {"seed": 3, "dark": dark, "output": output, "clip": clip}
+        got = fused_synth(clean, params, **call, backend="cpu")
+        expected = reference_synth(clean, params, **call)
+        torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-3 * ratio / span, equal_nan=True)
+        assert torch.equal(got.isinf(), expected.isinf())

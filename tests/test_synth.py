@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from lrd_ext import NoiseParams, fused_synth
+from lrd_ext.cfa import BAYER, plane_sites, unpack
+from lrd_ext.cfa import pack as cfa_pack
 from lrd_ext.reference import bayer
 
 CAMERA = {"K": 2.3, "ratio": 50.0, "white": 4095.0, "black": [64.0, 65.0, 63.5, 64.25]}
@@ -42,13 +44,32 @@ mode = pytest.mark.parametrize("mode", MODES, ids=str)
 
 @mode
 def test_mosaic_and_packed_are_the_same_noise(synth, mode):
-    mosaic, dark = scene(3, 38, 70), scene(1, 38, 70, seed=1) * 9
+    mosaic, dark = scene(2, 38, 70), scene(1, 38, 70, seed=1) * 9
     flat = synth(mosaic, PARAMS, seed=3, index=4, dark=dark, **mode)
     packed = synth(pack(mosaic), PARAMS, seed=3, index=4, dark=pack(dark), **mode)
     assert torch.equal(pack(flat), packed)
     assert torch.equal(
         flat, synth(mosaic[:, None], PARAMS, seed=3, index=4, dark=dark[:, None], **mode)[:, 0]
     )
+
+
+@mode
+@pytest.mark.parametrize("cfa", BAYER)
+@pytest.mark.parametrize("order", ["rgbg", "rggb"])
+def test_channels_in_order_of_colour_are_the_same_sites(synth, mode, order, cfa):
+    mosaic, dark = scene(2, 38, 70), scene(2, 38, 70, seed=1) * 9
+    expected = synth(mosaic, PARAMS, seed=3, index=4, dark=dark, **mode)
+    by_colour = {"order": order, "cfa": cfa}
+    options = {"seed": 3, "index": 4, "dark": cfa_pack(dark, **by_colour), **by_colour, **mode}
+    got = synth(cfa_pack(mosaic, **by_colour), PARAMS, **options)
+    assert torch.equal(unpack(got, **by_colour), expected)
+    by_site = synth(cfa_pack(mosaic, **by_colour), PARAMS, **options | {"order": "site"})
+    assert torch.equal(got, by_site) == (plane_sites(order, cfa) == (0, 1, 2, 3))
+    out = torch.empty_like(got)[:1]
+    first = {"out": out, "dark": options["dark"][:1], "layout": "packed"}
+    one = synth(cfa_pack(mosaic[:1], **by_colour), PARAMS, **options | first)
+    assert one.data_ptr() == out.data_ptr()
+    assert torch.equal(out, got[:1])
 
 
 def test_every_shape_of_one_frame_gives_the_same_numbers(synth):
@@ -273,7 +294,7 @@ def test_an_output_larger_than_caches_has_the_same_bits(packed, dtype, shift):
 @pytest.mark.native
 @pytest.mark.parametrize("threads", [1, 2, 7])
 def test_any_number_of_threads_gives_the_same_bits(threads):
-    frames = scene(3, 130, 300)
+    frames = scene(5, 130, 300)
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(1)

@@ -79,7 +79,7 @@ def _cells(p: CameraProfile) -> list[str]:
     found = [f for f in answers_at(p, low_middle_high(p)) if f is not None]
     ends = [1e3 * f.K / f.iso for f in (found[0], found[-1]) if f.K]
     same = abs(ends[0] / ends[-1] - 1) <= 0.005
-    shapes = shape_range(p) if p.read == "tukey_lambda" else None
+    shapes = shape_range(p)
     rows = row_over_read(p)
     return [
         f"`{p.name}`",

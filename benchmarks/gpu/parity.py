@@ -18,6 +18,7 @@ import torch
 from generators import STACKS, lively_generator, noise
 
 from lrd_ext import NoiseParams, fused_synth
+from lrd_ext.cfa import BAYER
 
 CAMERA = {
     "ratio": 100.0,
@@ -73,7 +74,8 @@ def modes(shape):
         ("none", "gaussian", "tukey_lambda"), (True, False), ("round", "uniform", "none"),
         ("adc", "black", "none"), outputs,
     ):  # fmt: skip
-        params = NoiseParams(K=2.3, **CAMERA, **LINES, read=read, shot=shot)
+        silent = {"sigma_read": 0.0} if read == "none" else {}
+        params = NoiseParams(K=2.3, **(CAMERA | LINES | silent), read=read, shot=shot)
         options = {"quantize": quantize, "clip": clip, "output": output, "dtype": dtype}
         yield f"{read} {shot} {options}", (scene(shape, torch.float32), params), {"seed": 5} | options
 
@@ -83,15 +85,18 @@ def shapes():
     for n, (shape, dtype) in enumerate(itertools.product(SHAPES, DTYPES)):
         params = NoiseParams(K=2.3, **CAMERA, **LINES, read="tukey_lambda")
         options = {"seed": -1, "index": 2**40 + 3, "origin": (6, -10)}
+        options |= {"layout": "mosaic"} if len(shape) == 3 else {}
+        options |= {"order": ("rgbg", "rggb")[n % 2], "cfa": BAYER[n % 4]} if shape[-3:-2] == (4,) else {}
         yield f"{shape} {dtype}", (scene(shape, dtype, n), params), options
         dark = 40 * torch.randn(shape, generator=torch.Generator().manual_seed(n))
         yield f"{shape} {dtype} dark", (scene(shape, dtype, n), params), options | {"dark": dark}
     wide = scene((3, 70, 150), torch.float32)
-    yield "crop", (wide[:, 2:66, 6:140], NoiseParams(K=2.3, **CAMERA)), {"seed": 1, "output": "dn"}
+    mosaics = {"seed": 1, "output": "dn", "layout": "mosaic"}
+    yield "crop", (wide[:, 2:66, 6:140], NoiseParams(K=2.3, **CAMERA, read="gaussian")), mosaics
     camera = CAMERA | {"tukey_lambda": [0.0, 0.12, -0.3]}
-    per_sample = NoiseParams(K=[0.02, 7.0, 120.0], **camera, **LINES, read="tukey_lambda")
-    index = torch.tensor([0, 2**32, 2**56 - 1])
-    yield "per sample", (wide, per_sample), {"seed": 1, "index": index, "output": "dn"}
+    camera |= {"sigma_read": [6.0, 6.0, 0.0]}
+    mixed = NoiseParams(K=[0.02, 7.0, 120.0], **camera, **LINES, read=["tukey_lambda", "gaussian", "none"])
+    yield "per sample", (wide, mixed), mosaics | {"index": torch.tensor([0, 2**32, 2**56 - 1])}
 
 
 def large():
@@ -111,6 +116,7 @@ def generators():
     for (widths, log_sigma), shape in itertools.product(STACKS, [(3, 34, 70), (3, 4, 75, 131)]):
         options = {"generator": lively_generator(widths, log_sigma), "seed": -3, "origin": (-6, 62)}
         options |= {"index": torch.tensor([3, 2**40, 0]), "sigma_init": sigma}
+        options |= {"layout": "mosaic"} if len(shape) == 3 else {"order": "rgbg", "cfa": "GBRG"}
         params = NoiseParams(K=2.3, **(CAMERA | LINES | {"sigma_read": 0.0}))
         yield f"{widths} {shape}", (scene(shape, torch.float32), params), options
         half = {"dtype": torch.bfloat16, "quantize": "none", "clip": "none", "output": "dn_float"}

@@ -57,22 +57,25 @@ int main(int argc, char** argv) {
   if (chosen == nullptr) return std::fprintf(stderr, "usage: driver ISA CASE REPETITIONS, or driver list\n"), 2;
   const lrd::Build& build = lrd::build_named(argv[1]);
   std::vector<float> clean = scene(chosen->brightness), out(clean.size());
-  // Columns as in csrc/noise/params.h; K 2.3, ratio 100 of a 14-bit range: up to 69 electrons at brightness 1.
-  const float table[lrd::portable::kTableColumns] = {2.3f, 100.0f, 16383.0f, 6.0f,   -0.1f, chosen->sigma_row,
-                                                     0.0f, 512.0f, 512.0f,   512.0f, 512.0f};
-  const int64_t index = 3;
+  lrd::TableRow row = {};  // up to 69 electrons at brightness 1
+  row.K = 2.3f;
+  row.ratio = 100.0f;
+  row.white = 16383.0f;
+  for (float& black : row.black) black = 512.0f;
+  row.read = static_cast<float>(chosen->read);
+  row.sigma_read = 6.0f;
+  row.tukey_lambda = -0.1f;
+  row.sigma_row = chosen->sigma_row;
   lrd::Request q = {};
-  q.clean = {clean.data(), lrd::Dtype::kFloat32, 0, 0, kWidth};
-  q.out = {out.data(), lrd::Dtype::kFloat32, 0, 0, kWidth};
+  q.clean = lrd::mosaic_frames(clean.data(), lrd::Dtype::kFloat32, 0, kWidth);
+  q.out = lrd::mosaic_frames(out.data(), lrd::Dtype::kFloat32, 0, kWidth);
   q.batch = q.table_rows = 1;
   q.cell_rows = kHeight / 2;
   q.cell_cols = kWidth / 2;
-  q.table = table;
-  static const int64_t seed = 7;
-  q.seed = &seed;
-  q.index = &index;
+  q.table = &row;
+  q.seed_value = 7;
+  q.first_index = 3;
   q.shot = chosen->shot;
-  q.read = static_cast<int>(chosen->read);
   q.quantize = static_cast<int>(chosen->quantize);
   for (int i = std::atoi(argv[3]); i > 0; --i) build.tiles(q, 0, lrd::tile_count(q));
   double sum = 0;

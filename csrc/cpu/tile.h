@@ -5,6 +5,7 @@
 
 #include "../noise/conv_tile.h"
 #include "../noise/element.h"
+#include "../noise/sample.h"
 #include "../noise/site.h"
 #include "../request.h"
 
@@ -39,11 +40,6 @@ inline uint64_t enter_default_float_mode() { return 0; }
 inline void leave_default_float_mode(uint64_t) {}
 #endif
 
-inline Layout layout_of(const Frames& f, bool packed) {
-  return packed ? packed_layout(f.sample_stride, f.channel_stride, f.row_stride)
-                : mosaic_layout(f.sample_stride, f.row_stride);
-}
-
 // What is done to an element on its way in: (element - offset) * scale, by site.
 struct Levels {
   float offset[4], scale[4];
@@ -53,11 +49,11 @@ constexpr Levels kAsTheyAre = {{0.0f, 0.0f, 0.0f, 0.0f}, {1.0f, 1.0f, 1.0f, 1.0f
 
 // n cells of one cell row to the four sites, the rest of the block filled with zeros.
 template <typename T, int kColumnStep, Dtype kDtype>
-void load_sites(const T* source, const Layout& layout, int n, const Levels& levels, float (&value)[4][kCells]) {
+void load_sites(const T* source, const int64_t (&at)[4], int n, const Levels& levels, float (&value)[4][kCells]) {
   for (int pair = 0; pair < 2; ++pair) {
     const int s = 2 * pair;
-    const T* left = source + layout.site[s];
-    const T* right = source + layout.site[s + 1];
+    const T* left = source + at[s];
+    const T* right = source + at[s + 1];
     const float left_offset = levels.offset[s], left_scale = levels.scale[s];
     const float right_offset = levels.offset[s + 1], right_scale = levels.scale[s + 1];
     float* a = value[s];
@@ -71,31 +67,29 @@ void load_sites(const T* source, const Layout& layout, int n, const Levels& leve
 }
 
 template <typename T, Dtype kDtype>
-void load_typed(const Frames& f, const Layout& layout, int64_t offset, int n, const Levels& levels,
-                float (&value)[4][kCells]) {
+void load_typed(const Frames& f, int64_t offset, int n, const Levels& levels, float (&value)[4][kCells]) {
   const T* source = static_cast<const T*>(f.data) + offset;
-  if (layout.cell_col == 1) {
-    load_sites<T, 1, kDtype>(source, layout, n, levels, value);
+  if (f.cell_col == 1) {
+    load_sites<T, 1, kDtype>(source, f.site, n, levels, value);
   } else {
-    load_sites<T, 2, kDtype>(source, layout, n, levels, value);
+    load_sites<T, 2, kDtype>(source, f.site, n, levels, value);
   }
 }
 
-inline void load(const Frames& f, const Layout& layout, int64_t offset, int n, const Levels& levels,
-                 float (&value)[4][kCells]) {
+inline void load(const Frames& f, int64_t offset, int n, const Levels& levels, float (&value)[4][kCells]) {
   switch (f.dtype) {
-    case Dtype::kFloat32: return load_typed<float, Dtype::kFloat32>(f, layout, offset, n, levels, value);
-    case Dtype::kFloat16: return load_typed<uint16_t, Dtype::kFloat16>(f, layout, offset, n, levels, value);
-    case Dtype::kBfloat16: return load_typed<uint16_t, Dtype::kBfloat16>(f, layout, offset, n, levels, value);
-    case Dtype::kUint16: return load_typed<uint16_t, Dtype::kUint16>(f, layout, offset, n, levels, value);
+    case Dtype::kFloat32: return load_typed<float, Dtype::kFloat32>(f, offset, n, levels, value);
+    case Dtype::kFloat16: return load_typed<uint16_t, Dtype::kFloat16>(f, offset, n, levels, value);
+    case Dtype::kBfloat16: return load_typed<uint16_t, Dtype::kBfloat16>(f, offset, n, levels, value);
+    case Dtype::kUint16: return load_typed<uint16_t, Dtype::kUint16>(f, offset, n, levels, value);
   }
 }
 
 template <typename T, int kColumnStep, Dtype kDtype>
-void store_sites(T* target, const Layout& layout, int n, const float (&value)[4][kCells]) {
+void store_sites(T* target, const int64_t (&at)[4], int n, const float (&value)[4][kCells]) {
   for (int pair = 0; pair < 2; ++pair) {
-    T* left = target + layout.site[2 * pair];
-    T* right = target + layout.site[2 * pair + 1];
+    T* left = target + at[2 * pair];
+    T* right = target + at[2 * pair + 1];
     const float* a = value[2 * pair];
     const float* b = value[2 * pair + 1];
     for (int i = 0; i < n; ++i) {
@@ -106,11 +100,11 @@ void store_sites(T* target, const Layout& layout, int n, const float (&value)[4]
 }
 
 // Ask for the memory of n cells of a cell row, which is too short a run for the processor to see coming by itself.
-inline void prefetch(const Frames& f, const Layout& layout, int64_t offset, int n) {
+inline void prefetch(const Frames& f, int64_t offset, int n) {
   const int64_t size = f.dtype == Dtype::kFloat32 ? 4 : 2;
-  const int sites = static_cast<int>(layout.cell_col);  // side by side in a run: 1, or 2 in a mosaic
+  const int sites = static_cast<int>(f.cell_col);  // side by side in a run: 1, or 2 in a mosaic
   for (int site = 0; site < 4; site += sites) {
-    const char* run = static_cast<const char*>(f.data) + (offset + layout.site[site]) * size;
+    const char* run = static_cast<const char*>(f.data) + (offset + f.site[site]) * size;
     for (int64_t at = 0; at < n * sites * size; at += 64) __builtin_prefetch(run + at);
   }
 }
@@ -129,39 +123,39 @@ inline void write_past_caches(void* target, const void* source, int bytes) {
 
 // A whole block by whole cache lines; false, and nothing written, where it does not fill them.
 template <typename T, int kColumnStep, Dtype kDtype>
-bool store_past_caches(T* target, const Layout& layout, const float (&value)[4][kCells]) {
+bool store_past_caches(T* target, const int64_t (&at)[4], const float (&value)[4][kCells]) {
   constexpr int kSites = kColumnStep, kRun = kSites * kCells;  // sites side by side in a run of elements
   for (int site = 0; site < 4; site += kSites) {
-    if (reinterpret_cast<uintptr_t>(target + layout.site[site]) % 64 != 0) return false;
+    if (reinterpret_cast<uintptr_t>(target + at[site]) % 64 != 0) return false;
   }
   T staged[4 * kCells];
-  const Layout side_by_side = kSites == 1 ? packed_layout(0, kCells, 0) : mosaic_layout(0, kRun);
+  constexpr int64_t side_by_side[4] = {0, kSites == 1 ? kCells : 1, 2 * kCells,
+                                       (kSites == 1 ? 3 : 2) * kCells + kSites - 1};
   store_sites<T, kColumnStep, kDtype>(staged, side_by_side, kCells, value);
   for (int site = 0; site < 4; site += kSites) {
-    write_past_caches(target + layout.site[site], staged + site * kCells, kRun * sizeof(T));
+    write_past_caches(target + at[site], staged + site * kCells, kRun * sizeof(T));
   }
   return true;
 }
 #endif
 
 template <typename T, int kColumnStep, Dtype kDtype>
-void store_typed(const Frames& f, const Layout& layout, int64_t offset, int n, [[maybe_unused]] bool past_caches,
+void store_typed(const Frames& f, int64_t offset, int n, [[maybe_unused]] bool past_caches,
                  const float (&value)[4][kCells]) {
   T* target = static_cast<T*>(f.data) + offset;
 #if defined(LRD_VECTOR_BITS)
-  if (past_caches && n == kCells && store_past_caches<T, kColumnStep, kDtype>(target, layout, value)) return;
+  if (past_caches && n == kCells && store_past_caches<T, kColumnStep, kDtype>(target, f.site, value)) return;
 #endif
-  store_sites<T, kColumnStep, kDtype>(target, layout, n, value);
+  store_sites<T, kColumnStep, kDtype>(target, f.site, n, value);
 }
 
 template <int kColumnStep>
-void store(const Frames& f, const Layout& layout, int64_t offset, int n, bool past, const float (&value)[4][kCells]) {
+void store(const Frames& f, int64_t offset, int n, bool past, const float (&value)[4][kCells]) {
   switch (f.dtype) {
-    case Dtype::kFloat32: return store_typed<float, kColumnStep, Dtype::kFloat32>(f, layout, offset, n, past, value);
-    case Dtype::kFloat16: return store_typed<uint16_t, kColumnStep, Dtype::kFloat16>(f, layout, offset, n, past, value);
-    case Dtype::kBfloat16:
-      return store_typed<uint16_t, kColumnStep, Dtype::kBfloat16>(f, layout, offset, n, past, value);
-    case Dtype::kUint16: return store_typed<uint16_t, kColumnStep, Dtype::kUint16>(f, layout, offset, n, past, value);
+    case Dtype::kFloat32: return store_typed<float, kColumnStep, Dtype::kFloat32>(f, offset, n, past, value);
+    case Dtype::kFloat16: return store_typed<uint16_t, kColumnStep, Dtype::kFloat16>(f, offset, n, past, value);
+    case Dtype::kBfloat16: return store_typed<uint16_t, kColumnStep, Dtype::kBfloat16>(f, offset, n, past, value);
+    case Dtype::kUint16: return store_typed<uint16_t, kColumnStep, Dtype::kUint16>(f, offset, n, past, value);
   }
 }
 
@@ -217,10 +211,9 @@ inline bool is_past_caches(const Request& q) {
 
 // generated: ready for a tile, or null.
 inline void synthesize_tile(const Request& q, const Model& model, const Tile& tile, Generated* generated) {
-  const int64_t table_row = q.table_rows == 1 ? 0 : tile.sample;
-  const SampleParams p = sample_params(q.table + table_row * kTableColumns, q.clean.dtype == Dtype::kUint16);
-  const Stream stream = make_stream(*q.seed, q.index[tile.sample]);
-  const Layout in = layout_of(q.clean, q.packed), dark = layout_of(q.dark, q.packed), out = layout_of(q.out, q.packed);
+  const SampleParams p = params_of(q, tile.sample);
+  const TableRow& row = row_of(q, tile.sample);
+  const Stream stream = stream_of(q, tile.sample);
   const uint32_t cell_col = static_cast<uint32_t>(q.origin_col + tile.col);
   float columns[2][kCells], rows[kTileCellRows][2], value[4][kCells], dark_value[4][kCells] = {};
   const SiteWords<kCells> words(stream, cell_col);
@@ -228,31 +221,28 @@ inline void synthesize_tile(const Request& q, const Model& model, const Tile& ti
   memcpy(signal.offset, p.signal_offset, sizeof signal.offset);
   memcpy(signal.scale, p.signal_scale, sizeof signal.scale);
   const bool past_caches = is_past_caches(q);
-  row_noise<kTileCellRows>(stream, p.sigma_row, static_cast<uint32_t>(q.origin_row + tile.row), rows);
-  column_noise<kCells>(stream, p.sigma_col, cell_col, columns);
+  row_noise<kTileCellRows>(stream, row.sigma_row, static_cast<uint32_t>(q.origin_row + tile.row), rows);
+  column_noise<kCells>(stream, row.sigma_col, cell_col, columns);
   if (generated != nullptr) begin_stack_tile(q, tile, stream, *generated);
   for (int r = 0; r < tile.rows; ++r) {
-    const auto offset = [&](const Layout& l) {
-      return tile.sample * l.sample + (tile.row + r) * l.cell_row + tile.col * l.cell_col;
-    };
+    const auto offset = [&](const Frames& f) { return offset_of(f, tile.sample, tile.row + r, tile.col); };
     const uint32_t cell_row = static_cast<uint32_t>(q.origin_row + tile.row + r);
-    load(q.clean, in, offset(in), tile.cols, signal, value);
-    if (r + 1 < tile.rows) prefetch(q.clean, in, offset(in) + in.cell_row, tile.cols);
-    if (q.dark.data != nullptr) load(q.dark, dark, offset(dark), tile.cols, kAsTheyAre, dark_value);
+    load(q.clean, offset(q.clean), tile.cols, signal, value);
+    if (r + 1 < tile.rows) prefetch(q.clean, offset(q.clean) + q.clean.cell_row, tile.cols);
+    if (q.dark.data != nullptr) load(q.dark, offset(q.dark), tile.cols, kAsTheyAre, dark_value);
     if (generated != nullptr) advance_stack(stream, r + 2 * generated->stack.layers, *generated);
     synthesize<kCells>(model, p, words, cell_row, rows[r], columns, dark_value, value,
                        generated != nullptr ? generated->value : nullptr);
-    if (q.packed) {
-      store<1>(q.out, out, offset(out), tile.cols, past_caches, value);
+    if (q.out.cell_col == 1) {
+      store<1>(q.out, offset(q.out), tile.cols, past_caches, value);
     } else {
-      store<2>(q.out, out, offset(out), tile.cols, past_caches, value);
+      store<2>(q.out, offset(q.out), tile.cols, past_caches, value);
     }
   }
 }
 
 inline void synthesize_tiles(const Request& q, int64_t first, int64_t last) {
-  const Model model = {static_cast<Read>(q.read), q.shot, static_cast<Output>(q.output),
-                       static_cast<Quantize>(q.quantize), static_cast<Clip>(q.clip)};
+  const Model model = model_of(q);
   const uint64_t callers_mode = enter_default_float_mode();
   Generated generated;  // up to 150 KB of stack, touched only where there is a generator
   if (q.weights != nullptr) begin_stack(q, generated);

@@ -65,9 +65,9 @@ const char* too_large(const Request& q, int needed, int available, const char* p
   static thread_local char text[320];
   std::snprintf(
       text, sizeof text,
-      "generator must fit into this GPU: hidden layers %d wide, the widest counting for all, need %d bytes of "
-      "shared memory a block in %s, and it has %d. Use fewer or narrower layers, generator.bfloat16() from "
-      "sm_80 on, or backend=\"reference\"",
+      "generator must fit into this GPU: with hidden layers %d wide (all are taken as wide as the widest) it needs "
+      "%d bytes of shared memory a block in %s, and the GPU has %d. Use fewer or narrower layers, "
+      "generator.bfloat16() from sm_80 on, or backend=\"reference\"",
       q.widths[0], needed, precision, available);
   return text;
 }

@@ -6,8 +6,8 @@
 // row.
 #pragma once
 
+#include "../noise/sample.h"
 #include "../noise/site.h"
-#include "../request.h"
 #include "elements.cuh"
 
 namespace lrd::LRD_ISA {
@@ -27,32 +27,13 @@ struct Vectors {
   bool clean, out;
 };
 
-inline Vectors vectors_of(const Request& q) {
-  return {holds_whole_vectors(q.clean, q.packed), holds_whole_vectors(q.out, q.packed)};
-}
+inline Vectors vectors_of(const Request& q) { return {holds_whole_vectors(q.clean), holds_whole_vectors(q.out)}; }
 
 struct Cell {
   int64_t sample, row, col;
 };
 
-LRD_DEVICE Model model_of(const Request& q) {
-  return {static_cast<Read>(q.read), q.shot, static_cast<Output>(q.output), static_cast<Quantize>(q.quantize),
-          static_cast<Clip>(q.clip)};
-}
-
-LRD_DEVICE Layout layout_of(const Frames& f, bool packed) {
-  return packed ? packed_layout(f.sample_stride, f.channel_stride, f.row_stride)
-                : mosaic_layout(f.sample_stride, f.row_stride);
-}
-
-LRD_DEVICE int64_t offset_of(const Layout& l, const Cell& at) {
-  return at.sample * l.sample + at.row * l.cell_row + at.col * l.cell_col;
-}
-
-LRD_DEVICE SampleParams params_of(const Request& q, int64_t sample) {
-  const float* table_row = q.table + (q.table_rows == 1 ? 0 : sample) * kTableColumns;
-  return sample_params(table_row, q.clean.dtype == Dtype::kUint16);
-}
+LRD_DEVICE int64_t offset_of(const Frames& f, const Cell& at) { return offset_of(f, at.sample, at.row, at.col); }
 
 // Column noise of one cell, and row noise of one cell row, to where a block keeps them. A sigma of 0 is not drawn: only
 // the sign of a zero could differ, and that sign is lost where black is subtracted.
@@ -73,14 +54,14 @@ LRD_DEVICE void keep_row_noise(const Stream& stream, float sigma, int64_t cell_r
 
 // The tile's row and column noise and its sample's parameters, each by threads of their own.
 LRD_DEVICE void fill_shared(const Request& q, const Cell& first, const Stream& stream, int thread, TileShared& shared) {
-  const SampleParams p = params_of(q, first.sample);
+  const TableRow& row = row_of(q, first.sample);
   if (thread < kTileCellCols) {
-    keep_column_noise(stream, p.sigma_col, q.origin_col + first.col + thread, thread, shared.columns);
+    keep_column_noise(stream, row.sigma_col, q.origin_col + first.col + thread, thread, shared.columns);
   } else if (thread < kTileCellCols + kTileCellRows) {
-    const int row = thread - kTileCellCols;
-    keep_row_noise(stream, p.sigma_row, q.origin_row + first.row + row, shared.rows[row]);
+    const int i = thread - kTileCellCols;
+    keep_row_noise(stream, row.sigma_row, q.origin_row + first.row + i, shared.rows[i]);
   } else if (thread == kTileCellCols + kTileCellRows) {
-    shared.params = p;
+    shared.params = params_of(q, first.sample);
   }
 }
 
@@ -97,8 +78,7 @@ LRD_DEVICE void synthesize_cell(const Request& q, const Stream& stream, const Ce
     value[site][0] = (shared.staged.value[i][site][thread] - p.signal_offset[site]) * p.signal_scale[site];
   }
   if (q.dark.data != nullptr) {
-    const Layout layout = layout_of(q.dark, q.packed);
-    load_cell(q.dark, layout, offset_of(layout, at) + i * layout.cell_col, dark);
+    load_cell(q.dark, offset_of(q.dark, at) + i * q.dark.cell_col, dark);
   }
   synthesize<1>(model_of(q), p, stream, static_cast<uint32_t>(q.origin_row + at.row),
                 static_cast<uint32_t>(q.origin_col + at.col + i), rows, columns, dark, value);
@@ -109,19 +89,18 @@ LRD_DEVICE void synthesize_cell(const Request& q, const Stream& stream, const Ce
 // n <= kGroup cells from at on, in the tile that begins at first.
 LRD_DEVICE void synthesize_group(const Request& q, const Vectors& vectors, const Stream& stream, const Cell& first,
                                  const Cell& at, int n, int thread, TileShared& shared) {
-  const Layout in = layout_of(q.clean, q.packed), out = layout_of(q.out, q.packed);
-  load_group(q.clean, in, offset_of(in, at), vectors.clean, n, shared.staged, thread);
+  load_group(q.clean, offset_of(q.clean, at), vectors.clean, n, shared.staged, thread);
   LRD_KEEP_LOOP
   for (int i = 0; i < n; ++i) {
     LRD_READ_ANEW();  // parameters kept in registers through the loop would take a third of them
     synthesize_cell(q, stream, first, at, i, thread, shared);
   }
-  store_group(q.out, out, offset_of(out, at), vectors.out, n, shared.staged, thread);
+  store_group(q.out, offset_of(q.out, at), vectors.out, n, shared.staged, thread);
 }
 
 LRD_DEVICE void synthesize_tile(const Request& q, const Vectors& vectors, const Cell& first, int thread,
                                 TileShared& shared) {
-  const Stream stream = make_stream(*q.seed, q.index[first.sample]);
+  const Stream stream = stream_of(q, first.sample);
   fill_shared(q, first, stream, thread, shared);
   LRD_BARRIER();
   LRD_KEEP_LOOP

@@ -38,13 +38,9 @@ LRD_DEVICE void finish_cell(const Request& q, const StripPlace& place, int row, 
                             const float (&noise)[4], const Strip<kWidth>& shared) {
   const SampleParams& p = shared.params;
   const Cell cell = {place.sample, place.row + row, place.col + at.col};
-  const Layout in = layout_of(q.clean, q.packed), out = layout_of(q.out, q.packed);
   float value[4][1], dark[4][1] = {}, generated[4][1];
-  load_cell(q.clean, in, offset_of(in, cell), value);
-  if (q.dark.data != nullptr) {
-    const Layout layout = layout_of(q.dark, q.packed);
-    load_cell(q.dark, layout, offset_of(layout, cell), dark);
-  }
+  load_cell(q.clean, offset_of(q.clean, cell), value);
+  if (q.dark.data != nullptr) load_cell(q.dark, offset_of(q.dark, cell), dark);
   LRD_UNROLL
   for (int site = 0; site < 4; ++site) {
     value[site][0] = (value[site][0] - p.signal_offset[site]) * p.signal_scale[site];
@@ -54,7 +50,7 @@ LRD_DEVICE void finish_cell(const Request& q, const StripPlace& place, int row, 
   const float columns[2][1] = {{shared.columns[0][at.col]}, {shared.columns[1][at.col]}};
   synthesize<1>(model_of(q), p, shared.stream, static_cast<uint32_t>(q.origin_row + cell.row),
                 static_cast<uint32_t>(q.origin_col + cell.col), rows, columns, dark, value, generated);
-  store_cell(q.out, out, offset_of(out, cell), value);
+  store_cell(q.out, offset_of(q.out, cell), value);
 }
 
 template <int kWidth, Precision kPrecision>

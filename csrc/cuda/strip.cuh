@@ -79,10 +79,10 @@ LRD_DEVICE uint32_t first_col(const Request& q, const StripPlace& place, int lay
 template <int kWidth>
 LRD_DEVICE void draw_lines(const Request& q, const StripPlace& place, int layers, int thread, Strip<kWidth>& shared) {
   using S = Strip<kWidth>;
-  const Stream stream = make_stream(*q.seed, q.index[place.sample]);
-  const SampleParams p = params_of(q, place.sample);
+  const Stream stream = stream_of(q, place.sample);
+  const TableRow& row = row_of(q, place.sample);
   if (thread == 0) {
-    shared.params = p;
+    shared.params = params_of(q, place.sample);
     shared.stream = stream;
     const float sigma = q.sigma_init[q.sigma_rows == 1 ? 0 : place.sample];
     shared.sigma = sigma >= 1e-6f && sigma <= 1e6f ? sigma : float_of(0x7FC00000u);  // NaN is seen, wrong noise is not
@@ -92,14 +92,14 @@ LRD_DEVICE void draw_lines(const Request& q, const StripPlace& place, int layers
     const Words w = words(stream, kGeneratorColumn, 0, first_col(q, place, layers) + static_cast<uint32_t>(i));
     shared.line_columns[0][i] = normal_quantile(w.v[0]);
     shared.line_columns[1][i] = normal_quantile(w.v[1]);
-    keep_column_noise(stream, p.sigma_col, q.origin_col + place.col + i, i, shared.columns);
+    keep_column_noise(stream, row.sigma_col, q.origin_col + place.col + i, i, shared.columns);
   }
   LRD_KEEP_LOOP
   for (int i = S::kThreads - 1 - thread; i < kMostStripRows + kMostLead; i += S::kThreads) {
     const Words w = words(stream, kGeneratorRow, first_row(q, place, layers) + static_cast<uint32_t>(i), 0);
     shared.lines[i][0] = normal_quantile(w.v[0]);
     shared.lines[i][1] = normal_quantile(w.v[1]);
-    if (i < kMostStripRows) keep_row_noise(stream, p.sigma_row, q.origin_row + place.row + i, shared.rows[i]);
+    if (i < kMostStripRows) keep_row_noise(stream, row.sigma_row, q.origin_row + place.row + i, shared.rows[i]);
   }
 }
 

@@ -1,29 +1,73 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the model needs to know of one sample and of the whole call. Mirrors lrd_ext/params.py and ops.py.
+// What the model needs to know of one sample and of the whole call. Mirrors lrd_ext/params.py.
 #pragma once
 
+#include <cstddef>
+
 #include "host_device.h"
+#include "read_noise.h"
+
+namespace lrd {
+
+// A row of the parameter table: one sample as NoiseParams holds it, in these columns.
+struct TableRow {
+  float K;             // DN/e-
+  float ratio;         // of exposures
+  float white;         // raw DN
+  float black[4];      // by site, raw DN
+  float sigma_read;    // DN
+  float tukey_lambda;  // shape
+  float sigma_row;     // DN
+  float sigma_col;     // DN
+  float bias[4];       // by site, DN
+  float iso;           // not used here
+  float read;          // code of the read noise's distribution (read_noise.h)
+};
+
+constexpr int kTableColumns = sizeof(TableRow) / sizeof(float);
+
+// The same by name, for lrd_ext/ops.py to compare with the fields of NoiseParams.
+struct Column {
+  const char* name;
+  size_t offset, size;
+};
+#define LRD_COLUMN(name) {#name, offsetof(TableRow, name), sizeof(TableRow::name)}
+constexpr Column kColumns[] = {
+    LRD_COLUMN(K),          LRD_COLUMN(ratio),        LRD_COLUMN(white),     LRD_COLUMN(black),
+    LRD_COLUMN(sigma_read), LRD_COLUMN(tukey_lambda), LRD_COLUMN(sigma_row), LRD_COLUMN(sigma_col),
+    LRD_COLUMN(bias),       LRD_COLUMN(iso),          LRD_COLUMN(read),
+};
+#undef LRD_COLUMN
+
+constexpr bool columns_name_the_whole_row() {
+  size_t end = 0;
+  for (const Column& column : kColumns) {
+    if (column.offset != end) return false;
+    end += column.size;
+  }
+  return end == sizeof(TableRow);
+}
+static_assert(columns_name_the_whole_row(), "kColumns must list TableRow's members, all and in order");
+
+}  // namespace lrd
 
 namespace lrd::LRD_ISA {
 
-enum class Read : int { kNone, kGaussian, kTukeyLambda };
 enum class Output : int { kNormalized, kDn, kDnFloat };
 enum class Quantize : int { kRound, kUniform, kNone };
 enum class Clip : int { kAdc, kBlack, kNone };
 
 struct Model {
-  Read read;
   bool shot;
   Output output;
   Quantize quantize;
   Clip clip;
 };
 
-// Columns of the parameter table, one row per sample (lrd_ext/ops.py: TABLE).
-constexpr int kTableColumns = 15;
-
+// What every site of a sample needs, worked out once per tile.
 struct SampleParams {
-  float K, inverse_K, ratio, white, sigma_read, tukey_lambda, inverse_lambda, sigma_row, sigma_col;
+  ReadModel read;
+  float K, inverse_K, ratio, white;
   float black[4], bias[4];
   float span[4];          // white - black
   float signal_scale[4];  // clean input to DN of the short exposure
@@ -31,21 +75,17 @@ struct SampleParams {
 };
 
 // raw_input: clean holds raw DN, else it is normalized to [0, 1].
-LRD_HD SampleParams sample_params(const float* row, bool raw_input) {
+LRD_HD SampleParams sample_params(const TableRow& row, bool raw_input) {
   SampleParams p;
-  p.K = row[0];
-  p.inverse_K = 1.0f / row[0];
-  p.ratio = row[1];
-  p.white = row[2];
-  p.sigma_read = row[3];
-  p.tukey_lambda = row[4];
-  p.inverse_lambda = row[4] == 0.0f ? 0.0f : 1.0f / row[4];
-  p.sigma_row = row[5];
-  p.sigma_col = row[6];
+  p.read = read_model(row.read, row.sigma_read, row.tukey_lambda);
+  p.K = row.K;
+  p.inverse_K = 1.0f / row.K;
+  p.ratio = row.ratio;
+  p.white = row.white;
   LRD_UNROLL
   for (int site = 0; site < 4; ++site) {
-    p.black[site] = row[7 + site];
-    p.bias[site] = row[11 + site];
+    p.black[site] = row.black[site];
+    p.bias[site] = row.bias[site];
     p.span[site] = p.white - p.black[site];
     p.signal_scale[site] = raw_input ? 1.0f / p.ratio : p.span[site] / p.ratio;
     p.signal_offset[site] = raw_input ? p.black[site] : 0.0f;

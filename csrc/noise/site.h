@@ -4,7 +4,6 @@
 // loops over N vectorise, on a GPU N is what one thread does.
 #pragma once
 
-#include "bayer.h"
 #include "half.h"
 #include "normal.h"
 #include "params.h"
@@ -12,7 +11,7 @@
 #include "philox_x86.h"
 #include "poisson.h"
 #include "quantize.h"
-#include "tukey_lambda.h"
+#include "read_noise.h"
 
 namespace lrd::LRD_ISA {
 
@@ -129,21 +128,16 @@ LRD_HD void shot_noise(const SampleParams& p, const RowsOfWords<N>& words, uint3
 }
 
 template <int N>
-LRD_HD void read_noise(const Model& model, const SampleParams& p, const RowsOfWords<N>& words, uint32_t cell_row,
-                       float (&value)[4][N]) {
+LRD_HD void read_noise(const ReadModel& read, const RowsOfWords<N>& words, uint32_t cell_row, float (&value)[4][N]) {
   uint32_t word[4][N];
   words.at(cell_row, word);
-  const float sigma = p.sigma_read, shape = p.tukey_lambda, inverse = p.inverse_lambda;
+  const ReadModel model = read;  // its own copy: value could be thought to share memory with it
   LRD_UNROLL
   for (int site = 0; site < 4; ++site) {
     float deviate[N];
-    if (model.read == Read::kGaussian) {
-      normal_quantiles<N>(word[site], deviate);
-    } else {
-      tukey_lambda_quantiles<N>(word[site], shape, inverse, deviate);
-    }
+    read_deviates<N>(model, word[site], deviate);
     LRD_UNROLL
-    for (int i = 0; i < N; ++i) value[site][i] += sigma * deviate[i];
+    for (int i = 0; i < N; ++i) value[site][i] += model.sigma * deviate[i];
   }
 }
 
@@ -176,7 +170,7 @@ LRD_HD void synthesize(const Model& model, const SampleParams& p, const SiteWord
                        const float (&rows)[2], const float (&columns)[2][N], const float (&dark)[4][N],
                        float (&value)[4][N], const float (*generated)[N] = nullptr) {
   if (model.shot) shot_noise<N>(p, words.shot, cell_row, value);
-  if (model.read != Read::kNone) read_noise<N>(model, p, words.read, cell_row, value);
+  if (p.read.which != Read::kNone) read_noise<N>(p.read, words.read, cell_row, value);
   uint32_t word[4][N];
   const bool uniform = model.quantize == Quantize::kUniform;
   if (uniform) words.quantize.at(cell_row, word);

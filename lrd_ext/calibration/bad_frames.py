@@ -83,6 +83,12 @@ class Group:
         return np.median([sensor.black_of(r) for r in self.frames], axis=0)
 
     @property
+    def photons(self) -> float | None:
+        """Photons a pixel got on average, None where a frame does not tell."""
+        told = [r.photons for r in self.frames if r.photons is not None]
+        return float(np.mean(told)) if len(told) == len(self.frames) else None
+
+    @property
     def white(self) -> float:
         """Lowest white level any of the frames tells, raw DN."""
         return min(r.white for r in self.frames)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hashlib
 import math
@@ -13,20 +12,28 @@ from typing import Any
 
 import numpy as np
 
+from lrd_ext.estimators.intervals import Estimate, from_scatter
+from lrd_ext.estimators.masked_border import BorderEstimate, StripStatistics, estimate_border
+from lrd_ext.estimators.rounding import rounding_variance
+from lrd_ext.estimators.tukey_lambda import excess_kurtosis
+
 from .bad_frames import Group, Sensor, Sorted, sort_frames
 from .dark_frames import DarkStatistics, Read, dark_statistics
-from .emva1288 import LinearityError, dark_nonuniformity, linearity_error, photo_nonuniformity
+from .emva1288 import (
+    LinearityError,
+    StandardFigures,
+    linearity_error,
+    photo_nonuniformity,
+    standard_figures,
+)
 from .flat_frames import FlatStatistics, flat_statistics
 from .frames import Frame
 from .gain_switch import GainLine, find_branches, fit_gain_line
-from .intervals import Estimate, from_frames, from_scatter
-from .masked_border import BorderEstimate, estimate_border
 from .photon_transfer import DARKS, PairPoint, PhotonTransfer, photon_transfer
-from .results import LOST, Calibration, DarkGroup, FlatGroup, IsoResult, ReadNoise
-from .row_column import banding, line_noise, naive_line_noise
+from .read_noise import fit_darks, read_noise
+from .results import Calibration, DarkGroup, FlatGroup, IsoResult, ReadNoise
 from .statistics_store import Arrays, StatisticsStore
 from .survey import Record, look_at
-from .tukey_lambda_fit import agreement, fit_tukey_lambda, ppcc_shape
 
 #: Groups up to this size are read from disk once and held while they are measured, bytes.
 HELD = 400_000_000
@@ -122,7 +129,8 @@ def _borders(records: Sequence[Record], ordered: Sorted) -> tuple[BorderEstimate
     for iso in sorted({r.iso for r in found}):
         own = [r for r in found if r.iso == iso]
         blacks = np.array([ordered.sensor.black_of(r) for r in own])
-        estimates.append(estimate_border(iso, np.array([r.border for r in own]), blacks))
+        strips = [StripStatistics.from_array(r.border) for r in own]
+        estimates.append(estimate_border(iso, strips, blacks))
     return tuple(estimates)
 
 
@@ -163,12 +171,17 @@ def _dark_group(
 
     kept = store.remember("darks", _identity(group, sensor), measure)
     fields: dict[str, Any] = dict(kept)
-    for scalar, kind in (("bin_width", float), ("height", int), ("width", int)):
+    for scalar, kind in (("bin_width", float), ("cut", float), ("height", int), ("width", int)):
         fields[scalar] = kind(fields[scalar])
     statistics = DarkStatistics(**fields)
-    over = statistics.site_means - np.array([sensor.black_of(r) for r in group.frames])
+    blacks = np.array([sensor.black_of(r) for r in group.frames])
+    over = statistics.site_means - blacks
+    fit = fit_darks(statistics)
     bias = tuple(from_scatter(over[:, site]) for site in range(4))
-    return DarkGroup(group.iso, group.exposure_s, statistics, bias, _drift(over.mean(axis=1)))
+    if fit is not None:
+        told = blacks.mean(axis=0)
+        bias = tuple(level.shifted(-black) for level, black in zip(fit.levels, told, strict=True))
+    return DarkGroup(group.iso, group.exposure_s, statistics, bias, _drift(over.mean(axis=1)), fit)
 
 
 def _drift(levels: np.ndarray) -> Estimate | None:
@@ -204,9 +217,11 @@ def _flat_group(
 
     of_darks = "" if hot is None else hashlib.sha256(hot.tobytes()).hexdigest()
     kept = store.remember("flats", _identity(group, sensor) + of_darks, measure)
-    statistics = FlatStatistics(kept["pairs"], kept["spatial"], kept["spatial_white"], int(kept["frames"]))
+    statistics = FlatStatistics(
+        kept["pairs"], kept["spatial"], kept["spatial_white"], int(kept["frames"]), float(kept["step"])
+    )
     range_dn = group.white - float(black.mean())
-    return FlatGroup(group.iso, group.exposure_s, group.name, range_dn, statistics)
+    return FlatGroup(group.iso, group.exposure_s, group.name, range_dn, statistics, group.photons)
 
 
 def _best_darks(iso: float, darks: Sequence[DarkGroup]) -> DarkGroup | None:
@@ -224,12 +239,13 @@ def _at_iso(iso: float, darks: Sequence[DarkGroup], flats: Sequence[FlatGroup], 
     transfer: PhotonTransfer | str = "no pairs of flats, so K is unknown"
     if lit:
         points = [p for g in lit for p in g.statistics.points(g.name)]
-        transfer = photon_transfer(points, min(g.range_dn for g in lit), _dark_points(dark))
+        step = max(g.statistics.step for g in lit)
+        transfer = photon_transfer(points, min(g.range_dn for g in lit), _dark_points(dark), step)
     if isinstance(transfer, str):
         missing.append(transfer)
     K = transfer if isinstance(transfer, PhotonTransfer) else None
-    read = _read_noise(dark.statistics) if dark else None
-    prnu = _prnu(lit, dark, K, read) if dark and K and read else (None, None)
+    read = read_noise(dark) if dark else None
+    prnu = _prnu(lit, dark, K, read) if dark and K and read and not read.cut else (None, None)
     return IsoResult(
         iso=iso,
         dark=dark,
@@ -239,6 +255,7 @@ def _at_iso(iso: float, darks: Sequence[DarkGroup], flats: Sequence[FlatGroup], 
         prnu=prnu[0],
         prnu_all=prnu[1],
         linearity=_linearity(lit, dark, K) if K else None,
+        standard=_standard(lit, dark, K, read) if K and dark and read else None,
         missing=tuple(missing),
     )
 
@@ -247,60 +264,16 @@ def _dark_points(dark: DarkGroup | None) -> list[PairPoint]:
     """Return the darks by site as points of the photon transfer curve."""
     if dark is None:
         return []
-    d = dark.statistics
-    kurtosis = _excess_kurtosis(d.histogram.total, d.histogram.centres)
+    d, fit = dark.statistics, dark.fit
+    kurtosis = excess_kurtosis(d.histogram.total, d.histogram.centres)
     count = (d.frames - 1) * d.height * d.width // 4
+    variance = d.pixel.mean(axis=0)
+    if fit is not None:
+        variance = np.full(4, fit.std.value**2 + rounding_variance(d.step))
     return [
-        PairPoint(site, DARKS, dark.bias[site].value, float(d.pixel[:, site].mean()), kurtosis, count, 0.0)
+        PairPoint(site, DARKS, dark.bias[site].value, float(variance[site]), kurtosis, count, 0.0)
         for site in range(4)
     ]
-
-
-def _read_noise(d: DarkStatistics) -> ReadNoise:
-    hist = d.histogram
-    fit = fit_tukey_lambda(hist)
-    kurtosis = _excess_kurtosis(hist.total, hist.centres)
-    pixel = float(d.pixel.mean())
-    free = max(d.frames - 1, 1) * (d.height - 1) * (d.width - 1)
-    gaussian = _read_std(d.pixel.mean(axis=1), kurtosis, free)
-    std = gaussian.value
-    row, col = (line_noise(d.squares, axis, kurtosis) for axis in ("row", "col"))
-    pixels = d.height * d.width // 4
-    total = pixel + row.value**2 + col.value**2
-    return ReadNoise(
-        gaussian=gaussian,
-        tukey_lambda=fit,
-        row=row,
-        col=col,
-        naive_row=naive_line_noise(d.squares, "row"),
-        pixel=tuple(_read_std(own, kurtosis, free / 4) for own in d.pixel.T),
-        dsnu=dark_nonuniformity(d.spatial, total, d.frames, pixels),
-        dsnu_white=dark_nonuniformity(d.spatial_white, pixel, d.frames, pixels, True),
-        models={
-            "gaussian": agreement(hist, std, None),
-            "tukey_lambda": agreement(hist, fit.std, fit.shape.value),
-        },
-        ppcc=ppcc_shape(hist),
-        banding_rows=banding(d.row_power, d.frames - 1, naive_line_noise(d.squares, "row"), d.height),
-        banding_cols=banding(d.col_power, d.frames - 1, naive_line_noise(d.squares, "col"), d.width),
-    )
-
-
-def _read_std(squares: np.ndarray, kurtosis: float, free: float) -> Estimate:
-    """Return the standard deviation of pixels from mean squares of frames (n,), rounding taken out, DN."""
-    pixel = float(squares.mean())
-    # Rounding to whole DN adds 1/12 DN^2.
-    std = math.sqrt(max(pixel - 1 / 12, 1e-6))
-    per_frame = np.sqrt(np.maximum(squares - 1 / 12, 1e-6))
-    found = from_frames(std, pixel * math.sqrt(max(2 + kurtosis, 0.2) / free) / (2 * std), per_frame)
-    # What rounding hides may be anything that it can hide.
-    return dataclasses.replace(found, low=0.0, high=max(found.high, LOST)) if std < LOST else found
-
-
-def _excess_kurtosis(counts: np.ndarray, centres: np.ndarray) -> float:
-    p = counts / counts.sum()
-    second = float(p @ centres**2)
-    return float(p @ centres**4) / second**2 - 3 if second > 0 else 0.0
 
 
 def _usable(group: FlatGroup, K: PhotonTransfer) -> bool:
@@ -328,6 +301,17 @@ def _prnu(
         photo_nonuniformity(s.spatial_white, white_dark, s.variance / s.frames, squared, pixels),
         photo_nonuniformity(s.spatial, all_dark, (s.variance + lines) / s.frames, signal, pixels),
     )
+
+
+def _standard(
+    flats: Sequence[FlatGroup], dark: DarkGroup, K: PhotonTransfer, read: ReadNoise
+) -> StandardFigures:
+    bias = float(np.mean([b.value for b in dark.bias]))
+    noise = math.sqrt(
+        read.gaussian.value**2 + read.row.value**2 + read.col.value**2 + rounding_variance(read.step)
+    )
+    counted = [(g.photons, float(g.statistics.mean.mean()) - bias) for g in flats if g.photons is not None]
+    return standard_figures(K.K, K.saturation - bias, noise, counted)
 
 
 def _linearity(

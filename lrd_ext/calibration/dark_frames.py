@@ -4,21 +4,28 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from lrd_ext.estimators.interval_likelihood import PairCounts, bin_edges, count_pair
+from lrd_ext.estimators.line_noise import FrameLines, between_variance, two_way
+from lrd_ext.estimators.rounding import Cut, find_cut, quantization_step, rounding_variance
+from lrd_ext.estimators.tukey_lambda import ResidualHistogram
 from lrd_ext.raw import SITES
 
+from .banding import line_spectrum
 from .hot_pixels import find_hot_pixels
-from .row_column import MeanSquares, line_spectrum, two_way
-from .tukey_lambda_fit import ResidualHistogram
 
 #: Bins of a residual histogram per standard deviation, and how far it reaches.
 BINS_PER_STD = 24
 REACH_STD = 40
 #: Cells a side of the small map of dark shading that is kept.
 MAP_CELLS = 48
+
+#: Noise below this many steps of the values is measured by the likelihood of intervals.
+SMALL = 0.8
 
 Read = Callable[[], np.ndarray]
 
@@ -27,12 +34,15 @@ Read = Callable[[], np.ndarray]
 class DarkStatistics:
     """What is kept of n darks of one ISO and exposure time, all in DN.
 
-    ``site_means`` (n, 4) raw DN of every frame without hot pixels; ``row``, ``col`` (n,) and ``pixel`` (n, 4)
-    mean squares, see MeanSquares; ``counts`` (n, bins) residuals in bins of ``bin_width``; ``row_power``,
-    ``col_power`` mean spectra; ``row_profile`` (H,) and ``col_profile`` (W,) of the mean of the frames;
-    ``shading`` (4, k, k) its small map by site, about the site's mean; ``spatial`` and ``spatial_white`` (4,)
-    spatial variance of the mean of the frames by site, whole and without slow shading; ``hot`` (m, 2) row and
-    column, ``hot_excess`` (m,).
+    ``site_means`` (n, 4) raw DN of every frame without hot pixels; ``row``, ``col`` (n,) variance between
+    lines, see FrameLines, and ``pixel`` (n, 4) that of pixels without it, DN^2; ``counts`` (n, bins)
+    residuals in bins of ``bin_width``; ``row_power``, ``col_power`` mean spectra; ``row_profile`` (H,)
+    and ``col_profile`` (W,) of the mean of the frames; ``shading`` (4, k, k) its small map by site, about
+    the site's mean; ``spatial`` and ``spatial_white`` (4,) spatial variance of the mean of the frames by
+    site, whole and without slow shading; ``hot`` (m, 2) row and column, ``hot_excess`` (m,); ``steps``
+    (4,) step of the values by site; ``cut`` share of the values piled up at the lowest one. Where noise
+    is small beside the step, or values are cut, ``pairs``, ``edges`` and ``values`` are those of
+    PairCounts, else empty.
     """
 
     site_means: np.ndarray
@@ -52,6 +62,11 @@ class DarkStatistics:
     hot_excess: np.ndarray
     height: int
     width: int
+    steps: np.ndarray
+    cut: float
+    pairs: np.ndarray
+    edges: np.ndarray
+    values: np.ndarray
 
     @property
     def frames(self) -> int:
@@ -62,16 +77,34 @@ class DarkStatistics:
     def histogram(self) -> ResidualHistogram:
         """Residuals of single values."""
         return ResidualHistogram(
-            self.counts, self.bin_width, kept_share(self.frames, self.height, self.width)
+            self.counts, self.bin_width, kept_share(self.frames, self.height, self.width), self.step
         )
 
     @property
-    def squares(self) -> MeanSquares:
-        """Mean squares for the row and column estimates."""
-        return MeanSquares(self.row, self.col, self.pixel.mean(axis=1), self.height, self.width)
+    def step(self) -> float:
+        """Step of the values, DN: root mean square over sites."""
+        return float(np.sqrt(np.square(self.steps).mean()))
+
+    @property
+    def pair_counts(self) -> PairCounts | None:
+        """Joint histograms of pairs of frames, None where the residuals tell all."""
+        return PairCounts(self.pairs, self.edges, self.values) if self.pairs.size else None
+
+    @property
+    def rows(self) -> FrameLines:
+        """Variance of row means."""
+        return self._lines(self.row, self.height, self.width)
+
+    @property
+    def columns(self) -> FrameLines:
+        """Variance of column means."""
+        return self._lines(self.col, self.width, self.height)
+
+    def _lines(self, between: np.ndarray, lines: int, length: int) -> FrameLines:
+        return FrameLines(between, self.pixel.mean(axis=1) / length, lines, length, max(self.frames - 1, 1))
 
 
-def kept_share(frames: int, height: int, width: int) -> float:
+def kept_share(frames: float, height: int, width: int) -> float:
     """Return the share of a value's variance left when means over frames, rows and columns are taken away."""
     return (1 - 1 / frames) * (1 - 1 / height) * (1 - 1 / width)
 
@@ -88,9 +121,12 @@ def dark_statistics(frames: Sequence[Read], std: float) -> DarkStatistics:
     """
     if len(frames) < 2:
         raise ValueError(f"dark_statistics: frames must be at least 2, got {len(frames)}")
-    mean = mean_frame(frames)
+    mean, counts = mean_frame(frames)
+    steps = np.array([quantization_step(own) for own in counts])
+    cut = find_cut(counts.sum(axis=0), float(steps.max()))
     noise = max(std, 0.29)
     hot, excess = find_hot_pixels(mean, noise / len(frames) ** 0.5)
+    pairs = _pairs(frames, counts.sum(axis=0), float(steps.max()), std, cut, hot)
     width = noise / BINS_PER_STD
     passed = [_one_frame(read(), mean, len(frames), width, hot) for read in frames]
     columns = {name: np.stack([p[name] for p in passed]) for name in passed[0]}
@@ -115,17 +151,49 @@ def dark_statistics(frames: Sequence[Read], std: float) -> DarkStatistics:
         hot_excess=excess,
         height=mean.shape[0],
         width=mean.shape[1],
+        steps=steps,
+        cut=cut.share if cut.low is not None else 0.0,
+        pairs=pairs.counts,
+        edges=pairs.edges,
+        values=pairs.values,
     )
 
 
-def mean_frame(frames: Sequence[Read]) -> np.ndarray:
-    """Return the mean of frames, (H, W) float32, raw DN."""
+def _pairs(
+    frames: Sequence[Read], counts: np.ndarray, step: float, std: float, cut: Cut, hot: np.ndarray
+) -> PairCounts:
+    """Count pairs of frames where residuals about means tell less: noise below the step, or values cut."""
+    noise = math.sqrt(max(std**2 - rounding_variance(step), 0.0))
+    if noise > SMALL * step and cut.low is None:
+        return PairCounts(np.zeros(0), np.zeros(0), np.zeros(0))
+    used = np.flatnonzero(counts)
+    middle, reach = used[np.argmax(counts[used])], 8 * max(std, step)
+    near = used[(used >= middle - reach) & (used <= middle + reach)]
+    edges, values = bin_edges(float(near[0]), float(near[-1]), step, std / 3)
+    found = []
+    for i in range(0, len(frames) - 1, 2):
+        first, second = frames[i](), frames[i + 1]()
+        skip = np.zeros(first.shape, bool)
+        skip[hot[:, 0], hot[:, 1]] = True
+        found.append(count_pair(first, second, edges, skip))
+    return PairCounts(np.array(found), edges, values)
+
+
+def mean_frame(frames: Sequence[Read]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean of frames, (H, W) float32, raw DN, and counts of their values by site, (4, 65536)."""
     total: np.ndarray | None = None
+    counts = np.zeros((4, 65536), np.int64)
     for read in frames:
         frame = read()
         total = frame.astype(np.uint32) if total is None else np.add(total, frame, out=total)
+        counts += value_counts(frame)
     assert total is not None
-    return (total / np.float64(len(frames))).astype(np.float32)
+    return (total / np.float64(len(frames))).astype(np.float32), counts
+
+
+def value_counts(frame: np.ndarray) -> np.ndarray:
+    """Return how often each raw value occurs by site, (4, 65536)."""
+    return np.stack([np.bincount(plane.ravel(), minlength=65536) for plane in site_planes(frame)])
 
 
 def site_planes(mosaic: np.ndarray) -> list[np.ndarray]:
@@ -150,20 +218,24 @@ def _one_frame(
     ]
     return {
         "site": sites,
-        "row": np.array(width * float((rows**2).sum()) / (height - 1) * temporal),
-        "col": np.array(height * float((columns**2).sum()) / (width - 1) * temporal),
+        "row": np.array(_between(rows * math.sqrt(temporal), float(np.mean(pixel)) / width)),
+        "col": np.array(_between(columns * math.sqrt(temporal), float(np.mean(pixel)) / height)),
         "pixel": np.array(pixel),
-        "counts": _counts(rest, at_hot.size, bin_width * kept_share(n, height, width)),
+        "counts": residual_counts(rest, at_hot.size, bin_width * kept_share(n, height, width)),
         "row_power": line_spectrum(rows),
         "col_power": line_spectrum(columns),
     }
+
+
+def _between(means: np.ndarray, own: float) -> float:
+    return between_variance(means, np.full(len(means), own))[0]
 
 
 def _hot_per_site(hot: np.ndarray) -> np.ndarray:
     return np.bincount(2 * (hot[:, 0] % 2) + hot[:, 1] % 2, minlength=4)
 
 
-def _counts(rest: np.ndarray, hot: int, width: float) -> np.ndarray:
+def residual_counts(rest: np.ndarray, hot: int, width: float) -> np.ndarray:
     """Count residuals; the ``hot`` pixels were set to 0 and are taken out of the middle bin again."""
     half = BINS_PER_STD * REACH_STD
     cells = rest * np.float32(1 / width)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .intervals import Estimate, from_error, root
+from lrd_ext.estimators.intervals import Estimate, from_error, root
 
 #: A 5 x 5 high-pass leaves neighbours correlated: a variance varies more by this (sum of rho^2).
 HIGH_PASS = 1.13
@@ -22,6 +22,48 @@ class LinearityError:
     lowest: float
     highest: float
     mean_absolute: float
+
+
+@dataclasses.dataclass(frozen=True)
+class StandardFigures:
+    """What the standard's report lists of one ISO.
+
+    ``saturation`` capacity [e-]; ``threshold`` absolute sensitivity threshold [e-]; ``snr_max`` as a ratio;
+    ``dynamic_range`` as a ratio; ``dark_noise`` temporal noise of the darks [DN], rounding included;
+    ``efficiency`` quantum efficiency, None without photon counts.
+    """
+
+    saturation: float
+    threshold: float
+    snr_max: float
+    dynamic_range: float
+    dark_noise: float
+    efficiency: float | None
+
+
+def standard_figures(
+    K: Estimate, saturation: float, dark_noise: float, counted: Sequence[tuple[float, float]]
+) -> StandardFigures:
+    """Return saturation capacity, sensitivity threshold, largest SNR, dynamic range and quantum efficiency.
+
+    Args:
+        K: gain, DN/e-.
+        saturation: mean at which the sensor saturates, DN above the darks.
+        dark_noise: temporal standard deviation of the darks, rounding included, DN.
+        counted: (photons a pixel got, mean above the darks [DN]) of levels of which that was counted.
+
+    Source: EMVA 1288 Rel. 3.1, eq. (17), (20), (25) to (28); efficiency: slope of the mean over photons below
+    70 % of saturation (section 6.5), over K.
+    """
+    capacity = saturation / K.value
+    threshold = math.sqrt((dark_noise / K.value) ** 2 + 0.25) + 0.5
+    below = np.array([(p, y) for p, y in counted if y < 0.7 * saturation])
+    efficiency = None
+    if len(below) >= 2 and np.ptp(below[:, 0]) > 0:
+        efficiency = float(np.polyfit(below[:, 0], below[:, 1], 1)[0]) / K.value
+    return StandardFigures(
+        capacity, threshold, math.sqrt(capacity), capacity / threshold, dark_noise, efficiency
+    )
 
 
 def dark_nonuniformity(

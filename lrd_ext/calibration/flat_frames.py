@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .dark_frames import Read, site_planes, spatial_variances, without_pixels
+from lrd_ext.estimators.rounding import find_cut, quantization_step
+
+from .dark_frames import Read, site_planes, spatial_variances, value_counts, without_pixels
 from .photon_transfer import PairPoint, pair_point
 
 
@@ -17,13 +19,15 @@ class FlatStatistics:
     """What is kept of the flats of one ISO and level, all in DN.
 
     ``pairs`` (p, 4, 5): mean, variance, kurtosis, count, clipped of each pair and site, see PairPoint;
-    ``spatial``, ``spatial_white`` (4,) spatial variance of the mean of the frames; ``frames`` in that mean.
+    ``spatial``, ``spatial_white`` (4,) spatial variance of the mean of the frames; ``frames`` in that mean;
+    ``step`` of the values.
     """
 
     pairs: np.ndarray
     spatial: np.ndarray
     spatial_white: np.ndarray
     frames: int
+    step: float = 1.0
 
     def points(self, level: str) -> list[PairPoint]:
         """Return the pairs as points of the photon transfer curve."""
@@ -60,11 +64,13 @@ def flat_statistics(
     """
     if len(frames) < 2:
         raise ValueError(f"flat_statistics: frames must be at least 2, got {len(frames)}")
-    pairs, total = [], None
+    pairs, total, counts = [], None, np.zeros((4, 65536), np.int64)
     for i in range(0, len(frames) - 1, 2):
         first, second = frames[i](), frames[i + 1]()
+        own = value_counts(first) + value_counts(second)
+        counts += own
         points = [
-            pair_point(a, b, site, "", float(black[site]), white)
+            pair_point(a, b, site, "", float(black[site]), *_ends(own[site], white))
             for site, (a, b) in enumerate(zip(site_planes(first), site_planes(second), strict=True))
         ]
         pairs.append([[p.mean, p.variance, p.kurtosis, p.count, p.clipped] for p in points])
@@ -75,4 +81,12 @@ def flat_statistics(
     if hot is not None:
         mean = without_pixels(mean, hot)
     spatial = np.array([spatial_variances(np.ascontiguousarray(plane)) for plane in site_planes(mean)])
-    return FlatStatistics(np.array(pairs), spatial[:, 0], spatial[:, 1], 2 * len(pairs))
+    step = max(quantization_step(own) for own in counts)
+    return FlatStatistics(np.array(pairs), spatial[:, 0], spatial[:, 1], 2 * len(pairs), step)
+
+
+def _ends(counts: np.ndarray, white: float) -> tuple[float, float]:
+    """Return the values at which the range ends, raw DN: the file's white, or pile-ups within it."""
+    cut = find_cut(counts, quantization_step(counts))
+    high = white if cut.high is None else min(white, cut.high)
+    return high, -1.0 if cut.low is None else cut.low

@@ -15,11 +15,16 @@ from pathlib import Path
 import numpy as np
 
 from lrd_ext import raw as raw_files
+from lrd_ext.estimators.masked_border import masked_strips
 from lrd_ext.raw import Raw
 from lrd_ext.raw.quiet import silenced
 
+from .claimed_size import check_claimed_size
+
 KINDS = ("dark", "flat")
 COLUMNS = ("file", "kind", "iso", "exposure_s")
+#: A column that may be there: photons a pixel got, from which quantum efficiency follows.
+PHOTONS = "photons"
 MOSAICS = (".npy", ".tif", ".tiff", ".png")
 _FOLDERS = {"dark": "dark", "darks": "dark", "flat": "flat", "flats": "flat"}
 #: Files that lie beside raw files and are none.
@@ -51,7 +56,7 @@ _NOT_RAW = (
 
 @dataclasses.dataclass(frozen=True)
 class Levels:
-    """Levels and phase as the user gave them; None where the files are to say."""
+    """Levels and phase as the user gave them; None for what is to be read from the files."""
 
     black: tuple[float, ...] | None = None
     white: float | None = None
@@ -63,7 +68,7 @@ class Picture:
     """One frame: (H, W) uint16 with even sides, raw DN, and what is known of it.
 
     ``black`` by site of ``cfa`` (4,), None where nobody told; ``border`` is the masked strip of an ordinary
-    raw.
+    raw; ``photons`` that fell on a pixel, None where nobody counted.
     """
 
     mosaic: np.ndarray
@@ -75,6 +80,7 @@ class Picture:
     make: str = "unknown"
     model: str = "unknown"
     border: np.ndarray | None = None
+    photons: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,7 +148,7 @@ def _load_raw(path: Path, levels: Levels) -> Picture:
         raise ValueError(f"{path.name}: its phase is {raw.cfa}, --cfa says {levels.cfa}")
     black = levels.black or (tuple(float(b) for b in raw.black) if raw.black_known else None)
     return Picture(
-        mosaic=even(_active(raw)),
+        mosaic=raw.whole_cells,
         iso=raw.iso,
         exposure_s=raw.exposure_s,
         black=black,
@@ -154,21 +160,10 @@ def _load_raw(path: Path, levels: Levels) -> Picture:
     )
 
 
-def _active(raw: Raw) -> np.ndarray:
-    # From an even row and column on, so that the phase is that of the whole mosaic.
-    top, left, bottom, right = raw.active_area
-    return raw.mosaic[top + top % 2 : bottom, left + left % 2 : right]
-
-
-def _border(raw: Raw, margin: int = 4, narrowest: int = 16) -> np.ndarray | None:
-    """Return the masked strip left of the active area, or above it, less a margin; None without one."""
-    top, left, bottom, _ = raw.active_area
-    strips = [
-        raw.mosaic[top + top % 2 : bottom, : left - margin],
-        raw.mosaic[: top - margin, left + left % 2 :],
-    ]
-    strips = [even(s) for s, side in zip(strips, (left, top), strict=True) if side - margin >= narrowest]
-    return np.ascontiguousarray(strips[0]) if strips else None
+def _border(raw: Raw) -> np.ndarray | None:
+    """Return the masked strip left of the active area, else another; None without one."""
+    strip = next(iter(masked_strips(raw).values()), None)
+    return None if strip is None else np.ascontiguousarray(strip)
 
 
 def even(mosaic: np.ndarray) -> np.ndarray:
@@ -201,8 +196,9 @@ def _from_csv(root: Path, levels: Levels) -> Iterator[Frame]:
             raise ValueError(f"{table}: line {line}: kind must be dark or flat, got {kind!r}")
         iso, exposure = (_positive(row[c], f"{table}: line {line}: {c}") for c in ("iso", "exposure_s"))
         path = root / name
-        load = functools.partial(_load_listed, path, levels, iso, exposure)
-        yield Frame(name, _identity(name, path, levels, kind, iso, exposure), load, kind)
+        photons = _positive(row[PHOTONS], f"{table}: line {line}: {PHOTONS}") if row.get(PHOTONS) else None
+        load = functools.partial(_load_listed, path, levels, iso, exposure, photons)
+        yield Frame(name, _identity(name, path, levels, kind, iso, exposure, photons), load, kind)
 
 
 def _positive(text: str | None, what: str) -> float:
@@ -215,19 +211,21 @@ def _positive(text: str | None, what: str) -> float:
     return value
 
 
-def _load_listed(path: Path, levels: Levels, iso: float, exposure: float) -> Picture:
+def _load_listed(path: Path, levels: Levels, iso: float, exposure: float, photons: float | None) -> Picture:
     if not path.is_file():
         raise ValueError(f"{path.name}: no such file")
     if path.suffix.lower() not in MOSAICS:
         if path.suffix.lower() in (".jpg", ".jpeg"):
             raise ValueError(f"{path.name}: a JPEG picture holds no raw data")
-        return dataclasses.replace(_load_raw_listed(path, levels), iso=iso, exposure_s=exposure)
+        picture = _load_raw_listed(path, levels)
+        return dataclasses.replace(picture, iso=iso, exposure_s=exposure, photons=photons)
     mosaic = _load_mosaic(path)
     if levels.white is None:
         raise ValueError(
             "--white must be given for .npy, .tif and .png mosaics, which do not tell their white level"
         )
-    return Picture(even(mosaic), iso, exposure, levels.black, levels.white, levels.cfa or raw_files.MONO)
+    cfa = levels.cfa or raw_files.MONO
+    return Picture(even(mosaic), iso, exposure, levels.black, levels.white, cfa, photons=photons)
 
 
 def _load_raw_listed(path: Path, levels: Levels) -> Picture:
@@ -235,12 +233,13 @@ def _load_raw_listed(path: Path, levels: Levels) -> Picture:
     black = levels.black or (tuple(float(b) for b in raw.black) if raw.black_known else None)
     make, model = raw.make or "unknown", raw.model or "unknown"
     return Picture(
-        even(_active(raw)), 1.0, 1.0, black, levels.white or raw.white, raw.cfa, make, model, _border(raw)
+        raw.whole_cells, 1.0, 1.0, black, levels.white or raw.white, raw.cfa, make, model, _border(raw)
     )
 
 
 def _load_mosaic(path: Path) -> np.ndarray:
     try:
+        check_claimed_size(path)
         mosaic = _READERS[path.suffix.lower()](path)
     except MemoryError:
         raise

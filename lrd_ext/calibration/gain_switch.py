@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import optimize, stats
 
-from .intervals import SUSPICION, Estimate, from_error, misfit_factor
+from lrd_ext.estimators.intervals import SUSPICION, Estimate, from_error, misfit_factor
 
 #: A branch is believed whole while read noise follows sigma^2 = (a K)^2 + b^2 this well (ln), K/ISO likewise.
 READ_MISFIT = 0.1

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from .intervals import NORMAL_95, Estimate
+from lrd_ext.estimators.intervals import NORMAL_95, Estimate
 
 #: K must reach over this much in ln before there is a slope to speak of.
 _LEAST_REACH = 1e-9

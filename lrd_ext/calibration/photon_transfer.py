@@ -4,19 +4,22 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from scipy import stats
 
-from .intervals import Estimate, from_error, misfit_factor, root
+from lrd_ext.estimators.intervals import Estimate, from_error, misfit_factor, root
+from lrd_ext.estimators.rounding import rounding_variance
+from lrd_ext.estimators.variance_line import VarianceLine, fit_variance_line
+
+from .gain_by_level import LevelGain, covering, disagree, gain_by_level, low_light_gain
 
 #: Levels above this share of saturation stay out of the line.
 HIGHEST = 0.8
 #: A flat with more of its pixels than this at white has lost part of its noise.
 CLIPPED = 1e-4
-#: Huber's limit, in standard errors of a point.
-HUBER = 2.5
 FEWEST_LEVELS = 3
 #: Name of the level of points that are darks.
 DARKS = "darks"
@@ -38,28 +41,38 @@ class PairPoint:
     count: int
     clipped: float
 
+    @property
+    def relative_error(self) -> float:
+        """Standard error of a variance over itself: var(s^2) = s^4 (2 + kurtosis)/n."""
+        return math.sqrt(max(2 + self.kurtosis, 1.0) / self.count)
+
+    @property
+    def error(self) -> float:
+        """Standard error of ``variance`` by itself, DN^2."""
+        return self.relative_error * self.variance
+
 
 @dataclasses.dataclass(frozen=True)
 class SiteLine:
-    """variance = K*mean + offset at one site; ``used`` tells which of its points made the line."""
+    """The line of one site through its points."""
 
     site: int
-    K: Estimate
-    offset: float
-    offset_error: float
+    line: VarianceLine
     points: tuple[PairPoint, ...]
-    used: tuple[bool, ...]
-    errors: tuple[float, ...]
-    chi2: float
-    dof: int
+
+    @property
+    def K(self) -> Estimate:  # noqa: N802, the field's letter
+        """Gain, DN/e-."""
+        return self.line.K
 
 
 @dataclasses.dataclass(frozen=True)
 class PhotonTransfer:
     """Gain at one ISO: K of all sites [DN/e-], each site's line, the chance that sites differ this much.
 
-    ``saturation`` in DN above black; ``left_out`` names levels; ``with_darks`` tells that darks had to stand
-    in for levels of light that are missing.
+    ``saturation`` in DN above black; ``left_out`` names levels; ``by_level`` holds the gain of each level
+    against the darks; ``with_darks`` tells that darks had to stand in for levels of light that are missing;
+    ``step`` of the values, DN. The interval of K covers what levels disagree in.
     """
 
     K: Estimate
@@ -67,36 +80,64 @@ class PhotonTransfer:
     p_sites: float
     saturation: float
     left_out: tuple[str, ...]
+    by_level: tuple[LevelGain, ...] = ()
     with_darks: bool = False
+    step: float = 1.0
+
+    @property
+    def far_off(self) -> tuple[float, ...]:
+        """Means of the levels, DN above black, of which a site lies too far off its line to count in full."""
+        off: dict[str, list[float]] = {}
+        for own in self.lines:
+            for p, used in zip(own.points, own.line.used, strict=True):
+                if not used:
+                    off.setdefault(p.level, []).append(p.mean)
+        return tuple(sorted(float(np.mean(means)) for means in off.values()))
+
+    @property
+    def low_light(self) -> Estimate | None:
+        """Gain of the lowest third of the levels, DN/e-."""
+        return low_light_gain(self.by_level)
+
+    @property
+    def drifts(self) -> bool:
+        """Whether the gain changes with the light by more than chance allows."""
+        return disagree(self.by_level)
 
     @property
     def chi2_per_dof(self) -> float:
         """Misfit of all lines: 1 where points lie as near as their errors say."""
-        return sum(line.chi2 for line in self.lines) / max(sum(line.dof for line in self.lines), 1)
+        return sum(own.line.chi2 for own in self.lines) / max(sum(own.line.dof for own in self.lines), 1)
 
     @property
     def bend(self) -> float:
         """Curvature: share of the variance of the brightest level that a parabola puts down to x^2."""
         shares = []
-        for line in self.lines:
-            mean, variance = np.array([(p.mean, p.variance) for p in line.points]).T
+        for own in self.lines:
+            mean, variance = np.array([(p.mean, p.variance) for p in own.points]).T
             top = float(mean.max())
             if len(mean) > 3:
-                parabola = np.polyfit(mean / top, variance, 2, w=1 / np.array(line.errors))
+                parabola = np.polyfit(mean / top, variance, 2, w=1 / own.line.errors)
                 shares.append(float(parabola[0] / parabola.sum()))
         return float(np.mean(shares)) if shares else 0.0
 
     @property
     def read_noise(self) -> Estimate:
         """Read noise from the intercepts, DN: rough: a black level off by x moves them by K x."""
-        errors = np.array([line.offset_error for line in self.lines])
-        # Rounding to whole DN adds 1/12 DN^2.
-        variance = float(np.mean([line.offset for line in self.lines])) - 1 / 12
+        offsets = [own.line.offset for own in self.lines]
+        errors = np.array([offset.error for offset in offsets])
+        variance = float(np.mean([offset.value for offset in offsets])) - rounding_variance(self.step)
         return root(from_error(variance, float(np.sqrt((errors**2).sum())) / len(errors)))
 
 
 def pair_point(
-    first: np.ndarray, second: np.ndarray, site: int, level: str, black: float, white: float
+    first: np.ndarray,
+    second: np.ndarray,
+    site: int,
+    level: str,
+    black: float,
+    white: float,
+    lowest: float = -1.0,
 ) -> PairPoint:
     """Measure one pair of flats at one site.
 
@@ -109,7 +150,8 @@ def pair_point(
         site: number of the site, 0 to 3.
         level: name of the level of light.
         black: black level of the site, raw DN.
-        white: white level, raw DN.
+        white: where the range ends, raw DN.
+        lowest: a value at which it is cut below, raw DN.
 
     Source: Janesick, Photon Transfer, 2007, ch. 5; EMVA 1288 Rel. 3.1, section 6.6.
     """
@@ -124,7 +166,7 @@ def pair_point(
     free = max((h - 1) * (w - 1), 1)
     variance = float(squares.sum(dtype=np.float64)) / free
     fourth = float(np.square(squares, out=squares).mean(dtype=np.float64))
-    clipped = max(float((frame >= white).mean()) for frame in (first, second))
+    clipped = max(float(((frame >= white) | (frame <= lowest)).mean()) for frame in (first, second))
     kurtosis = fourth / (variance * free / d.size) ** 2 - 3 if variance > 0 else 0.0
     return PairPoint(site, level, sum(lights) / 2, variance / (1 + gain**2), kurtosis, d.size, clipped)
 
@@ -146,14 +188,15 @@ def saturation_level(points: Sequence[PairPoint], range_dn: float) -> float:
 
 
 def photon_transfer(
-    points: Sequence[PairPoint], range_dn: float, darks: Sequence[PairPoint] = ()
+    points: Sequence[PairPoint], range_dn: float, darks: Sequence[PairPoint] = (), step: float = 1.0
 ) -> PhotonTransfer | str:
     """Fit one line per site and join the slopes.
 
     Args:
         points: pairs of flats at one ISO, all sites.
         range_dn: white minus black, DN.
-        darks: the darks by site as points of no light, used only where flats are of too few levels.
+        darks: the darks by site as points of no light; in the line only where flats are of too few levels.
+        step: step of the values, DN.
 
     Returns: the gain, or a text that says why there is none.
     """
@@ -182,40 +225,19 @@ def photon_transfer(
     K, p_sites = _join(lines)
     if K.value <= 0:
         return "variance does not grow with the light: these are no flats of a linear sensor"
-    return PhotonTransfer(K, lines, p_sites, saturation, out, with_darks)
+    gains = gain_by_level([p for p in usable if p.level != DARKS], darks)
+    return PhotonTransfer(covering(K, gains), lines, p_sites, saturation, out, gains, with_darks, step)
 
 
 def _site_line(points: list[PairPoint]) -> SiteLine:
     mean = np.array([p.mean for p in points])
     variance = np.array([p.variance for p in points])
-    # var(s^2) = s^4 (2 + kurtosis)/n; s^2 from the line, since its own would favour what came out low by
-    # chance.
-    relative = np.sqrt(np.array([max(2 + p.kurtosis, 1.0) / p.count for p in points]))
-    design = np.stack([mean, np.ones_like(mean)], axis=1)
-    fitted, huber = variance.copy(), np.ones_like(mean)
-    for _ in range(12):
-        error = relative * fitted
-        weight = np.sqrt(huber) / error
-        found = np.linalg.lstsq(design * weight[:, None], variance * weight, rcond=None)[0]
-        fitted = np.maximum(design @ found, 0.05 * variance)
-        miss = np.abs(variance - fitted) / error
-        huber = np.minimum(1.0, HUBER / np.maximum(miss, 1e-9))
-    used = miss < 2 * HUBER
-    chi2, dof = float((miss[used] ** 2).sum()), int(used.sum()) - 2
-    rows = (design / error[:, None])[used]
-    covariance = np.linalg.inv(rows.T @ rows) if dof >= 0 else np.full((2, 2), np.inf)
-    slope_error, offset_error = np.sqrt(np.diag(covariance)) * misfit_factor(chi2, dof)
-    return SiteLine(
-        points[0].site,
-        from_error(float(found[0]), float(slope_error)),
-        float(found[1]),
-        float(offset_error),
-        tuple(points),
-        tuple(bool(u) for u in used),
-        tuple(float(e) for e in error),
-        chi2,
-        dof,
-    )
+    relative = np.array([p.relative_error for p in points])
+
+    def errors(K: float, offset: float) -> np.ndarray:
+        return relative * np.maximum(K * mean + offset, 0.05 * variance)
+
+    return SiteLine(points[0].site, fit_variance_line(mean, variance, errors), tuple(points))
 
 
 def _join(lines: Sequence[SiteLine]) -> tuple[Estimate, float]:

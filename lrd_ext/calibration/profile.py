@@ -4,38 +4,46 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from lrd_ext.profiles import CameraProfile, profile_from_dict, tukey_lambda_std
+from lrd_ext.estimators.intervals import Estimate
+from lrd_ext.estimators.tukey_lambda import PPCC_BRACKET
+from lrd_ext.profiles import CameraProfile, profile_from_dict
 from lrd_ext.profiles.records import header
+from lrd_ext.read_models import profile_models, read_model
 from lrd_ext.version import __version__
 
 from .gain_switch import GainLine
-from .intervals import Estimate
 from .laws import FittedLaw, fit_law
-from .results import FEW_DARKS, LOST, Calibration, IsoResult
-from .tukey_lambda_fit import PPCC_BRACKET
-from .verdict import better_model, verdict
+from .model_advice import better_model
+from .results import FEW_DARKS, Calibration, IsoResult, ReadNoise
+from .verdict import verdict
 
 #: Digits kept in the file: far beyond what any calibration can tell.
 DIGITS = 9
 
 
-def profile_of(found: Calibration, name: str, shading: dict[str, Any] | None = None) -> CameraProfile:
+def profile_of(
+    found: Calibration,
+    name: str,
+    shading: dict[str, Any] | None = None,
+    named: Mapping[str, str] | None = None,
+) -> CameraProfile:
     """Make the profile: rows with intervals, bias by ISO and by ISO and exposure, laws by branch.
 
     Args:
         found: the calibration.
         name: name of the profile.
         shading: where maps of dark shading were written, for the profile's ``dark_shading``.
+        named: ``make``, ``model`` and ``licence`` in place of what the files tell.
 
     Raises:
         ProfileError: the figures contradict the schema; the text names the field.
     """
-    data = profile_dict(found, name) | ({"dark_shading": shading} if shading else {})
+    data = profile_dict(found, name) | ({"dark_shading": shading} if shading else {}) | dict(named or {})
     return profile_from_dict(_rounded(data))
 
 
@@ -84,13 +92,11 @@ def _gain_fill(found: Calibration) -> dict[float, float]:
 
 def _row(r: IsoResult, fill: dict[float, float]) -> dict[str, Any]:
     assert r.read is not None
-    read, fit = r.read, r.read.tukey_lambda
-    figures: dict[str, Estimate] = {
-        "sigma_gaussian": read.gaussian,
-        "sigma_tukey_lambda": fit.scale,
+    read = r.read
+    figures: dict[str, Estimate] = _scales(read) | {
         "sigma_row": read.row,
         "sigma_col": read.col,
-        "tukey_lambda": fit.shape,
+        "tukey_lambda": read.tukey_lambda.shape,
     }
     row: dict[str, Any] = {"iso": r.iso} | {n: e.value for n, e in figures.items()}
     goodness = {
@@ -112,6 +118,10 @@ def _row(r: IsoResult, fill: dict[float, float]) -> dict[str, Any]:
     row["interval95"] = {n: [_low(n, e.low), e.high] for n, e in figures.items()}
     row["goodness"] = goodness
     return row
+
+
+def _scales(read: ReadNoise) -> dict[str, Estimate]:
+    return {model.figure: read.scale(model) for model in profile_models() if model.figure}
 
 
 def _row_of_flats(r: IsoResult) -> dict[str, Any]:
@@ -163,13 +173,9 @@ def laws_of(found: Calibration, index: int) -> dict[str, FittedLaw]:
     known = [K for K in gains if K is not None]
     if len(known) < len(rows) or len(reads) < len(rows):
         return {}
-    sigmas = {
-        "sigma_gaussian": [read.gaussian for read in reads],
-        "sigma_tukey_lambda": [read.tukey_lambda.scale for read in reads],
-        "sigma_row": [read.row for read in reads],
-        "sigma_col": [read.col for read in reads],
-    }
-    return {name: law for name, own in sigmas.items() if (law := fit_law(known, own)) is not None}
+    own = [_scales(read) | {"sigma_row": read.row, "sigma_col": read.col} for read in reads]
+    sigmas = {name: [scales[name] for scales in own] for name in (own[0] if own else ())}
+    return {name: law for name, s in sigmas.items() if (law := fit_law(known, s)) is not None}
 
 
 def _from_borders(found: Calibration) -> dict[str, Any]:
@@ -212,6 +218,7 @@ def _account(found: Calibration) -> dict[str, Any]:
             [found.measured[a[1]].iso, found.measured[b[0]].iso]
             for a, b in zip(found.branches, found.branches[1:], strict=False)
         ],
+        "quantization_step": quantization_step(found),
         "gain_lines": [_account_of_line(line) for line in found.gain_lines],
         "laws": [
             {
@@ -231,6 +238,12 @@ def _account(found: Calibration) -> dict[str, Any]:
             for g in found.darks
         ],
     }
+
+
+def quantization_step(found: Calibration) -> float:
+    """Return the step in which the camera's values come, DN: the greatest of any ISO."""
+    steps = [g.statistics.step for g in found.darks]
+    return max([*steps, *(r.transfer.step for r in found.isos if r.transfer)], default=1.0)
 
 
 def _account_of_line(line: GainLine | None) -> dict[str, Any] | None:
@@ -254,6 +267,8 @@ def _account_of(r: IsoResult) -> dict[str, Any]:
             "sigma_read_by_site_dn": [e.to_dict() for e in read.pixel],
             "dsnu_dn": read.dsnu.to_dict(),
             "dsnu_pixels_dn": read.dsnu_white.to_dict(),
+            "quantization_step": d.step,
+            "share_of_darks_cut": read.cut,
             "sigma_row_naive_dn": read.naive_row,
             "hot_pixels": len(d.hot),
             "hot_pixels_first": d.hot[:200].tolist(),
@@ -266,8 +281,12 @@ def _account_of(r: IsoResult) -> dict[str, Any]:
             "K_by_site": {str(line.site): line.K.to_dict() for line in r.transfer.lines},
             "saturation_dn": r.transfer.saturation,
             "levels_left_out": list(r.transfer.left_out),
+            "levels_far_off_dn": list(r.transfer.far_off),
+            "K_low_light": r.transfer.low_light.to_dict() if r.transfer.low_light else None,
+            "K_by_level": [{"mean_dn": g.mean} | g.K.to_dict() for g in r.transfer.by_level],
             "prnu_pixels": r.prnu.to_dict() if r.prnu else None,
             "prnu": r.prnu_all.to_dict() if r.prnu_all else None,
+            "emva1288": vars(r.standard) if r.standard else None,
             "linearity_error_percent": vars(r.linearity) if r.linearity else None,
         }
     return account
@@ -291,12 +310,17 @@ def _doubtful(found: Calibration, fill: dict[float, float]) -> list[dict[str, An
         if n < FEW_DARKS:
             reason = f"only {n} darks; {FEW_DARKS} or more tell the shape"
             doubtful.append({"field": "tukey_lambda", "iso": at, "reason": reason})
-        made = read.tukey_lambda.scale.value * tukey_lambda_std(read.tukey_lambda.shape.value)
+        fit = read.tukey_lambda
+        made = read_model("tukey_lambda").std(fit.scale.value, fit.shape.value)
         if abs(math.log(made / read.gaussian.value)) > 0.015:
             reason = f"Tukey-lambda std {made:.4g} DN, measured {read.gaussian.value:.4g}: other tails"
             doubtful.append({"field": "sigma_tukey_lambda", "iso": at, "reason": reason})
-        if read.gaussian.value < LOST:
-            reason = f"less than {LOST:g} DN: lost in the rounding to whole DN"
+        if read.cut:
+            reason = f"{read.cut:.0%} of the dark values are cut off: from the likelihood of cut values"
+            for field in ("sigma_gaussian", "sigma_tukey_lambda", "bias"):
+                doubtful.append({"field": field, "iso": at, "reason": reason})
+        if read.lost:
+            reason = f"less than {read.gaussian.high:.2g} DN: lost in the rounding"
             doubtful.append({"field": "sigma_gaussian", "iso": at, "reason": reason})
     return doubtful
 

@@ -4,38 +4,47 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+
+from lrd_ext.estimators.interval_likelihood import IntervalFit
+from lrd_ext.estimators.intervals import Estimate
+from lrd_ext.estimators.masked_border import BorderEstimate
+from lrd_ext.estimators.tukey_lambda import Agreement, Distribution, TukeyLambdaFit
+from lrd_ext.read_models import ReadModel
 
 from .bad_frames import Sensor
+from .banding import BandingLine
 from .dark_frames import DarkStatistics
-from .emva1288 import LinearityError
+from .emva1288 import LinearityError, StandardFigures
 from .flat_frames import FlatStatistics
 from .gain_switch import GainLine
-from .intervals import Estimate
-from .masked_border import BorderEstimate
 from .photon_transfer import PhotonTransfer
-from .row_column import BandingLine
-from .tukey_lambda_fit import Agreement, TukeyLambdaFit
 
 #: Below this many darks the shape of the distribution is not to be trusted.
 FEW_DARKS = 8
-#: Read noise below this is lost in the rounding to whole DN: nothing is said of its size or distribution.
+#: Read noise below this many steps that darks without a second value hide.
 LOST = 0.35
 
 
 @dataclasses.dataclass(frozen=True)
 class DarkGroup:
-    """Darks of one ISO and exposure time and what was kept of them."""
+    """Darks of one ISO and exposure time and what was kept of them; ``fit`` where intervals had to tell."""
 
     iso: float
     exposure_s: float
     statistics: DarkStatistics
     bias: tuple[Estimate, ...]
     drift: Estimate | None
+    fit: IntervalFit | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class ReadNoise:
-    """Figures of one ISO from its darks, DN; ``pixel`` is sigma_gaussian by site."""
+    """Figures of one ISO from its darks, DN; ``pixel`` is sigma_gaussian by site.
+
+    ``distributions`` of the values by read model; ``step`` of the values, DN; ``cut`` is the share of values
+    piled up at the lowest one.
+    """
 
     gaussian: Estimate
     tukey_lambda: TukeyLambdaFit
@@ -45,21 +54,41 @@ class ReadNoise:
     pixel: tuple[Estimate, ...]
     dsnu: Estimate
     dsnu_white: Estimate
-    models: dict[str, Agreement]
+    distributions: dict[str, Distribution]
     ppcc: tuple[float, float]
     banding_rows: tuple[BandingLine, ...]
     banding_cols: tuple[BandingLine, ...]
+    step: float
+    cut: float
+
+    @functools.cached_property
+    def models(self) -> dict[str, Agreement]:
+        """How near each read model comes."""
+        return {name: made.agreement for name, made in self.distributions.items()}
+
+    @property
+    def lost(self) -> bool:
+        """Whether the noise is lost in the rounding: its interval begins at 0."""
+        return self.gaussian.low <= 0
+
+    def scale(self, model: ReadModel) -> Estimate:
+        """Scale of a read-noise model, DN: fitted with its shape, or from the standard deviation."""
+        if model.shaped:
+            return self.tukey_lambda.scale
+        e, unit = self.gaussian, model.unit_std(0.0)
+        return Estimate(e.value / unit, e.low / unit, e.high / unit, e.spread / unit)
 
 
 @dataclasses.dataclass(frozen=True)
 class FlatGroup:
-    """Flats of one ISO and level of light, their white minus black [DN], and what was kept of them."""
+    """Flats of one ISO and level of light: white minus black [DN], what was kept, photons a pixel got."""
 
     iso: float
     exposure_s: float
     name: str
     range_dn: float
     statistics: FlatStatistics
+    photons: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +103,7 @@ class IsoResult:
     prnu: Estimate | None
     prnu_all: Estimate | None
     linearity: LinearityError | None
+    standard: StandardFigures | None
     missing: tuple[str, ...]
 
 

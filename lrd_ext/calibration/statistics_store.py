@@ -4,16 +4,18 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
+from lrd_ext.outputs import replacing
+
 #: Raised when the meaning of what is kept changes: older files are then measured anew.
-VERSION = 4
-#: Seconds after which a temporary file is no longer that of a run that goes on.
-ABANDONED = 3600
+VERSION = 7
+
+#: Under which name a set keeps its own checksum.
+_DIGEST = "sha256"
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -25,7 +27,6 @@ class StatisticsStore:
         self.folder = folder
         if folder is not None:
             folder.mkdir(exist_ok=True)
-            _remove_abandoned(folder)
 
     def remember(self, kind: str, identity: str, measure: Callable[[], Arrays]) -> Arrays:
         """Return what is kept under an identity, or measure it and keep it."""
@@ -42,26 +43,25 @@ class StatisticsStore:
         return kept
 
 
-def _remove_abandoned(folder: Path) -> None:
-    """Remove what runs left that were killed while writing, not what another run is writing now."""
-    for leftover in folder.glob(".*.part"):
-        try:
-            if time.time() - leftover.stat().st_mtime > ABANDONED:
-                leftover.unlink()
-        except FileNotFoundError:
-            continue
-
-
 def _load(path: Path) -> dict[str, np.ndarray] | None:
     try:
         with np.load(path, allow_pickle=False) as data:
-            return {name: data[name] for name in data.files}
+            arrays = {name: data[name] for name in data.files}
+        digest = arrays.pop(_DIGEST)
+        return arrays if str(digest) == _digest(arrays) else None
     except Exception:  # damage shows as whatever the parts of zip, deflate and .npy raise
         return None
 
 
 def _save(path: Path, arrays: Arrays) -> None:
-    from lrd_ext.outputs import replacing
-
     with replacing(path) as file:
-        np.savez_compressed(file, allow_pickle=False, **dict(arrays))
+        np.savez_compressed(file, allow_pickle=False, **{**arrays, _DIGEST: np.array(_digest(arrays))})
+
+
+def _digest(arrays: Arrays) -> str:
+    """Return a checksum of names, kinds, shapes and values: a file that lacks or changes one is not whole."""
+    made = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        made.update(repr((name, array.dtype.str, array.shape)).encode())
+        made.update(np.ascontiguousarray(array).tobytes())
+    return made.hexdigest()

@@ -9,24 +9,27 @@ from typing import Any
 
 import numpy as np
 
+from lrd_ext.estimators.masked_border import strip_statistics
+
 from .dark_frames import site_planes
 from .frames import Frame, Picture
-from .masked_border import measure_border
 from .statistics_store import Arrays, StatisticsStore
 
 #: Blocks a side in which the level of a frame is kept.
 BLOCKS = 8
-#: Failures of one file that are no fault of this program.
-FILE_ERRORS = (ValueError, TypeError, OSError, MemoryError)
+
+
+#: Errors whose text says by itself what was wrong.
+_SAID = (ValueError, TypeError, OSError, RuntimeError)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Record:
     """What is kept of one frame; ``error`` says why it could not be read, and then nothing else counts.
 
-    ``means`` (4,) raw DN by site; ``std`` of single pixels without the fixed pattern [DN]; ``blocks`` (8, 8)
-    raw DN; ``clipped`` fraction at white; ``border`` (9,) of the masked strip, see
-    ``measure_border``.
+    ``means`` (4,) raw DN by site; ``std`` of single pixels without the fixed pattern [DN]; ``blocks`` (8,
+    8) raw DN; ``clipped`` fraction at white; ``photons`` a pixel got, where told; ``border`` (16,) of the
+    masked strip, see ``StripStatistics``; (0,) without one.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Record:
     blocks: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((BLOCKS, BLOCKS)))
     clipped: float = 0.0
     border: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
+    photons: float | None = None
 
     @property
     def level(self) -> float:
@@ -65,6 +69,7 @@ _PLAIN = (
     "shape",
     "std",
     "clipped",
+    "photons",
 )
 _ARRAYS = ("means", "blocks", "border")
 
@@ -92,7 +97,9 @@ class _UnreadableError(Exception):
 def _measure(frame: Frame) -> Arrays:
     try:
         record = _record(frame, frame.load())
-    except FILE_ERRORS as error:
+    except ImportError:  # a missing package is no matter of one frame
+        raise
+    except Exception as error:
         raise _UnreadableError(_reason(frame, error)) from error
     plain = json.dumps({name: getattr(record, name) for name in _PLAIN})
     return {"plain": np.array(plain), **{name: np.asarray(getattr(record, name)) for name in _ARRAYS}}
@@ -100,7 +107,7 @@ def _measure(frame: Frame) -> Arrays:
 
 def _reason(frame: Frame, error: Exception) -> str:
     """Return what went wrong without the file's name, which stands before it wherever it is shown."""
-    text = str(error) or type(error).__name__
+    text = str(error) if str(error) and isinstance(error, _SAID) else repr(error)
     head, _, rest = text.partition(": ")
     return rest if rest and head.endswith(frame.name.rpartition("/")[2]) else text
 
@@ -127,7 +134,8 @@ def _record(frame: Frame, picture: Picture) -> Record:
         std=pixel_std(m),
         blocks=block_means(m),
         clipped=float((m >= picture.white).mean()),
-        border=measure_border(picture.border),
+        photons=picture.photons,
+        border=np.zeros(0) if picture.border is None else strip_statistics(picture.border).to_array(),
     )
 
 
@@ -136,7 +144,10 @@ def pixel_std(mosaic: np.ndarray) -> float:
     step = max(mosaic.shape[0] // 1024, 1) * 2
     rows = mosaic[::step].astype(np.int32)
     d = rows[:, 2:] - rows[:, :-2]
-    limit = 6 * max(1.4826 * float(np.median(np.abs(d))), 1.0)
+    apart = np.abs(d)
+    # Where most neighbours are equal, the values come in steps that are coarse beside the noise.
+    least = float(np.median(apart[apart > 0])) if apart.any() else 1.0
+    limit = 6 * max(1.4826 * float(np.median(apart)), least)
     return float(np.sqrt(np.mean(np.square(np.clip(d, -limit, limit), dtype=np.float64)) / 2))
 
 

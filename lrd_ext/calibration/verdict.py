@@ -4,34 +4,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
-from .intervals import SUSPICION, Estimate
+from lrd_ext.estimators.intervals import SUSPICION, Estimate
+
+from .model_advice import advise
 from .photon_transfer import PhotonTransfer
-from .results import FEW_DARKS, LOST, Calibration, IsoResult, ReadNoise
+from .results import FEW_DARKS, Calibration, IsoResult
 
 #: K/ISO may bend by this much before it is worth a word.
 BENT = 0.02
+#: With more of the darks' values than this cut off, the rest tells too little.
+UNUSABLE = 0.9
 #: Banding below this share of the read noise is not worth a word.
 SEEN = 0.02
-#: Models whose KLD differ by less than this share describe the darks equally well ...
-NEAR = 0.2
-#: ... and above this, in nats, not well at all.
-POOR = 0.01
-
-
-def better_model(found: Calibration) -> str:
-    """Return "gaussian" or "tukey_lambda": whose darks are nearer to the real ones, by KLD over all ISOs."""
-    total = {"gaussian": 0.0, "tukey_lambda": 0.0}
-    for r in found.measured:
-        if r.read is not None:
-            for model, agreement in r.read.models.items():
-                total[model] += agreement.kld
-    # The shape costs a parameter: a gain of less than 1e-4 nats an ISO is not worth it.
-    gain = (total["gaussian"] - total["tukey_lambda"]) / max(len(found.measured), 1)
-    return "tukey_lambda" if gain > 1e-4 else "gaussian"
 
 
 def verdict(found: Calibration) -> tuple[str, ...]:
@@ -60,23 +48,14 @@ def _summary(found: Calibration) -> Iterator[str]:
     if not any(r.read for r in found.measured):
         yield "Read noise is a rough guess from the flats, row and column noise are unknown: shoot darks."
         return
-    told = [r.read for r in found.measured if r.read and r.read.gaussian.value >= LOST]
+    told = [r.read for r in found.measured if r.read and not r.read.lost]
     if told:
-        yield from _summary_of_read_noise(told, better_model(found))
+        half = max(_half_width(read.gaussian) for read in told)
+        yield f"Read noise is known within {100 * half:.2g} % or better."
+        yield from advise(told).sentences()
     for a, b in zip(found.branches, found.branches[1:], strict=False):
         low, high = found.measured[a[1]].iso, found.measured[b[0]].iso
         yield f"The gain switches between ISO {low:g} and ISO {high:g}."
-
-
-def _summary_of_read_noise(reads: Sequence[ReadNoise], model: str) -> Iterator[str]:
-    g, t = (np.mean([read.models[m].kld for read in reads]) for m in ("gaussian", "tukey_lambda"))
-    name = "the Tukey-lambda distribution" if model == "tukey_lambda" else "the Gaussian"
-    half = max(_half_width(read.gaussian) for read in reads)
-    yield f"Read noise is known within {100 * half:.2g} % or better."
-    little = " There is little between them." if abs(g - t) < NEAR * max(g, t) or max(g, t) < 1e-3 else ""
-    yield f"Use {name} for it: KLD {t:.2g} nats with Tukey-lambda, {g:.2g} with the Gaussian.{little}"
-    if min(g, t) > POOR:
-        yield "Neither model comes near the darks: look at the QQ plot, and prefer real darks or a generator."
 
 
 def _half_width(e: Estimate) -> float:
@@ -119,6 +98,21 @@ def _raised_darks(found: Calibration) -> Iterator[str]:
                 yield f"ISO {r.iso:g}: {times}: dark current, or light."
 
 
+def _drift(transfer: PhotonTransfer) -> Iterator[str]:
+    """Say where the gain is not the same at all levels of light."""
+    low = transfer.low_light
+    if transfer.drifts and low is not None:
+        third = len(transfer.by_level) // 3
+        top = transfer.by_level[third - 1].mean
+        yield (
+            f"K changes with the light: {low.value:.4g} DN/e- up to {top:.0f} DN, {transfer.K.value:.4g} "
+            "over all levels; its interval covers both. For low light take the first."
+        )
+    if transfer.far_off:
+        means = ", ".join(f"{mean:.0f}" for mean in transfer.far_off)
+        yield f"levels at {means} DN lie more than 5 standard errors off the line of a site and count little."
+
+
 def _bend(transfer: PhotonTransfer) -> str:
     """Say which way the photon transfer bends, and what does that."""
     bend = transfer.bend
@@ -126,8 +120,32 @@ def _bend(transfer: PhotonTransfer) -> str:
         return "points scatter about the line: were the flats defocused, the light and the tripod steady?"
     if bend < 0:
         cause = "charge shared by neighbours in bright light, or saturation. Shoot the flats darker to tell"
-        return f"it bends down by {-bend:.1%} at the top (the interval of K does not cover that): {cause}."
+        return f"it bends down by {-bend:.1%} at the top: {cause}."
     return f"it bends up by {bend:.1%} at the top: light that flickers or texture that moved. Shoot again."
+
+
+def _of_values(r: IsoResult) -> Iterator[str]:
+    """Say what the values of the darks hide, and how the figures come about all the same."""
+    assert r.dark is not None
+    assert r.read is not None
+    read, d = r.read, r.dark.statistics
+    if read.lost:
+        yield f"read noise below {read.gaussian.high:.2g} DN is lost in the rounding."
+    if read.cut > UNUSABLE:
+        yield f"{read.cut:.0%} of the dark values are cut at {d.values[0]:g} DN: read noise is unusable."
+    elif read.cut:
+        yield (
+            f"{read.cut:.0%} of the dark values are cut at {d.values[0]:g} DN, as cameras that subtract "
+            "black do: read noise and bias are those of the likelihood of cut values; DSNU, hot pixels, "
+            "banding and shading are unusable. A raw format that keeps values below black tells more."
+        )
+    if d.step > 1:
+        yield f"values come in steps of {d.step:.3g} DN: their rounding is taken out of the noise."
+    if r.dark.fit and not read.cut and not read.lost:
+        yield (
+            f"read noise of {read.gaussian.value:.2g} DN is below the step of the values, {d.step:.3g} DN: "
+            "it is that of the likelihood of rounded values; DSNU and banding are rough."
+        )
 
 
 def _at(r: IsoResult) -> Iterator[str]:
@@ -139,9 +157,8 @@ def _at(r: IsoResult) -> Iterator[str]:
         drift = r.dark.drift
         if drift and drift.low * drift.high > 0 and abs(drift.value) > 0.25 * r.read.gaussian.value:
             yield f"the dark level drifted by {drift.value:+.2g} DN over the series: warm it up first."
-        if r.read.gaussian.value < LOST:
-            yield f"read noise below {LOST:g} DN is lost in the rounding."
-        elif r.read.dsnu_white.high == 0:
+        yield from _of_values(r)
+        if not r.read.lost and not r.dark.fit and r.read.dsnu_white.high == 0:
             yield "patterns of the darks oppose each other: interference, from a charger or radio close by?"
         for lines, what in ((r.read.banding_rows, "rows"), (r.read.banding_cols, "columns")):
             if lines and lines[0].amplitude > SEEN * r.read.gaussian.value:
@@ -153,6 +170,7 @@ def _at(r: IsoResult) -> Iterator[str]:
             out, rest = len(r.transfer.left_out), len({p.level for p in r.transfer.lines[0].points})
             levels, remain = ("level" if out == 1 else "levels"), ("remains" if rest == 1 else "remain")
             yield f"{out} {levels} of flats left out, clipped or above 80% of saturation; {rest} {remain}."
+        yield from _drift(r.transfer)
         if r.transfer.chi2_per_dof > 3:
             yield f"variance over mean is not straight: {_bend(r.transfer)}"
         if r.transfer.p_sites < SUSPICION:

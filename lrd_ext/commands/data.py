@@ -7,7 +7,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jsonargparse import ArgumentParser, Namespace
+    from jsonargparse import Namespace
+
+    from .parser import Parser
 
 
 def add_to(commands: Any) -> None:
@@ -19,15 +21,13 @@ def add_to(commands: Any) -> None:
     actions.add_subcommand("verify", _verify_parser(), help="check a store against its checksums")
 
 
-def _parser(description: str) -> ArgumentParser:
-    from jsonargparse import ArgumentParser
+def _parser(description: str) -> Parser:
+    from .parser import Parser
 
-    from .plain_help import PlainHelp
-
-    return ArgumentParser(description=description, formatter_class=PlainHelp)
+    return Parser(description=description)
 
 
-def _prepare_parser() -> ArgumentParser:
+def _prepare_parser() -> Parser:
     parser = _parser(
         "Decode raw files once into one flat file, of which lrd_ext.datasets.RawTiles cuts fresh crops. A "
         "run that was stopped goes on when it is started again with the same inputs."
@@ -45,7 +45,7 @@ def _prepare_parser() -> ArgumentParser:
     return parser
 
 
-def _verify_parser() -> ArgumentParser:
+def _verify_parser() -> Parser:
     parser = _parser("Check every mosaic of a store against its checksum.")
     parser.add_argument("store", type=str, metavar="DIR", help="folder that lrd data prepare made")
     return parser

@@ -5,27 +5,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from . import tables
+
 if TYPE_CHECKING:
     from jsonargparse import Namespace
 
 
 def add_to(commands: Any) -> None:
     """Add the command's parser."""
-    from jsonargparse import ArgumentParser
+    from .parser import Parser
 
-    parser = ArgumentParser(description="Tell what was compiled, which executor runs, and why not CUDA.")
+    parser = Parser(description="Tell what was compiled, which executor runs, and why not CUDA.")
     commands.add_subcommand("doctor", parser, help="tell how this installation runs")
 
 
 def run(options: Namespace) -> int:
     """Print the report and return the exit code."""
-    from rich.console import Console
-    from rich.table import Table
-
     from lrd_ext import doctor
 
-    table = Table(show_header=False, box=None)
+    made = tables.table("", "", left=2)
+    made.show_header = False
     for subject, finding in doctor.report():
-        table.add_row(subject, finding)
-    Console(highlight=False).print(table)
+        made.add_row(subject, finding)
+    tables.show(made)
     return 0

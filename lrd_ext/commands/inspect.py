@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 def add_to(commands: Any) -> None:
     """Add the command's parser."""
-    from jsonargparse import ArgumentParser
+    from .parser import Parser
 
-    parser = ArgumentParser(
+    parser = Parser(
         description="Tell what is in a raw file: levels, masked border against the tags, noise profile. With "
         "a clean and a noisy file of one scene: measure the noise between them and compare it with a profile."
     )
@@ -75,7 +75,6 @@ def _two(options: Namespace) -> int:
     if plot is not None:
         from lrd_ext.report import draw_pair, write_png
 
-        plot.parent.mkdir(parents=True, exist_ok=True)
         write_png(plot, draw_pair(report, prediction, noisy.cfa))
     tables.show(
         f"clean {options.file}, noisy {options.noisy}",
@@ -109,7 +108,8 @@ def _prediction(
         with warnings.catch_warnings(record=True) as doubts:
             warnings.simplefilter("always")
             profile = load_profile(options.camera)
-            params = profile.at(iso, ratio, black=noisy.black.tolist(), white=noisy.white, cfa=noisy.cfa)
+            levels: dict[str, Any] = {"black": noisy.black.tolist(), "white": noisy.white, "cfa": noisy.cfa}
+            params = profile.at(iso, ratio, **levels)
         factor = range_factor(profile, noisy)
         scaled = [] if factor == 1 else [f"profile to file range: K, sigmas and bias x {factor:.6g}"]
         prediction = inspection.predict(params, f"{profile.name} at ISO {iso:g}")

@@ -13,7 +13,8 @@ from lrd_ext.inspection.verdict import BIAS
 from .tables import table, three
 
 if TYPE_CHECKING:
-    from lrd_ext.inspection import Finding, MaskedStrip, PairReport, Prediction
+    from lrd_ext.estimators.masked_border import StripStatistics
+    from lrd_ext.inspection import Finding, PairReport, Prediction
     from lrd_ext.raw import Raw
 
 #: Rows of the printed mean-variance table.
@@ -66,38 +67,39 @@ def _remarks(raw: Raw) -> list[str]:
         lines.append(f"Values come in steps of {step} DN.")
     if any(s.at_zero > 1e-3 for s in site_levels(raw)):
         lines.append("Dark pixels are cut at 0: noise below it is lost.")
-    return lines
+    return [*lines, *(f"Odd tag: {remark}." for remark in raw.remarks)]
 
 
 def _border(raw: Raw) -> list[Any]:
-    from lrd_ext.inspection import masked_border
+    from lrd_ext.estimators.masked_border import measure_border
     from lrd_ext.raw import site_labels
 
-    strips = masked_border(raw)
+    strips = measure_border(raw)
     if not strips:
         return ["No masked border: black level and dark noise cannot be checked in this file."]
     made = table("masked", "pixels", *site_labels(raw.cfa), "read", "row", "column", left=2)
-    for s in strips:
-        lines = (f"{e.value:.2f}±{e.error:.2f}" for e in (s.sigma_row, s.sigma_col))
-        size = f"{s.shape[1]}x{s.shape[0]}"
-        made.add_row(s.name, size, *(f"{v:.1f}" for v in s.mean), f"{s.sigma_read:.2f}", *lines)
+    for name, s in strips.items():
+        lines = (f"{e.value:.2f}±{e.error:.2f}" for e in (s.row, s.column))
+        size = f"{s.width}x{s.height}"
+        made.add_row(name, size, *(f"{v:.1f}" for v in s.mean), f"{s.read.value:.2f}", *lines)
     key = (
         "mean by site in raw DN; read, row and column noise in DN, standard deviations, defective pixels "
         "included"
     )
-    return [made, key, _black_verdict(raw, strips[0]), *_dark_verdict(raw, strips[0])]
+    name, largest = next(iter(strips.items()))
+    return [made, key, _black_verdict(raw, name, largest), *_dark_verdict(raw, largest)]
 
 
-def _black_verdict(raw: Raw, strip: MaskedStrip) -> str:
+def _black_verdict(raw: Raw, name: str, strip: StripStatistics) -> str:
     above = raw.black - strip.mean
     # The mean of a site rests on its pixels and on as many draws of row noise as it has rows.
     error = math.hypot(
-        float(strip.std.mean()) / math.sqrt(strip.shape[0] * strip.shape[1] / 4),
-        strip.sigma_row.value / math.sqrt(strip.shape[0] / 2),
-        strip.sigma_col.value / math.sqrt(strip.shape[1] / 2),
+        float(strip.std.mean()) / math.sqrt(strip.height * strip.width / 4),
+        strip.row.value / math.sqrt(strip.height / 2),
+        strip.column.value / math.sqrt(strip.width / 2),
     )
     low, high = float(above.min()), float(above.max())
-    where = f"the masked border ({strip.name} strip, ±{error:.2g} DN)"
+    where = f"the masked border ({name} strip, ±{error:.2g} DN)"
     if max(abs(low), abs(high)) <= max(3 * error, 0.25):
         return f"The black-level tag agrees with {where}."
     if low < 0 < high:
@@ -109,7 +111,7 @@ def _black_verdict(raw: Raw, strip: MaskedStrip) -> str:
     return f"The black-level tag is {size} DN {way} {where}."
 
 
-def _dark_verdict(raw: Raw, strip: MaskedStrip) -> list[str]:
+def _dark_verdict(raw: Raw, strip: StripStatistics) -> list[str]:
     if raw.noise_profile is None:
         return []
     from lrd_ext.inspection import predict_from_noise_profile
@@ -124,7 +126,8 @@ def _dark_verdict(raw: Raw, strip: MaskedStrip) -> list[str]:
 
 def _noise_profile(raw: Raw) -> list[str]:
     if raw.noise_profile is None:
-        return ["No NoiseProfile tag."]
+        odd = any("NoiseProfile" in remark for remark in raw.remarks)
+        return ["No NoiseProfile that makes sense." if odd else "No NoiseProfile tag."]
     from lrd_ext.inspection import predict_from_noise_profile
 
     p = predict_from_noise_profile(raw.noise_profile, raw.black, raw.white)
@@ -179,7 +182,7 @@ def _notes(report: PairReport) -> list[str]:
             f"The points lie {math.sqrt(report.line.misfit):.1f} times their errors off a straight line: "
             "scene or light differ between the files, or the noise is no sum of shot and constant noise."
         )
-    if math.isnan(report.line.K):
+    if math.isnan(report.K.value):
         notes.append("Only one level of light: K cannot be told from the noise at zero light.")
     if report.left_out > 0:
         notes.append(f"{report.left_out:.1%} of the pixels left out: clipped at 0 or white.")

@@ -22,15 +22,11 @@ def plot_target(options: Namespace) -> Path | None:
     Raises:
         ValueError: it does not end in .png, exists and is not to be replaced, or cannot be written.
     """
-    from lrd_ext.synth_files import check_writable
+    from lrd_ext.outputs import check_target
 
     if options.plot is None:
         return None
-    target = Path(options.plot)
-    if target.suffix.lower() != ".png":
-        raise ValueError(f"--plot must end in .png, got {target}")
-    check_writable(target, options.overwrite)
-    return target
+    return check_target(options.plot, "--plot", suffix=".png", overwrite=options.overwrite, make_folders=True)
 
 
 def told(plot: Path | None) -> list[str]:

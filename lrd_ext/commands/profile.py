@@ -36,11 +36,9 @@ def run(options: Namespace) -> int:
 
 
 def _parser(description: str) -> ArgumentParser:
-    from jsonargparse import ArgumentParser
+    from .parser import Parser
 
-    from .plain_help import PlainHelp
-
-    return ArgumentParser(description=description, formatter_class=PlainHelp)
+    return Parser(description=description)
 
 
 def _show_parser() -> ArgumentParser:
@@ -78,8 +76,7 @@ def _compare_parser() -> ArgumentParser:
 def _list(options: Namespace) -> int:
     from lrd_ext.profiles import list_profiles, load_profile
 
-    tables.show(profile_tables.library([load_profile(name) for name in list_profiles()]))
-    tables.show(profile_tables.LIBRARY_KEY)
+    tables.show(*profile_tables.library([load_profile(name) for name in list_profiles()]))
     return 0
 
 
@@ -105,7 +102,8 @@ def _sample(options: Namespace) -> int:
         for i in range(options.n):
             print(json.dumps({k: v[i] if isinstance(v, list) else v for k, v in columns.items()}))
         return 0
-    tables.show(*profile_tables.draws(drawn), *dict.fromkeys(f"doubtful: {w.message}" for w in doubts))
+    doubtful = dict.fromkeys(f"doubtful: {w.message}" for w in doubts)
+    tables.show(*profile_tables.draws(drawn, profile.bias), *doubtful)
     return 0
 
 
@@ -134,7 +132,6 @@ def _draw(profiles: list[CameraProfile], target: Path | None) -> None:
     if target is not None:
         from lrd_ext.report import draw_cameras, write_png
 
-        target.parent.mkdir(parents=True, exist_ok=True)
         write_png(target, draw_cameras(profiles))
 
 

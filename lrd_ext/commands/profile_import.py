@@ -14,18 +14,20 @@ if TYPE_CHECKING:
 
     from lrd_ext.profiles import CameraProfile
 
+_UNDERSTATED = (
+    "note: makers' profiles understate the noise of many cameras. Check this one on a clean and a noisy shot "
+    "of one scene: lrd inspect CLEAN NOISY --camera {target}"
+)
+
 #: Options that state what a file may not say, by field of the profile.
 _STATED = ("name", "make", "model", "black", "white", "bits", "cfa")
 
 
 def parser() -> ArgumentParser:
     """Make the parser of the action."""
-    from jsonargparse import ArgumentParser
+    from .parser import Parser
 
-    from .plain_help import PlainHelp
-
-    made = ArgumentParser(
-        formatter_class=PlainHelp,
+    made = Parser(
         description="Make a camera profile of an ELD camera_params .npy (read without executing it) or of "
         "the NoiseProfile in a DNG. An .npy gives no levels: say --black and --white, or --camera.",
     )
@@ -51,23 +53,23 @@ def parser() -> ArgumentParser:
 
 def run(options: Namespace) -> int:
     """Write the profile and return the exit code."""
+    from lrd_ext.outputs import check_target, write_files
+    from lrd_ext.profiles.camera_profile import describe_bias
     from lrd_ext.profiles.self_test import undeclared
-    from lrd_ext.synth_files import check_writable
 
-    target = Path(options.output)
-    if target.suffix.lower() != ".json":
-        raise ValueError(f"--output must end in .json, got {target}")
-    check_writable(target, options.overwrite)
+    target = check_target(
+        options.output, "--output", suffix=".json", overwrite=options.overwrite, make_folders=True
+    )
     source = Path(options.file)
     stated = _stated(options)
     is_array = source.suffix.lower() == ".npy"
     profile = _from_eld(source, options, stated) if is_array else _from_dng(source, options, stated)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    profile.save(target)
+    write_files({target: profile.to_bytes()})
     tables.show(
         f"{source} -> {target}",
-        f"  {profile.name}: {profile.iso_ranges()}, read {profile.read}",
+        f"  {profile.name}: {profile.iso_ranges()}, read {profile.read}, {describe_bias(profile.bias)}",
         *(f"doubtful: {found.field}: {found.reason}" for found in undeclared(profile)),
+        *([] if is_array else [_UNDERSTATED.format(target=target)]),
     )
     return 0
 
@@ -113,7 +115,8 @@ def _from_dng(source: Path, options: Namespace, stated: dict[str, Any]) -> Camer
 
     picture = raw.read(source)
     if picture.noise_profile is None:
-        raise ValueError(f"{source}: has no NoiseProfile (DNG tag 51041) to import")
+        odd = next((r for r in picture.remarks if "NoiseProfile" in r), None)
+        raise ValueError(f"{source}: {odd or 'has no NoiseProfile (DNG tag 51041) to import'}")
     iso = options.iso if options.iso is not None else picture.iso
     if iso is None:
         raise ValueError(f"--iso is needed: {source} does not say its ISO")

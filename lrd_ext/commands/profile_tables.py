@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from lrd_ext.profiles.records import READ_FIGURE
+from lrd_ext.profiles.camera_profile import describe_bias
 from lrd_ext.profiles.summary import (
     IsoFigures,
     answers_at,
@@ -17,23 +17,15 @@ from lrd_ext.profiles.summary import (
     shape_range,
     typical_isos,
 )
+from lrd_ext.read_models import profile_models, read_model
 
 from .tables import span, table, three
 
 if TYPE_CHECKING:
     from lrd_ext.params import NoiseParams
     from lrd_ext.profiles import CameraProfile
+    from lrd_ext.profiles.records import BiasRow
 
-_NOISE = {
-    "sigma_gaussian": "G",
-    "sigma_tukey_lambda": "TL",
-    "sigma_row": "row",
-    "sigma_col": "col",
-    "bias": "bias",
-}
-LIBRARY_KEY = (
-    "\nG, TL: Gaussian and Tukey-lambda read noise. lrd profile show NAME gives every figure and its source."
-)
 _COMPARE_KEY = (
     "K/ISO in 1e-3 DN/e-, at the lowest and highest ISO. Read noise: standard deviation over K, e-, {isos}. "
     "shape: Tukey-lambda, lowest and highest. row/read: row over read noise, lowest and highest. "
@@ -42,35 +34,34 @@ _COMPARE_KEY = (
 )
 
 
-def library(profiles: Sequence[CameraProfile]) -> Any:
-    """Make the table of cameras."""
+def library(profiles: Sequence[CameraProfile]) -> list[Any]:
+    """Make the table of cameras, and its key."""
+    short = {str(model.figure): model.short for model in profile_models()}
+    short |= {"sigma_row": "row", "sigma_col": "col", "bias": "bias"}
     made = table("name", "camera", "ISO", "noise", "source", left=5)
     for p in profiles:
-        noise = " ".join(_NOISE[name] for name in known_noise(p))
+        noise = " ".join(short[name] for name in known_noise(p))
         iso = " ".join(dict.fromkeys(span(*b.iso) for b in p.branches))
         made.add_row(p.name, p.camera, iso, noise, p.sources[0].title.split()[0])
-    return made
+    models = ", ".join(f"{model.short}: {model.label}" for model in profile_models())
+    key = f"{models} read noise; bias: black-level error, which moves the mean. "
+    return [made, "", f"{key}lrd profile show NAME gives every figure and its source."]
 
 
 def camera(p: CameraProfile) -> list[Any]:
     """Make the account of one camera: levels, figures over ISO, laws, sources, notes and doubts."""
     black = span(min(p.black), max(p.black))
     head = f"{p.name}: {p.camera}, {p.bits} bit, {p.cfa}, black {black}, white {p.white:g}"
-    made = [head, f"{p.iso_ranges()}; read noise {p.read}", "", _over_iso(p)]
-    made += [_KEYS[p.read]]
+    model = read_model(p.read)
+    scale = "" if model.scale_is_std else f" (the {model.label} scale is not one)"
+    made = [head, f"{p.iso_ranges()}; read noise {p.read}; {describe_bias(p.bias)}", "", _over_iso(p)]
+    made += [f"K in DN/e-; read, row and column noise as standard deviations{scale} and bias in DN."]
     if any(b.laws or b.K for b in p.branches):
         made += ["", _laws(p)]
     made += ["", f"licence: {p.licence}", *(line for source in p.sources for line in _source(source))]
     made += [f"note: {note}" for note in p.notes]
     made += [f"doubtful: {e.field}{_where(e.iso)}: {e.reason}" for e in p.doubtful]
     return made
-
-
-_KEYS = {
-    "gaussian": "K in DN/e-, read, row and column noise in DN (standard deviations); bias by CFA site, DN.",
-    "tukey_lambda": "K in DN/e-; read, row and column noise in DN (standard deviations; the scale of the "
-    "read noise is smaller by the deviation of its shape); bias by CFA site, DN.",
-}
 
 
 def _over_iso(p: CameraProfile) -> Any:
@@ -131,8 +122,9 @@ def comparison(profiles: Sequence[CameraProfile], isos: Sequence[float] | None) 
     )
     for p in profiles:
         made.add_row(*_compared(p, isos))
+    moved = [f"{p.name}: {describe_bias(p.bias)}" for p in profiles if p.bias]
     where = "at ISO " + ", ".join(f"{v:g}" for v in isos) if isos else "at lowest, middle and highest ISO"
-    return [made, "\n" + _COMPARE_KEY.format(isos=where)]
+    return [made, "", _COMPARE_KEY.format(isos=where), *moved]
 
 
 def _compared(p: CameraProfile, isos: Sequence[float] | None) -> list[str]:
@@ -140,13 +132,13 @@ def _compared(p: CameraProfile, isos: Sequence[float] | None) -> list[str]:
     found = answers_at(p, low_middle_high(p) if isos is None else isos)
     per_iso = [f.K / f.iso * 1e3 for f in ends if f and f.K]
     read = "/".join(_two(f.read_e) if f and f.read_e else "-" for f in found)
-    shapes = shape_range(p) if p.read == "tukey_lambda" else None
+    shapes = shape_range(p)
     rows = row_over_read(p)
     return [
         p.name,
         span(*p.iso_range),
         _gain(per_iso) + _doubt(p, ends, {"K"}),
-        read + _doubt(p, found, {READ_FIGURE[p.read], "K"}),
+        read + _doubt(p, found, {str(read_model(p.read).figure), "K"}),
         " ".join(dict.fromkeys(_short(v) for v in shapes)) if shapes else "-",
         span(*rows, ".2f").replace("0.", ".") if rows else "-",
         " ".join(span(*pair) for pair in gain_breaks(p)) or "-",
@@ -180,14 +172,21 @@ def _bias(sites: Sequence[float]) -> str:
 _DRAWN = ("iso", "ratio", "K", "sigma_read", "sigma_row", "sigma_col")
 
 
-def draws(params: NoiseParams) -> list[Any]:
-    """Make the table of drawn parameters, and its key."""
-    made = table("draw", "ISO", "ratio", "K", "sigma_read", "shape", "sigma_row", "sigma_col", "bias", left=0)
+def draws(params: NoiseParams, bias: Sequence[BiasRow]) -> list[Any]:
+    """Make the table of drawn parameters, and its key.
+
+    Args:
+        params: the draws, of one read-noise model.
+        bias: the camera's black-level errors.
+    """
+    model = read_model(params.read)
+    made = table("draw", "ISO", "ratio", "K", "read std", "shape", "row", "col", "bias", left=0)
     columns = [getattr(params, name).tolist() for name in _DRAWN]
-    shapes = params.tukey_lambda.tolist() if params.read == "tukey_lambda" else None
-    for i, numbers in enumerate(zip(*columns, strict=True)):
-        iso, ratio, gain, read, row, col = (three(v) for v in numbers)
-        shape = f"{shapes[i]:.3f}" if shapes else "-"
-        made.add_row(str(i), iso, ratio, gain, read, shape, row, col, _bias(params.bias[i].tolist()))
-    scale = "; sigma_read is the scale of a Tukey-lambda distribution" if shapes else ""
-    return [made, f"K in DN/e-; sigmas and bias (by CFA site) in DN{scale}."]
+    shapes = params.tukey_lambda.tolist()
+    for i, (iso, ratio, gain, scale, row, col) in enumerate(zip(*columns, strict=True)):
+        cells = (three(v) for v in (iso, ratio, gain, model.std(scale, shapes[i])))
+        shape = f"{shapes[i]:.3f}" if model.shaped else "-"
+        made.add_row(str(i), *cells, shape, three(row), three(col), _bias(params.bias[i].tolist()))
+    scales = "" if model.scale_is_std else f" (--jsonl gives the {model.label} scale)"
+    key = f"K in DN/e-; read{scales}, row and column noise as standard deviations and bias in DN"
+    return [made, f"{key}; {describe_bias(bias)}."]

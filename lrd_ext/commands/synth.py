@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lrd_ext.plain_text import plain
+
 from .errors import say
 
 if TYPE_CHECKING:
@@ -17,11 +19,9 @@ if TYPE_CHECKING:
 
 def add_to(commands: Any) -> None:
     """Add the command's parser."""
-    from jsonargparse import ArgumentParser
+    from .parser import Parser
 
-    parser = ArgumentParser(
-        description="Make low-light versions of raw files, with the noise of a named camera."
-    )
+    parser = Parser(description="Make low-light versions of raw files, with the noise of a named camera.")
     parser.add_argument(
         "inputs", nargs="+", metavar="IN", type=str, help="raw files (Bayer: DNG, CR2, NEF, ARW ...)"
     )
@@ -52,6 +52,14 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--preview", type=str, metavar="PNG", help="before/after picture; a folder for many inputs"
     )
+    parser.add_argument(
+        "--step",
+        nargs="?",
+        const="file",
+        type=str,
+        metavar="DN",
+        help="round to steps of so many DN, alone to those the file's values come in (default 1)",
+    )
     parser.add_argument("--jobs", type=int, default=1, help="files in work at the same time (default 1)")
     parser.add_argument("--overwrite", action="store_true", help="replace existing outputs")
     commands.add_subcommand("synth", parser, help="make low-light versions of raw files")
@@ -59,10 +67,9 @@ def add_to(commands: Any) -> None:
 
 def _outcome(job: Job, outcome: list[str] | Exception) -> str:
     if not isinstance(outcome, Exception):
-        return "\n".join(outcome)
-    text = say(outcome)
-    named = text.startswith(str(job.source))
-    return f"lrd synth: error: {text}" if named else f"lrd synth: error: {job.source}: {text}"
+        return "\n".join(map(plain, outcome))
+    text, source = say(outcome), plain(job.source)
+    return f"lrd synth: error: {text if text.startswith(source) else f'{source}: {text}'}"
 
 
 def run(options: Namespace) -> int:
@@ -74,7 +81,7 @@ def run(options: Namespace) -> int:
     if options.jobs < 1:
         raise ValueError(f"--jobs must be at least 1, got {options.jobs}")
     settings = synth_files.settings_for(
-        options.camera, options.iso, options.ratio, options.seed, options.generator
+        options.camera, options.iso, options.ratio, options.seed, options.generator, options.step
     )
     jobs = synth_files.plan(
         [Path(p) for p in options.inputs],

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Learned signal-independent noise: a conv stack small enough to run inside the noise kernel.
+"""Learned signal-independent noise: nets, their training from a camera's darks, and two that ship.
 
-No trained weights come with this package; a fresh generator gives Gaussian noise.
+A LiteGenerator is small enough to run inside the noise kernel; a fresh one gives Gaussian noise.
 """
 
 from .lite import LiteGenerator
+from .shipped import list_generators, load_generator
+from .unet import UNetGenerator
 
-__all__ = ["LiteGenerator"]
+__all__ = ["LiteGenerator", "UNetGenerator", "list_generators", "load_generator"]

@@ -7,7 +7,7 @@ import copy
 import itertools
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast, overload
 
 import torch
@@ -43,6 +43,9 @@ class LiteGenerator(nn.Module):
         stack, its line channels, the residual and sigma_init outside the net are our choices.
     """
 
+    #: The widest has 90 kB; what a file claims to hold is held against its bytes first.
+    MAX_FILE_BYTES = 1_000_000
+
     def __init__(
         self,
         widths: Sequence[int] = (16, 16),
@@ -55,6 +58,8 @@ class LiteGenerator(nn.Module):
         self.widths = _checked_widths(widths)
         self.log_sigma = bool(log_sigma)
         self.table = SigmaTable.of(isos, sigmas)
+        #: What it was trained on, and how well it fits; travels with the file.
+        self.card: dict[str, Any] = {}
         channels = (9 if self.log_sigma else 8, *self.widths, 4)
         self.convs = nn.ModuleList(nn.Conv2d(a, b, kernel_size=3) for a, b in itertools.pairwise(channels))
         last = self._layers()[-1]
@@ -144,13 +149,24 @@ class LiteGenerator(nn.Module):
         Args:
             factor: size of the present DN in the new ones. sigma_init is multiplied by it, and the first
                 bias takes up what that adds to the log(sigma_init) channel.
+
+        Raises:
+            ValueError: the factor is not finite and above 0, or takes sigma_init out of its range.
         """
+        if not 0 < factor < math.inf:
+            raise ValueError(f"LiteGenerator.to_range: factor must be finite and above 0, got {factor}")
         other = copy.deepcopy(self)
         other.table = SigmaTable.of(self.table.isos, [s * factor for s in self.table.sigmas])
         if self.log_sigma:
             first, biases = other._layers()[0], other._weights()[1]
             with torch.no_grad():
                 biases[0] -= math.log(factor) * first.weight[:, 8].sum((1, 2))
+        return other
+
+    def with_table(self, sigma_by_iso: Mapping[float, float]) -> LiteGenerator:
+        """Return a copy that knows sigma_init, DN, at these ISOs, ascending."""
+        other = copy.deepcopy(self)
+        other.table = SigmaTable.of(list(sigma_by_iso), list(sigma_by_iso.values()))
         return other
 
     def packed_weights(self) -> Tensor:

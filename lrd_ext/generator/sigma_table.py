@@ -15,6 +15,8 @@ from ..generator_request import SIGMA_RANGE, may_wait_for
 
 #: ISO is metadata kept in float32: this close to an end of the table counts as inside.
 _SLACK = 1e-6
+#: More than a camera has; each costs a step of every look-up.
+MAX_ISOS = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +32,8 @@ class SigmaTable:
                 f"LiteGenerator: isos and sigmas must be equally many, got {len(self.isos)} and "
                 f"{len(self.sigmas)}"
             )
+        if len(self.isos) > MAX_ISOS:
+            raise ValueError(f"LiteGenerator: isos must be at most {MAX_ISOS}, got {len(self.isos)}")
         if not all(math.isfinite(v) and v > 0 for v in self.isos):
             raise ValueError(f"LiteGenerator: isos must be finite and above 0, got {self.isos}")
         low, high = SIGMA_RANGE

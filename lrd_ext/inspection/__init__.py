@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is in a raw file, and whether the noise between two of them is what a camera profile predicts."""
 
-from .border import MaskedStrip, masked_border
 from .expectation import Recipe, expected_signal, find_ratio, read_recipe
 from .levels import SiteLevels, site_levels, value_step
 from .pair import PairReport, inspect_pair
@@ -10,7 +9,6 @@ from .verdict import Finding, findings, in_one_sentence
 
 __all__ = [
     "Finding",
-    "MaskedStrip",
     "PairReport",
     "Prediction",
     "Recipe",
@@ -20,7 +18,6 @@ __all__ = [
     "findings",
     "in_one_sentence",
     "inspect_pair",
-    "masked_border",
     "predict",
     "predict_from_noise_profile",
     "read_recipe",

@@ -40,7 +40,14 @@ def read_recipe(raw: Raw) -> Recipe | None:
             source_sha256=str(fields["source_sha256"]),
             params=NoiseParams.from_dict(fields["params"]),
         )
-    except (ValueError, TypeError, KeyError, RecursionError):  # another program's text
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ):  # another program's text
         return None
     return recipe if len(recipe.params) == 1 and 0 < recipe.ratio < math.inf else None
 

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrd_ext.estimators.intervals import Estimate, from_error
+from lrd_ext.estimators.line_noise import as_deviation, line_noise
+from lrd_ext.estimators.rounding import ROUNDING
+from lrd_ext.estimators.variance_line import VarianceLine
+
 from .expectation import above_black, expected_signal
-from .lines import Estimate, as_deviation, line_noise
-from .photon_transfer import Bins, Line, fit_line, fit_offsets, gather
-from .prediction import ROUNDING
+from .photon_transfer import Bins, fit_line, fit_offsets, gather
 
 if TYPE_CHECKING:
     from lrd_ext.raw import Raw
@@ -53,8 +56,7 @@ class PairReport:
     """
 
     bins: Bins
-    line: Line
-    K: Estimate
+    line: VarianceLine
     sigma_read: Estimate
     sigma_row: Estimate
     sigma_col: Estimate
@@ -63,6 +65,11 @@ class PairReport:
     scale: Estimate
     dark: DarkNoise
     left_out: float
+
+    @property
+    def K(self) -> Estimate:  # noqa: N802, the field's letter
+        """Gain, DN/e-; NaN where there is one level of light only."""
+        return self.line.K
 
 
 def inspect_pair(clean: Raw, noisy: Raw, ratio: float) -> PairReport:
@@ -99,30 +106,30 @@ def _measure(
     expected: np.ndarray, noise: np.ndarray, site: np.ndarray, bins: Bins, left_out: float
 ) -> PairReport:
     line = fit_line(bins)
-    bias, bias_error, scale, scale_error = fit_offsets(bins, line)
+    bias, bias_error, scale = fit_offsets(bins, line)
     usable = np.isfinite(expected) & np.isfinite(bias)[site] & (expected <= bins.signal.max() * 1.05)
-    residual = np.where(usable, noise - bias.astype(np.float32)[site] - np.float32(scale - 1) * expected, 0)
+    offset = bias.astype(np.float32)[site] + np.float32(scale.value - 1) * expected
+    residual = np.where(usable, noise - offset, 0)
     dark = _dark_noise(expected[usable], residual[usable], line)
     line = fit_line(bins, dark.c4)
-    row = col = Estimate(0.0, 0.0)
+    row = col = from_error(0.0, 0.0)
     for _ in range(3):  # the pixels' own variance is what row and column noise leave, and the reverse
         own = line(np.where(usable, expected, 0)) - row.value**2 - col.value**2
-        weight = np.where(usable, 1 / np.maximum(own, 0.01 * max(line.offset, ROUNDING)), 0).astype(
+        weight = np.where(usable, 1 / np.maximum(own, 0.01 * max(line.offset.value, ROUNDING)), 0).astype(
             np.float32
         )
         row, col = line_noise(residual, weight, 1), line_noise(residual, weight, 0)
-    read = line.offset - row.value**2 - col.value**2 - ROUNDING
-    read_error = math.hypot(line.offset_error, 2 * row.value * row.error, 2 * col.value * col.error)
+    read = line.offset.value - row.value**2 - col.value**2 - ROUNDING
+    read_error = math.hypot(line.offset.error, row.square_error, col.square_error)
     return PairReport(
         bins=bins,
         line=line,
-        K=Estimate(line.K, line.K_error),
         sigma_read=as_deviation(read, read_error),
         sigma_row=row,
         sigma_col=col,
         bias=bias,
         bias_error=np.sqrt(bias_error**2 + _line_error(row, weight, 1) + _line_error(col, weight, 0)),
-        scale=Estimate(scale, scale_error),
+        scale=scale,
         dark=dark,
         left_out=left_out,
     )
@@ -134,9 +141,10 @@ def _line_error(line: Estimate, weight: np.ndarray, axis: int) -> float:
     return 2 * line.value**2 * float((total**2).sum() / total.sum() ** 2)
 
 
-def _dark_noise(expected: np.ndarray, residual: np.ndarray, line: Line) -> DarkNoise:
+def _dark_noise(expected: np.ndarray, residual: np.ndarray, line: VarianceLine) -> DarkNoise:
     """Take the pixels whose shot noise is a tenth of the rest at most, or else the darkest ones."""
-    limit = 0.1 * line.offset / line.K if line.K > 0 else math.inf
+    K = line.K.value
+    limit = 0.1 * line.offset.value / K if K > 0 else math.inf
     least = np.partition(expected, min(_DARK_PIXELS, len(expected) - 1))[min(_DARK_PIXELS, len(expected) - 1)]
     chosen = expected <= max(limit, float(least))
     signal, noise = expected[chosen].astype(np.float64), residual[chosen].astype(np.float64)
@@ -152,7 +160,7 @@ def _dark_noise(expected: np.ndarray, residual: np.ndarray, line: Line) -> DarkN
         signal=float(signal.mean()),
         signal_variance=float(signal.var()),
         variance=float(noise.var()),
-        kurtosis=Estimate(_kurtosis(noise), error),
+        kurtosis=from_error(_kurtosis(noise), error),
         edges=edges,
         counts=counts,
     )

@@ -8,6 +8,9 @@ import math
 
 import numpy as np
 
+from lrd_ext.estimators.intervals import Estimate, from_error
+from lrd_ext.estimators.variance_line import VarianceLine, fit_variance_line
+
 #: Bins of equal width in the root of the signal, in which shot noise is even.
 BINS = 40
 #: Pixels a bin needs at a site.
@@ -33,24 +36,6 @@ class Bins:
     def several_levels(self) -> bool:
         """Whether there is light of different strength to tell a slope from an offset."""
         return bool(np.ptp(self.signal) > 0.01 * self.signal.max())
-
-
-@dataclasses.dataclass(frozen=True)
-class Line:
-    """variance = K*signal + offset, with standard errors; K is NaN where there is one level of light only.
-
-    ``misfit`` is chi^2 per degree of freedom: 1 where the points lie as near the line as their errors say.
-    """
-
-    K: float
-    K_error: float
-    offset: float
-    offset_error: float
-    misfit: float
-
-    def __call__(self, signal: np.ndarray) -> np.ndarray:
-        """Return the variance at a signal, DN^2."""
-        return (self.K if math.isfinite(self.K) else 0.0) * signal + self.offset
 
 
 def gather(
@@ -90,11 +75,10 @@ def gather(
     return Bins(*(values[keep] for values in kept)), left_out
 
 
-def fit_offsets(bins: Bins, line: Line) -> tuple[np.ndarray, np.ndarray, float, float]:
+def fit_offsets(bins: Bins, line: VarianceLine) -> tuple[np.ndarray, np.ndarray, Estimate]:
     """Fit noise mean = bias of the site + (scale - 1)*signal.
 
-    Returns: bias (4,) and its standard errors (4,), DN (NaN for a site without bins), scale and its standard
-        error.
+    Returns: bias (4,) and its standard errors (4,), DN (NaN for a site without bins), and the scale.
     """
     weight = np.sqrt(bins.count / np.maximum(line(bins.signal), 1e-12))
     sites = np.unique(bins.site)
@@ -105,51 +89,38 @@ def fit_offsets(bins: Bins, line: Line) -> tuple[np.ndarray, np.ndarray, float, 
     bias, bias_error = np.full(4, np.nan), np.full(4, np.nan)
     bias[sites], bias_error[sites] = found[: len(sites)], errors[: len(sites)]
     if not bins.several_levels:
-        return bias, bias_error, 1.0, math.nan
-    return bias, bias_error, 1 + float(found[-1]), float(errors[-1])
+        return bias, bias_error, from_error(1.0, math.nan)
+    return bias, bias_error, from_error(1 + float(found[-1]), float(errors[-1]))
 
 
-def fit_line(bins: Bins, dark_c4: float = 0.0) -> Line:
-    """Fit the straight line, weighted by how well each variance is known and robust against outliers.
+def fit_line(bins: Bins, dark_c4: float = 0.0) -> VarianceLine:
+    """Fit the straight line; K is NaN where there is one level of light only.
 
-    A variance of n samples has the variance (2 v^2 + c4)/n. Its own v would favour what came out low by
-    chance, so the line's is taken, anew in each of a few rounds; c4 = K^3*signal + dark_c4.
+    A variance of n samples has the variance (2 v^2 + c4)/n; c4 = K^3*signal + dark_c4.
 
     Args:
         bins: variance over signal.
         dark_c4: fourth cumulant of the noise at zero light, DN^4.
 
-    Source: mean-variance line of Foi et al., IEEE TIP 17(10), 2008; soft L1 loss of SciPy's least_squares.
+    Source: mean-variance line of Foi et al., IEEE TIP 17(10), 2008.
     """
-    from scipy.optimize import least_squares
-
     if not bins.several_levels:
         return _flat(bins, dark_c4)
-    slope, offset = np.polyfit(
-        bins.signal, bins.variance, 1, w=np.sqrt(bins.count) / bins.variance.clip(1e-9)
-    )
-    guess = np.array([max(slope, 1e-6), max(offset, 1e-6)])
-    for _ in range(5):
-        error = error_of_variance(bins, guess[0], guess[1], dark_c4)
 
-        def misses(x: np.ndarray, error: np.ndarray = error) -> np.ndarray:
-            return (x[0] * bins.signal + x[1] - bins.variance) / error
+    def errors(K: float, offset: float) -> np.ndarray:
+        return error_of_variance(bins, K, offset, dark_c4)
 
-        fit = least_squares(
-            misses, guess, bounds=(0, np.inf), loss="soft_l1", f_scale=3.0, x_scale=guess + 1e-9
-        )
-        guess = fit.x
-    design = np.stack([bins.signal, np.ones_like(bins.signal)], axis=1) / error[:, None]
-    misfit = float((misses(fit.x) ** 2).sum() / max(len(bins.signal) - 2, 1))
-    errors = np.sqrt(np.diag(np.linalg.pinv(design.T @ design)) * max(misfit, 1.0))
-    return Line(float(fit.x[0]), float(errors[0]), float(fit.x[1]), float(errors[1]), misfit)
+    return fit_variance_line(bins.signal, bins.variance, errors, nonnegative=True)
 
 
-def _flat(bins: Bins, dark_c4: float) -> Line:
+def _flat(bins: Bins, dark_c4: float) -> VarianceLine:
     weight = bins.count / bins.count.sum()
     variance = float((weight * bins.variance).sum())
     error = math.sqrt((2 * variance**2 + dark_c4) / bins.count.sum())
-    return Line(math.nan, math.nan, variance, error, math.nan)
+    own = error_of_variance(bins, 0.0, variance, dark_c4)
+    unknown, all_of_them = from_error(math.nan, math.nan), np.ones(len(own), bool)
+    misses = (bins.variance - variance) / own
+    return VarianceLine(unknown, from_error(variance, error), own, misses, all_of_them)
 
 
 def error_of_variance(bins: Bins, K: float, offset: float, dark_c4: float) -> np.ndarray:

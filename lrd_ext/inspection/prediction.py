@@ -4,16 +4,12 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import numpy as np
 
+from lrd_ext.estimators.rounding import ROUNDING
 from lrd_ext.params import NoiseParams
-from lrd_ext.profiles import tukey_lambda_std
-
-#: Variance of rounding to whole DN, and its fourth cumulant (uniform distribution).
-ROUNDING = 1 / 12
-ROUNDING_C4 = -1 / 120
+from lrd_ext.read_models import read_model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,18 +33,15 @@ class Prediction:
 
 def predict(params: NoiseParams, title: str) -> Prediction:
     """Predict from noise parameters, batch of 1, in DN of the noisy file."""
-    read, shape = float(params.sigma_read), float(params.tukey_lambda)
-    std = {"none": 0.0, "gaussian": read}.get(params.read)
-    excess = 0.0
-    if std is None:
-        std, excess = read * tukey_lambda_std(shape), _tukey_lambda_kurtosis(shape)
+    model, shape = read_model(str(params.read)), float(params.tukey_lambda)
+    std = model.std(float(params.sigma_read), shape)
     row, col = float(params.sigma_row), float(params.sigma_col)
     return Prediction(
         title=title,
         offset=std**2 + row**2 + col**2 + ROUNDING,
         K=float(params.K) if params.shot else None,
         read_std=std,
-        read_c4=excess * std**4 if std else 0.0,
+        read_c4=model.kurtosis(shape) * std**4 if std else 0.0,
         sigma_row=row,
         sigma_col=col,
         bias=tuple(params.bias[0].tolist()),
@@ -66,12 +59,3 @@ def predict_from_noise_profile(pairs: np.ndarray, black: np.ndarray, white: floa
     shot, offset = np.average(pairs, axis=0, weights=(1, 2, 1) if len(pairs) == 3 else None)
     reach = white - float(black.mean())
     return Prediction("the file's NoiseProfile", offset=float(offset) * reach**2, K=float(shot) * reach)
-
-
-def _tukey_lambda_kurtosis(shape: float) -> float:
-    """Return the excess kurtosis of the Tukey-lambda distribution; it is infinite up to shape -0.25."""
-    if shape <= -0.25:
-        return math.inf
-    from scipy.stats import tukeylambda
-
-    return float(tukeylambda.stats(shape, moments="k"))

@@ -8,9 +8,11 @@ import math
 
 import numpy as np
 
-from .lines import Estimate, variance_error
+from lrd_ext.estimators.intervals import Estimate, from_error, root
+from lrd_ext.estimators.rounding import ROUNDING_C4
+
 from .pair import PairReport
-from .prediction import ROUNDING_C4, Prediction
+from .prediction import Prediction
 
 #: What the figures of black-level error are called, before the name of their site.
 BIAS = "bias"
@@ -65,7 +67,7 @@ def findings(
         _judge("brightness", "", report.scale, 1.0, relative=0.005),
     ]
     for i, site in enumerate(sites):
-        bias = Estimate(float(report.bias[i]), float(report.bias_error[i]))
+        bias = from_error(float(report.bias[i]), float(report.bias_error[i]))
         expected = p.bias[i] if p and p.bias is not None else None
         made.append(_judge(f"{BIAS} {site}", "DN", bias, expected, absolute=0.05))
     return tuple(made)
@@ -83,9 +85,7 @@ def in_one_sentence(found: tuple[Finding, ...], prediction: Prediction) -> str:
 
 
 def _zero_light(report: PairReport, p: Prediction | None) -> Finding:
-    line = report.line
-    error = line.offset_error / (2 * math.sqrt(line.offset)) if line.offset > 0 else math.nan
-    measured = Estimate(math.sqrt(max(line.offset, 0)), error)
+    measured = root(report.line.offset)
     predicted = math.sqrt(p.offset) if p else None
     return _judge("zero light", "DN", measured, predicted, relative=0.02, deviation=True)
 
@@ -96,7 +96,7 @@ def _kurtosis(report: PairReport, p: Prediction | None) -> float | None:
         return None
     dark, K = report.dark, p.K
     if K is None:  # made of darks alone: the light in the darkest pixels is there all the same
-        K = report.line.K if math.isfinite(report.line.K) else 0.0
+        K = report.K.value if math.isfinite(report.K.value) else 0.0
     c4 = p.read_c4 + ROUNDING_C4 + K**3 * dark.signal + 3 * K**2 * dark.signal_variance
     return c4 / (p.offset + K * dark.signal) ** 2
 
@@ -138,4 +138,4 @@ def _within_error(measured: Estimate, predicted: float, *, deviation: bool) -> b
     if abs(measured.value - predicted) <= 3 * measured.error:
         return True
     # Near 0 only the square of a deviation has an error that reaches as far down as up.
-    return deviation and abs(measured.value**2 - predicted**2) <= 3 * variance_error(measured)
+    return deviation and abs(measured.value**2 - predicted**2) <= 3 * measured.square_error

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import warnings
@@ -14,27 +15,20 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from lrd_ext.params import READ_MODELS, NoiseParams
+from lrd_ext.cfa import Cfa, to_phase
+from lrd_ext.outputs import replacing
+from lrd_ext.params import NoiseParams
+from lrd_ext.read_models import ReadModel, ReadName, read_model
 
-from .answers import Answer, answer, check_isos
-from .cfa import to_phase
+from .answers import Answer, Answers, iso_ranges
 from .draws import MAX_VALUE, Choice, Draws, read_choice
-from .records import (
-    READ_FIGURE,
-    BiasRow,
-    Branch,
-    Doubtful,
-    ExposureBias,
-    Row,
-    Source,
-    header,
-    to_json,
-)
+from .parse import checked_fields, used_units
+from .records import BiasRow, Branch, Doubtful, ExposureBias, Row, Source, header, to_json
 
 Levels = float | Sequence[float] | Tensor
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class CameraProfile:
     """Noise figures of one camera, in DN of its own raw range; docs/parameters.md explains every field.
 
@@ -63,6 +57,16 @@ class CameraProfile:
     calibration: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     _said: set[str] = dataclasses.field(default_factory=set, init=False, repr=False, compare=False)
 
+    def __repr__(self) -> str:
+        black = " ".join(f"{level:g}" for level in dict.fromkeys(self.black))
+        doubts = f", {len(self.doubtful)} doubtful" if self.doubtful else ""
+        return (
+            f"CameraProfile {self.name!r}: {self.camera}, {self.bits} bit {self.cfa}, black {black}, "
+            f"white {self.white:g}\n"
+            f"  {self.iso_ranges()}: {len(self.rows)} rows, {sum(len(b.laws) for b in self.branches)} laws\n"
+            f"  read {self.read!r}, {describe_bias(self.bias)}{doubts}; {self.licence}"
+        )
+
     @property
     def iso_range(self) -> tuple[float, float]:
         """Lowest and highest ISO the profile answers for."""
@@ -73,30 +77,32 @@ class CameraProfile:
         """Maker and model, the maker not twice."""
         return self.model if self.model.startswith(self.make) else f"{self.make} {self.model}"
 
-    @property
+    @functools.cached_property
     def dark_only(self) -> bool:
         """Whether the profile was made from dark frames alone, so that K is not known."""
-        return all(branch.K is None for branch in self.branches) and all(row.K is None for row in self.rows)
+        return all(b.K is None for b in self.branches) and all("K" not in row.figures for row in self.rows)
+
+    @functools.cached_property
+    def answers(self) -> Answers:
+        """The profile's answers in double precision, without draws, levels or warnings."""
+        return Answers(self.name, self.branches, self.rows, self.bias)
 
     def iso_ranges(self) -> str:
         """Name the ISO range of each gain branch, for messages."""
-        spans = (
-            f"{low:g}" if low == high else f"{low:g} to {high:g}"
-            for low, high in (b.iso for b in self.branches)
-        )
-        return " and ".join(f"ISO {span} ({b.name})" for span, b in zip(spans, self.branches, strict=True))
+        return iso_ranges(self.branches)
 
     def at(
         self,
-        iso: float,
-        ratio: float = 1.0,
+        iso: float | Sequence[float] | Tensor,
+        ratio: float | Sequence[float] | Tensor = 1.0,
         *,
-        read: str | None = None,
+        read: ReadName | str | None = None,
+        bias: bool = True,
         black: Levels | None = None,
         white: float | None = None,
-        cfa: str | None = None,
+        cfa: Cfa | str | None = None,
     ) -> NoiseParams:
-        """Give the noise at one ISO, without any draw.
+        """Give the noise at known ISOs and ratios, without any draw.
 
         A calibrated ISO answers with its row as it stands. Between two rows of one gain branch K and the
         sigmas go log-log and tukey_lambda and bias linearly, all over log ISO. Where no rows surround the
@@ -104,30 +110,36 @@ class CameraProfile:
         bias are those of the nearest row; a branch without rows answers with the mean of its list of shapes.
         ISOs between two branches belong to the lower one; nothing is mixed across a gain switch.
 
+        Bias moves the mean: it is where the black of this camera's frames really lies, minus the black level
+        its files state, in DN and different for every ISO and site. Noise made with it is as far off as the
+        camera's frames are; at ratio 100 a bias of 1 DN is 100 DN of the brightened picture. Take
+        ``bias=False`` where black is measured and subtracted before, as with dark frames or dark shading.
+
         Args:
-            iso: ISO speed inside the profile's range.
-            ratio: exposure ratio, finite, > 0.
-            read: read-noise model in place of the profile's own, one of "gaussian", "tukey_lambda", "none".
+            iso: ISO speed inside the profile's range: a number, or (n,) of them.
+            ratio: exposure ratio, finite, > 0, likewise; one of the two may be a number for all of the other.
+            read: read-noise model in place of the profile's own, a name of ``read_models.READ_MODELS``.
+            bias: whether the black-level error is part of the noise.
             black: black level of the file the noise will go on, a number or four in the sites of ``cfa``, DN.
             white: white level of that file, DN.
             cfa: CFA phase of that file. The noise comes in its range and phase.
 
-        Returns: NoiseParams of batch 1 on the CPU. Without K (darks alone) K is 1 and shot False, said once.
+        Returns: NoiseParams on the CPU, of batch 1 for numbers and n for n of them. Without K (darks alone) K
+            is 1 and shot False, said once.
 
         Raises:
-            TypeError: iso or ratio is no number.
-            ValueError: iso is out of range (the message names it), or another argument is not accepted.
+            TypeError: iso or ratio is not a number and holds none.
+            ValueError: an ISO is out of range (the message names it), iso and ratio differ in length, or
+                another argument is not accepted.
 
         Warns:
             UserWarning: the answer rests on a figure the profile names doubtful.
         """
-        _check_number("iso", iso)
-        _check_number("ratio", ratio)
-        read = self._read_model(read)
-        isos = np.array([iso], dtype=np.float64)
-        found = answer(self, isos, read)
-        self._warn(isos, read)
-        return self._params(found, isos, np.array([ratio]), read, black, white, cfa)
+        isos, ratios = _together(_numbers("iso", iso), _numbers("ratio", ratio))
+        model = self._read_model(read)
+        found = self.answers.at(isos, model.name)
+        self._warn(isos, model)
+        return self._params(found, isos, ratios, model, bias, black, white, cfa)
 
     def sample(
         self,
@@ -137,17 +149,18 @@ class CameraProfile:
         ratio: Choice,
         seed: int,
         index: int | Sequence[int] | Tensor = 0,
-        read: str | None = None,
+        read: ReadName | str | None = None,
+        bias: bool = True,
         black: Levels | None = None,
         white: float | None = None,
-        cfa: str | None = None,
+        cfa: Cfa | str | None = None,
     ) -> NoiseParams:
         """Draw n sets of parameters jointly, each about what :meth:`at` answers at its ISO.
 
         Each sigma gets an independent normal deviate in its logarithm with the rows' spread over frames where
         rows surround the ISO and have one, else with the law's; tukey_lambda is drawn from the branch's list
-        where one is published; K gets its uniform jitter; bias is the row of the nearest ISO. Draw i depends
-        on (seed, index of i) only.
+        where one is published; K gets its uniform jitter; bias is the row of the nearest ISO, and moves
+        the mean as :meth:`at` explains. Draw i depends on (seed, index of i) only.
 
         Args:
             n: number of draws, >= 1.
@@ -156,6 +169,7 @@ class CameraProfile:
             seed: any int, bits taken mod 2^64.
             index: identity of each draw in [0, 2^56): an int i means i ... i+n-1, else n integers.
             read: read-noise model in place of the profile's own, as for :meth:`at`.
+            bias: whether the black-level error is part of the noise, as for :meth:`at`.
             black: black level of the file the noise will go on, a number or four in the sites of ``cfa``, DN.
             white: white level of that file, DN.
             cfa: CFA phase of that file. The noise comes in its range and phase.
@@ -173,32 +187,27 @@ class CameraProfile:
                 f"{self.name}: sample needs the system gain K, but this profile was made from darks alone "
                 "(K is null). Calibrate with flat frames as well, or use at(), which leaves shot noise out"
             )
-        read = self._read_model(read)
+        model, answers = self._read_model(read), self.answers
         draws, isos_wanted = Draws(n, seed, index), read_choice("iso", iso)
-        check_isos(self, isos_wanted.all(), whole_range=isinstance(iso, tuple))
+        answers.check(isos_wanted.all(), whole_range=isinstance(iso, tuple))
         isos = isos_wanted.draw(draws.uniform(0), log=True)
         ratios = read_choice("ratio", ratio).draw(draws.uniform(1), log=False)
-        found = draws.scatter(self, answer(self, isos, read, nearest_bias=True), isos, read)
-        self._warn(isos, read)
-        return self._params(found, isos, ratios, read, black, white, cfa)
+        found = draws.scatter(answers, answers.at(isos, model.name, nearest_bias=True), model.name)
+        self._warn(isos, model)
+        return self._params(found, isos, ratios, model, bias, black, white, cfa)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the profile as canonical JSON: same profile, same bytes; it appears whole or not at all.
+
+        The mode of a file that is replaced is kept.
 
         Raises:
             ProfileError: the profile breaks the schema, so that it could not be loaded again.
             OSError: the system refuses to write the file, which is named; an old one is left as it was.
         """
         data = self.to_bytes()
-        path = Path(path)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            temporary.write_bytes(data)
-            os.replace(temporary, path)
-        except OSError as error:  # a full disk names no file, a refused one the temporary
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replacing(Path(path)) as file:
+            file.write(data)
 
     def to_bytes(self) -> bytes:
         """Return the profile as canonical JSON in UTF-8, what ``save`` writes.
@@ -206,34 +215,26 @@ class CameraProfile:
         Raises:
             ProfileError: the profile breaks the schema, so that it could not be loaded again.
         """
-        from .parse import profile_from_dict  # parse makes CameraProfile and so imports this module
-
-        profile_from_dict(self.to_dict())
+        checked_fields(self.to_dict())
         text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
         return f"{text}\n".encode()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON values of the profile, in the schema's order."""
-        return header() | to_json(self)
+        return header(used_units(vars(self))) | to_json(self)
 
-    def _read_model(self, read: str | None) -> str:
-        if read is None:
-            return self.read
-        if read not in READ_MODELS:
-            raise ValueError(f"read must be one of {', '.join(READ_MODELS)}, got {read!r}")
-        return read
+    def _read_model(self, read: str | None) -> ReadModel:
+        return read_model(self.read if read is None else read)
 
-    def _warn(self, isos: np.ndarray, read: str) -> None:
+    def _warn(self, isos: np.ndarray, model: ReadModel) -> None:
         if self.dark_only and "dark_only" not in self._said:
             self._said.add("dark_only")
             warnings.warn(
                 f"{self.name}: K is unknown (profile made from darks alone): K is 1 and shot noise is off",
                 stacklevel=3,
             )
-        used = {"K", "sigma_row", "sigma_col", "bias", "black", "white", READ_FIGURE.get(read)}
-        used |= {"tukey_lambda"} if read == "tukey_lambda" else set()
         for entry in self.doubtful:
-            if entry.field in used and any(entry.concerns(iso) for iso in _ends(isos, entry)):
+            if entry.field in figures_used(model) and any(entry.concerns(iso) for iso in _ends(isos, entry)):
                 warnings.warn(f"{self.name}: {entry.field} is doubtful here: {entry.reason}", stacklevel=3)
 
     def _params(
@@ -241,31 +242,67 @@ class CameraProfile:
         found: Answer,
         isos: np.ndarray,
         ratios: np.ndarray,
-        read: str,
+        model: ReadModel,
+        bias: bool,
         black: Levels | None,
         white: float | None,
         cfa: str | None,
     ) -> NoiseParams:
         cfa = self.cfa if cfa is None else cfa
-        own = NoiseParams.from_dict(
+        own = NoiseParams._of_columns(
             {
                 "K": found.K,
                 "ratio": ratios,
                 "white": self.white,
-                "black": to_phase(np.array(self.black, dtype=np.float64), self.cfa, cfa),
+                "black": to_phase(self._checked_black, self.cfa, cfa),
                 "sigma_read": found.sigma_read,
                 "tukey_lambda": found.tukey_lambda,
                 "sigma_row": found.sigma_row,
                 "sigma_col": found.sigma_col,
-                "bias": to_phase(found.bias, self.cfa, cfa),
+                "bias": to_phase(found.bias, self.cfa, cfa) if bias else 0.0,
                 "iso": isos,
-                "read": read,
-                "shot": not self.dark_only,
-            }
+            },
+            len(isos),
+            read=model.name,
+            shot=not self.dark_only,
         )
         if black is None and white is None:
             return own
         return own.to_range(own.black if black is None else black, own.white if white is None else white)
+
+    @functools.cached_property
+    def _checked_black(self) -> np.ndarray:
+        """Return the black level by site, after one look at what is the same in every answer."""
+        for row in (BiasRow(1.0, (0.0,) * 4), *self.bias):
+            NoiseParams(K=1, ratio=1, white=self.white, black=self.black, bias=row.dn)
+        return np.array(self.black, dtype=np.float64)
+
+
+def profile_from_dict(data: Any) -> CameraProfile:
+    """Validate the JSON values of a profile and make the CameraProfile.
+
+    Args:
+        data: what ``json.load`` gives for a profile file; docs/parameters.md lists every field.
+
+    Raises:
+        ProfileError: a field is missing, unknown, in another unit, out of range or at odds with another one.
+    """
+    return CameraProfile(**checked_fields(data))
+
+
+def figures_used(model: ReadModel) -> set[str]:
+    """Name the fields of a profile that an answer with a read-noise model rests on."""
+    used = {"K", "sigma_row", "sigma_col", "bias", "black", "white"}
+    used |= {model.figure} if model.figure else set()
+    return used | ({"tukey_lambda"} if model.shaped else set())
+
+
+def describe_bias(bias: Sequence[BiasRow]) -> str:
+    """Say in words how far bias moves the mean over the ISOs of a profile."""
+    values = [value for row in bias for value in row.dn]
+    if not any(values):
+        return "bias not known"
+    return f"bias moves the mean by {min(values):+.3g} to {max(values):+.3g} DN"
 
 
 def _ends(isos: np.ndarray, entry: Doubtful) -> Iterable[float]:
@@ -276,8 +313,31 @@ def _ends(isos: np.ndarray, entry: Doubtful) -> Iterable[float]:
     return inside[:1]
 
 
-def _check_number(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    if not 0 < value < MAX_VALUE:
-        raise ValueError(f"{name} must be above 0 and below {MAX_VALUE:g}, got {value!r}")
+def _numbers(name: str, given: Any) -> np.ndarray:
+    """Read a number or (n,) numbers as (n,) float64, all above 0 and below MAX_VALUE."""
+    if isinstance(given, (bool, str)) or given is None:
+        values = np.array(given, dtype=object)
+    elif isinstance(given, (int, float)):
+        if not 0 < given < MAX_VALUE:  # before conversion: an int may be beyond any float
+            raise ValueError(f"{name} must be above 0 and below {MAX_VALUE:g}, got {given!r}")
+        return np.array([given], dtype=np.float64)
+    else:
+        values = np.asarray(given.detach().cpu() if isinstance(given, Tensor) else given)
+    if values.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must be a number, a sequence of numbers or a tensor, got {given!r}")
+    if values.ndim > 1 or not values.size:
+        raise ValueError(f"{name} must be a number or (n,) numbers, got shape {values.shape}")
+    values = np.atleast_1d(values).astype(np.float64)
+    bad = ~((values > 0) & (values < MAX_VALUE))
+    if bad.any():
+        raise ValueError(f"{name} must be above 0 and below {MAX_VALUE:g}, got {values[bad][0]:g}")
+    return values
+
+
+def _together(iso: np.ndarray, ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if len(iso) != len(ratio) and 1 not in (len(iso), len(ratio)):
+        raise ValueError(
+            f"iso and ratio must be as many, or one of them one, got {len(iso)} ISOs and {len(ratio)} ratios"
+        )
+    n = max(len(iso), len(ratio))
+    return np.broadcast_to(iso, n), np.broadcast_to(ratio, n)

@@ -11,8 +11,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from .camera_profile import CameraProfile
-from .parse import profile_from_dict
+from .camera_profile import CameraProfile, profile_from_dict
 from .records import ProfileError
 from .self_test import undeclared
 
@@ -90,7 +89,9 @@ def _parse(content: bytes) -> Any:
         return json.loads(content.decode("utf-8-sig"), object_pairs_hook=_unique)
     except ProfileError:
         raise
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise ProfileError("is nested too deeply") from None
+    except ValueError as error:
         raise ProfileError(
             f"is not JSON text (pickles and other binary files are never read): {error}"
         ) from None

@@ -12,25 +12,26 @@ from typing import Any
 
 import numpy as np
 
+from lrd_ext.cfa import check_cfa, site_colours
 from lrd_ext.params import NoiseParams
+from lrd_ext.read_models import read_model
 
-from .camera_profile import CameraProfile
-from .cfa import PHASES
-from .parse import profile_from_dict
+from .camera_profile import CameraProfile, profile_from_dict
+from .checks import number
 from .records import header
-from .tukey_lambda import tukey_lambda_std
 
 
-def to_noise_profile(params: NoiseParams, cfa: str = "RGGB") -> np.ndarray:
+def to_noise_profile(params: NoiseParams, cfa: str = "RGGB", *, step: int = 1) -> np.ndarray:
     """Give the pairs (S, O) that describe these noise parameters in a DNG.
 
-    S = K/(white-black), O = (read + row + column variance + 1/12)/(white-black)^2: a DNG describes the noise
-    of the values it stores, so the variance of their rounding is counted; bias is an offset, not noise, and
-    is not.
+    S = K/(white-black), O = (read + row + column variance + step^2/12)/(white-black)^2: a DNG describes the
+    noise of the values it stores, so the variance of their rounding is counted; bias is an offset, not noise,
+    and is not.
 
     Args:
         params: batch of 1. Its range is the file's range; ``ratio`` plays no part, the file is not amplified.
         cfa: phase of params' sites. The greens' black levels are averaged.
+        step: what the values are rounded to, DN.
 
     Returns: (3, 2) float64, rows R, G, B; (1, 2) for "MONO".
 
@@ -41,21 +42,18 @@ def to_noise_profile(params: NoiseParams, cfa: str = "RGGB") -> np.ndarray:
         raise ValueError(
             f"to_noise_profile: params must hold one sample, got {len(params)}. Take params.select(i)"
         )
-    if cfa not in PHASES:
-        raise ValueError(f"to_noise_profile: cfa must be one of {', '.join(PHASES)}, got {cfa!r}")
+    check_cfa(cfa, what="to_noise_profile: cfa")
     black = params.black[0].double().numpy()
     planes = (("Y",),) if cfa == "MONO" else (("R",), ("Gr", "Gb"), ("B",))
-    sites = np.array([[colour in plane for colour in PHASES[cfa]] for plane in planes])
+    sites = np.array([[colour in plane for colour in site_colours(cfa)] for plane in planes])
     spans = params.white.item() - np.array([black[site].mean() for site in sites])
     gain = params.K.item() if params.shot else 0.0
-    return np.stack([gain / spans, _variance(params) / spans**2], axis=1)
+    return np.stack([gain / spans, (_variance(params) + step**2 / 12) / spans**2], axis=1)
 
 
 def _variance(params: NoiseParams) -> float:
-    read = 0.0 if params.read == "none" else params.sigma_read.item()
-    if params.read == "tukey_lambda":
-        read *= tukey_lambda_std(params.tukey_lambda.item())
-    return read**2 + params.sigma_row.item() ** 2 + params.sigma_col.item() ** 2 + 1 / 12
+    read = read_model(params.read).std(params.sigma_read.item(), params.tukey_lambda.item())
+    return read**2 + params.sigma_row.item() ** 2 + params.sigma_col.item() ** 2
 
 
 def from_noise_profile(
@@ -104,6 +102,7 @@ def from_noise_profile(
             f"from_noise_profile: pairs must be finite with S > 0 and O >= 0, got {values.tolist()}"
         )
     shot, offset = np.average(values, axis=0, weights=(1, 2, 1) if len(values) == 3 else None)
+    number(float(np.max(black)), 1e7, above=True).at(white, "white")
     span = float(white) - float(np.mean(black))
     data: dict[str, Any] = {
         **header(), "name": name, "make": make, "model": model,

@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from lrd_ext.read_models import profile_models
 
 SCHEMA = "lrd_ext.camera_profile"
 VERSION = 1
 
-#: The units every profile is written in. A profile that states others is refused, never converted.
+#: The unit of every kind of figure. A profile that states another is refused, never converted; it may leave
+#: out the units of figures it does not hold.
 UNITS = {
     "iso": "ISO speed",
     "K": "DN/e-",
@@ -22,17 +25,29 @@ UNITS = {
     "law": "ln(sigma) = slope*ln(K) + intercept + N(0, spread)",
 }
 
-#: Figures a law can give, and with K and tukey_lambda the figures of a row.
-SIGMAS = ("sigma_gaussian", "sigma_tukey_lambda", "sigma_row", "sigma_col")
-ROW_FIGURES = ("K", *SIGMAS, "tukey_lambda")
-#: Fields an entry of ``doubtful`` can name.
-DOUBTFUL_FIELDS = (*ROW_FIGURES, "bias", "black", "white")
-READ_FIGURE = {"gaussian": "sigma_gaussian", "tukey_lambda": "sigma_tukey_lambda"}
+#: Units that are written whether they are used or not; those of later figures are only where they are used.
+_ALWAYS_WRITTEN = ("iso", "K", "sigma", "tukey_lambda", "bias", "level", "exposure", "law")
 
 
-def header() -> dict[str, Any]:
-    """Return the fields every profile begins with."""
-    return {"schema": SCHEMA, "version": VERSION, "units": dict(UNITS)}
+def sigmas() -> tuple[str, ...]:
+    """Name the figures a law can give: the scale of every read-noise model, row and column noise."""
+    return (*(model.figure for model in profile_models() if model.figure), "sigma_row", "sigma_col")
+
+
+def row_figures() -> tuple[str, ...]:
+    """Name the figures a row can hold."""
+    return ("K", *sigmas(), "tukey_lambda")
+
+
+def doubtful_fields() -> tuple[str, ...]:
+    """Name the fields an entry of ``doubtful`` can concern."""
+    return (*row_figures(), "bias", "black", "white")
+
+
+def header(used: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the fields every profile begins with, with the units named in ``used`` among the others."""
+    units = {name: unit for name, unit in UNITS.items() if name in _ALWAYS_WRITTEN or name in used}
+    return {"schema": SCHEMA, "version": VERSION, "units": units}
 
 
 class ProfileError(ValueError):
@@ -67,22 +82,23 @@ class Doubtful:
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """Figures calibrated at one ISO: K in DN/e-, sigmas in DN; None where the figure was not measured.
+    """Figures calibrated at one ISO: K in DN/e-, sigmas in DN.
 
-    ``spread`` is the standard deviation of a figure over frames (same unit), ``interval95`` its 95 %
-    interval, ``goodness`` free-named numbers such as "r2_tukey_lambda".
+    ``figures`` holds those of :func:`row_figures` that were measured; each is an attribute as well,
+    ``row.K``, None where it was not. ``spread`` is the standard deviation over frames, in the same unit,
+    ``interval95`` its 95 % interval, ``goodness`` free-named numbers such as "r2_tukey_lambda".
     """
 
     iso: float
-    K: float | None = None
-    sigma_gaussian: float | None = None
-    sigma_tukey_lambda: float | None = None
-    sigma_row: float | None = None
-    sigma_col: float | None = None
-    tukey_lambda: float | None = None
+    figures: Mapping[str, float] = dataclasses.field(default_factory=dict)
     spread: Mapping[str, float] | None = None
     interval95: Mapping[str, tuple[float, float]] | None = None
     goodness: Mapping[str, float] | None = None
+
+    def __getattr__(self, name: str) -> float | None:
+        if name not in row_figures():
+            raise AttributeError(f"a row has no figure {name!r}; it has {', '.join(row_figures())}")
+        return self.figures.get(name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +153,10 @@ class ExposureBias:
 def to_json(value: Any) -> Any:
     """Turn records into JSON values: empty fields are left out, four equal sites become one number."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.name[0] != "_"}
+        fields: dict[str, Any] = {}
+        for name in (f.name for f in dataclasses.fields(value) if f.name[0] != "_"):
+            item = getattr(value, name)
+            fields |= {n: item[n] for n in row_figures() if n in item} if name == "figures" else {name: item}
         return {
             name: _sites(item) if name in ("dn", "black") else to_json(item)
             for name, item in fields.items()

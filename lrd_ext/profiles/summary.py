@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .answers import answer, branch_index, holes, rows_of
-from .camera_profile import CameraProfile
-from .records import READ_FIGURE, SIGMAS
-from .tukey_lambda import tukey_lambda_std
+from lrd_ext.read_models import read_model
+
+from .camera_profile import CameraProfile, figures_used
+from .records import sigmas
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +20,7 @@ class IsoFigures:
     """What a profile answers at one ISO.
 
     ``read_std`` is the standard deviation of the read noise, DN, whatever its model; ``read_e`` the same in
-    electrons and ``K`` DN/e-, both None where K is unknown; ``shape`` is None but for Tukey-lambda;
+    electrons and ``K`` DN/e-, both None where K is unknown; ``shape`` is None where the model has none;
     ``doubtful`` names the fields (of the profile's ``doubtful``) the figures rest on.
     """
 
@@ -42,23 +42,22 @@ def figures_at(profile: CameraProfile, iso: float, read: str | None = None) -> I
     Args:
         profile: the camera.
         iso: ISO speed inside the profile's range.
-        read: "gaussian" or "tukey_lambda" in place of the profile's own read-noise model.
+        read: a read-noise model in place of the profile's own.
 
     Raises:
         ValueError: the ISO is out of range, or the read-noise model is not known there.
     """
-    read = profile.read if read is None else read
+    model = read_model(profile.read if read is None else read)
     isos = np.array([iso], dtype=np.float64)
-    found = answer(profile, isos, read)
-    shape = float(found.tukey_lambda[0]) if read == "tukey_lambda" else None
-    std = float(found.sigma_read[0]) * (1.0 if shape is None else tukey_lambda_std(shape))
+    found = profile.answers.at(isos, model.name)
+    shape = float(found.tukey_lambda[0]) if model.shaped else None
+    std = model.std(float(found.sigma_read[0]), shape or 0.0)
     K = None if profile.dark_only else float(found.K[0])
     a, b, c, d = (float(v) for v in found.bias[0])
-    used = {"K", "sigma_row", "sigma_col", "bias", "black", "white", READ_FIGURE[read]}
-    used |= {"tukey_lambda"} if shape is not None else set()
+    used = figures_used(model)
     return IsoFigures(
         iso=float(iso),
-        branch=profile.branches[int(branch_index(profile, isos)[0])].name,
+        branch=profile.branches[int(profile.answers.index(isos)[0])].name,
         K=K,
         read_std=std,
         read_e=None if K is None else std / K,
@@ -73,17 +72,17 @@ def figures_at(profile: CameraProfile, iso: float, read: str | None = None) -> I
 def typical_isos(profile: CameraProfile) -> list[float]:
     """Return ISOs that show a profile: its rows, its branches' ends, and full stops beyond its rows."""
     isos = {float(end) for branch in profile.branches for end in branch.iso}
-    for branch in profile.branches:
-        rows = [float(row.iso) for row in rows_of(profile, branch)]
+    for own in profile.answers.branches:
+        rows = [float(row.iso) for row in own.rows]
         first, last = (rows[0], rows[-1]) if rows else (math.inf, -math.inf)
-        isos |= {*rows, *(stop for stop in _full_stops(*branch.iso) if not first <= stop <= last)}
+        isos |= {*rows, *(stop for stop in _full_stops(*own.branch.iso) if not first <= stop <= last)}
     return sorted(isos)
 
 
 def widest_range(profile: CameraProfile) -> tuple[float, float]:
     """Return the widest range of ISO, in stops, that is answered throughout."""
     low, high = profile.iso_range
-    gaps = holes(profile)
+    gaps = profile.answers.holes
     starts, ends = [low, *(b for _, b in gaps)], [*(a for a, _ in gaps), high]
     return max(zip(starts, ends, strict=True), key=lambda ends: ends[1] / ends[0])
 
@@ -105,7 +104,9 @@ def gain_breaks(profile: CameraProfile) -> list[tuple[float, float]]:
 
 
 def shape_range(profile: CameraProfile) -> tuple[float, float] | None:
-    """Return the lowest and highest Tukey-lambda shape of the profile, None where it has none."""
+    """Return the lowest and highest shape of the read noise, None where the profile's model has none."""
+    if not read_model(profile.read).shaped:
+        return None
     shapes = [row.tukey_lambda for row in profile.rows if row.tukey_lambda is not None]
     shapes += [shape for branch in profile.branches for shape in branch.tukey_lambda]
     return (min(shapes), max(shapes)) if shapes else None
@@ -119,10 +120,10 @@ def row_over_read(profile: CameraProfile) -> tuple[float, float] | None:
 
 
 def known_noise(profile: CameraProfile) -> list[str]:
-    """Name the figures of SIGMAS, and "bias", that the profile holds anywhere."""
+    """Name the sigmas, and "bias", that the profile holds anywhere."""
     held = {name for branch in profile.branches for name in branch.laws}
-    held |= {name for name in SIGMAS for row in profile.rows if getattr(row, name) is not None}
-    return [name for name in SIGMAS if name in held] + (["bias"] if profile.bias else [])
+    held = held.union(*(row.figures for row in profile.rows))
+    return [name for name in sigmas() if name in held] + (["bias"] if profile.bias else [])
 
 
 def answers_at(profile: CameraProfile, isos: Sequence[float]) -> list[IsoFigures | None]:

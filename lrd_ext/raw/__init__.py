@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from lrd_ext.cfa import BAYER, MONO, ORDERS, SITES, pack, shift_cfa, site_labels, unpack
-from lrd_ext.outputs import write_files
 
 from .model import Raw, RawFileError
 from .preview import before_after, encode_preview, render, suggest_exposure, write_preview
@@ -29,6 +28,5 @@ __all__ = [
     "suggest_exposure",
     "unpack",
     "write_dng",
-    "write_files",
     "write_preview",
 ]

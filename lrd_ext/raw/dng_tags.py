@@ -3,29 +3,44 @@
 
 LibRaw rounds an odd ActiveArea to even pixels, takes the phase of a BlackLevel pattern from the rounded
 corner, drops fractions of BlackLevel and reads 4x4 filter patterns and float samples as plain Bayer integers:
-so for a DNG the tags are read here (with tifffile) and win, and LibRaw only decodes the pixels.
+so for a DNG the tags are read here and win, and LibRaw only decodes the pixels.
+
+A tag without which the pixels mean nothing (size, filters, area) refuses the file when it makes no sense; any
+other is left out, and a remark names it.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
 from lrd_ext import cfa as _cfa
 
+from .completeness import claimed_end
+from .exif import iso_of
+from .layout import read_layout
 from .model import OPCODE_TAGS, UNKNOWN_CAMERA, RawFileError
-from .quiet import silenced
+from .tiff import CODES, Ifd, TagError, Tiff, read_tiff
 
 _CFA, _LINEAR_RAW = 32803, 34892
-_JPEG_XL = 52546
 _COLOURS = "RGBCMYW"  # CFAPattern codes 0..6 (TIFF/EP; DNG 1.6, CFAPlaneColor)
 _D65 = 21
+#: Compressions that neither LibRaw nor this library undoes, by name.
+_CLOSED = {
+    8: "a deflate compressed DNG (Compression 8)",
+    9: "a GoPro GPR (Compression 9, VC-5)",
+    52546: "a JPEG XL compressed DNG (Compression 52546)",
+}
+T = TypeVar("T")
 
 
 def read_dng_tags(path: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """Read a DNG's figures as keyword arguments of ``Raw`` (all but ``mosaic``), and "shape", its (H, W).
+    """Read a DNG's figures as keyword arguments of ``Raw`` (all but ``mosaic``), and what decoding needs.
+
+    That is "shape", the picture's (H, W), "layout", where its pixels lie, "table" its LinearizationTable.
 
     Returns None for a file that is not a DNG (another raw format, or no TIFF at all).
 
@@ -33,130 +48,170 @@ def read_dng_tags(path: str | os.PathLike[str]) -> dict[str, Any] | None:
         RawFileError: a plain TIFF, a truncated file, broken tags, or a DNG that is not a 2x2 Bayer or
             monochrome mosaic of at most 16 bits.
     """
-    import tifffile
-
-    try:
-        with silenced("tifffile"), tifffile.TiffFile(path) as tiff:
-            if 50706 not in tiff.pages[0].tags:  # DNGVersion
-                _check_other_tiff(tiff, path)
+    with open(path, "rb") as file:
+        tiff = read_tiff(file)
+        try:
+            if tiff is None or 50706 not in tiff.ifds[0]:  # DNGVersion
+                _check_other(path, file, tiff)
                 return None
-            first, raw = tiff.pages[0], _main_ifd(tiff, path)
-            _refuse_unsupported(raw, path)
-            _check_extent(raw, path)
-            return _levels(raw, path) | _color(first) | _exposure(first) | _extras(first, raw)
-    except tifffile.TiffFileError:
+            return _read(path, file, tiff)
+        except TagError as error:
+            raise RawFileError(f"{path}: {error}; the file is damaged, or its writer at fault") from error
+
+
+def _read(path: Any, file: BinaryIO, tiff: Tiff) -> dict[str, Any]:
+    first, raw = tiff.ifds[0], _main_ifd(tiff, path)
+    _refuse_unsupported(raw, path)
+    layout = read_layout(raw, file, tiff.size)
+    remarks: list[str] = []
+    exif = next(iter(first.sub(34665, 1)), first)
+    levels = _levels(raw, path, layout.shape, remarks)
+    return {
+        "shape": layout.shape,
+        "layout": layout,
+        "table": _table(raw),
+        **levels,
+        **_color(first, remarks),
+        **_exposure(first, exif, remarks),
+        **_extras(first, raw, remarks),
+        "remarks": tuple(remarks),
+    }
+
+
+def _optional(remarks: list[str], read: Callable[..., T | None], *arguments: Any) -> T | None:
+    """Return what ``read(*arguments)`` gives; None, and a remark naming the tag, where it makes no sense."""
+    try:
+        return read(*arguments)
+    except TagError as error:
+        remarks.append(f"{error}: left out")
         return None
-    except RawFileError:
-        raise
-    except Exception as error:  # whatever tifffile trips over in broken tags
-        raise RawFileError(f"{path}: broken TIFF/DNG tags ({type(error).__name__}: {error})") from error
 
 
-def _ifds(tiff: Any) -> list[Any]:
-    pages = list(tiff.pages[:64])
-    return pages + [sub for page in pages if page.subifds for sub in page.pages[:64]]
+def _table(raw: Ifd) -> np.ndarray | None:
+    """Return the LinearizationTable, (n,) uint16; LibRaw applies it whatever it is made of."""
+    table = raw.numbers(50712)
+    if table is not None and not (table.min() >= 0 and table.max() <= 65535):
+        raise TagError(f"{raw.tags[50712].name} must hold 0..65535: {raw.tags[50712].shown()}")
+    return None if table is None else table.astype(np.uint16)
 
 
-def _main_ifd(tiff: Any, path: Any) -> Any:
+def _main_ifd(tiff: Tiff, path: Any) -> Ifd:
     # DNG 1.6, NewSubFileType: 0 marks the one full-resolution raw image.
-    main = [ifd for ifd in _ifds(tiff) if _value(ifd, 254, 0) == 0]
+    main = [ifd for ifd in tiff.ifds if ifd.integer(254, 0) == 0]
     if not main:
         raise RawFileError(f"{path}: DNG without a main image (NewSubfileType 0)")
-    return max(main, key=lambda ifd: ifd.imagelength * ifd.imagewidth)
+    return max(main, key=lambda ifd: ifd.integer(256, 0) * ifd.integer(257, 0))
 
 
-def _refuse_unsupported(raw: Any, path: Any) -> None:
-    photometric, samples = int(_value(raw, 262, -1)), int(_value(raw, 277, 1))
-    if _value(raw, 259, 1) == _JPEG_XL:
-        found = "a JPEG XL compressed DNG (Compression 52546)"
+def _refuse_unsupported(raw: Ifd, path: Any) -> None:
+    photometric, samples = raw.integer(262, -1), raw.integer(277, 1)
+    formats, bits = (_largest(raw, code, 1) for code in (339, 258))
+    if (compression := raw.integer(259, 1)) in _CLOSED:
+        raise unsupported(
+            path, _CLOSED[compression], cure="; convert it to a DNG of lossless JPEG or no compression"
+        )
     elif photometric == _LINEAR_RAW and samples > 1:
         found = f"a LinearRaw DNG ({samples} samples a pixel, already demosaiced)"
     elif photometric not in (_CFA, _LINEAR_RAW) or samples != 1:
         found = f"a DNG with PhotometricInterpretation {photometric} and {samples} samples a pixel"
-    elif int(np.max(_value(raw, 339, 1))) not in (1, 4):
-        found = f"a floating-point DNG (SampleFormat {_value(raw, 339, 1)})"
-    elif int(np.max(_value(raw, 258, 1))) > 16:
-        found = f"a DNG of {_value(raw, 258, 1)} bits a sample"
-    elif photometric == _CFA and int(_value(raw, 50711, 1)) != 1:
-        found = f"a DNG with a staggered sensor (CFALayout {_value(raw, 50711, 1)})"
+    elif formats not in (1, 4):
+        found = f"a floating-point DNG (SampleFormat {formats})"
+    elif not 8 <= bits <= 16:
+        found = f"a DNG of {bits} bits a sample"
+    elif photometric == _CFA and raw.integer(50711, 1) != 1:
+        found = f"a DNG with a staggered sensor (CFALayout {raw.integer(50711, 1)})"
     else:
         return
     raise unsupported(path, found)
 
 
-def unsupported(path: Any, found: str) -> RawFileError:
+def _largest(ifd: Ifd, code: int, default: int) -> int:
+    values = ifd.numbers(code)
+    return default if values is None else int(values.max())
+
+
+def unsupported(path: Any, found: str, cure: str = "") -> RawFileError:
     """Make the error for a file of a known kind that this library does not read."""
     return RawFileError(
         f"{path}: {found} is not supported; accepted are 2x2 Bayer (RGGB, GRBG, GBRG, BGGR) and monochrome "
-        f"mosaics of integer samples, up to 16 bits"
+        f"mosaics of integer samples, up to 16 bits{cure}"
     )
 
 
-def _check_extent(ifd: Any, path: Any) -> None:
-    end = max((o + n for o, n in zip(ifd.dataoffsets, ifd.databytecounts, strict=False)), default=0)
-    size = os.path.getsize(path)
-    if not ifd.dataoffsets or end > size:
+def _check_other(path: Any, file: BinaryIO, tiff: Tiff | None) -> None:
+    if tiff is not None and tiff.magic == "TIFF":
+        photometric = [_optional([], ifd.integer, 262, -1) for ifd in tiff.ifds]
+        # LibRaw opens any 16-bit grey TIFF as a Bayer mosaic; a camera's raw TIFF names its maker.
+        if 271 not in tiff.ifds[0] and all(value in range(9) for value in photometric):
+            raise RawFileError(f"{path}: a plain TIFF image, not a raw file (no DNGVersion, no Make)")
+    size = os.fstat(file.fileno()).st_size
+    end = claimed_end(file, size, tiff)
+    if end is not None and end > size:
         raise RawFileError(f"{path}: truncated: its image data end at byte {end}, the file at byte {size}")
 
 
-def _check_other_tiff(tiff: Any, path: Any) -> None:
-    ifds = _ifds(tiff)
-    # LibRaw opens any 16-bit grey TIFF as a Bayer mosaic; a camera's raw TIFF names its maker.
-    if 271 not in ifds[0].tags and all(int(_value(ifd, 262, -1)) in range(9) for ifd in ifds):
-        raise RawFileError(f"{path}: a plain TIFF image, not a raw file (no DNGVersion, no Make)")
-    _check_extent(max(ifds, key=lambda ifd: sum(ifd.databytecounts)), path)
+def check_told(path: str | os.PathLike[str]) -> None:
+    """Refuse a TIFF raw of a camera LibRaw does not know whose tags do not tell filters, size and bits.
+
+    LibRaw takes for what is missing whatever its memory holds, another answer at each reading.
+    """
+    with open(path, "rb") as file:
+        tiff = read_tiff(file)
+        if tiff is None or tiff.magic != "TIFF":
+            return
+        try:
+            mosaics = [ifd for ifd in tiff.ifds if ifd.integer(262, -1) == _CFA]
+            for ifd in mosaics:
+                if _pattern(ifd) is None:
+                    raise TagError("no CFAPattern (33422) tells its filters")
+                if not 8 <= _largest(ifd, 258, 1) <= 16:
+                    raise TagError(f"BitsPerSample (258) must be in 8..16, got {_largest(ifd, 258, 1)}")
+                read_layout(ifd, file, tiff.size)
+        except TagError as error:
+            raise RawFileError(f"{path}: {error}, and LibRaw does not know the camera") from error
 
 
-def _value(ifd: Any, code: int, default: Any) -> Any:
-    tag = ifd.tags.get(code)
-    return default if tag is None or tag.value is None else tag.value
-
-
-def _numbers(ifd: Any, code: int) -> np.ndarray | None:
-    """Return a numeric tag as (n,) float64, rationals divided; None if absent, empty or undefined (n/0)."""
-    tag = ifd.tags.get(code)
-    if tag is None or tag.value is None:
-        return None
-    numbers = np.atleast_1d(
-        np.array(list(tag.value) if isinstance(tag.value, bytes) else tag.value, np.float64)
-    )
-    if tag.dtype in (5, 10):  # RATIONAL, SRATIONAL: numerator, denominator in turn
-        pairs = numbers.reshape(-1, 2)
-        if not pairs[:, 1].all():
-            return None
-        numbers = pairs[:, 0] / pairs[:, 1]
-    return numbers if numbers.size else None
-
-
-def _levels(raw: Any, path: Any) -> dict[str, Any]:
-    shape = (int(raw.imagelength), int(raw.imagewidth))
-    area = _numbers(raw, 50829)
-    area = np.array([0, 0, *shape]) if area is None else area
-    top, left, bottom, right = (int(v) for v in area)
+def _levels(raw: Ifd, path: Any, shape: tuple[int, int], remarks: list[str]) -> dict[str, Any]:
+    area = raw.numbers(50829, 4)
+    top, left, bottom, right = (0, 0, *shape) if area is None else (int(v) for v in area)
     if not (0 <= top < bottom <= shape[0] and 0 <= left < right <= shape[1]):
         raise RawFileError(
-            f"{path}: ActiveArea {area.tolist()} does not lie inside its {shape[0]} x {shape[1]} image"
+            f"{path}: ActiveArea {[top, left, bottom, right]} does not lie inside its {shape[0]} x "
+            f"{shape[1]} image"
         )
-    white = _numbers(raw, 50717)
+    black = _optional(remarks, _black_pattern, raw, remarks)
+    deltas = [
+        _optional(remarks, raw.numbers, code, count)
+        for code, count in ((50716, bottom - top), (50715, right - left))
+    ]
     return {
-        "shape": shape,
         "active_area": (top, left, bottom, right),
         "cfa": _cfa.shift_cfa(_active_cfa(raw, path), top, left),
-        "black": _black(raw, top, left),
-        "black_known": raw.tags.get(50714) is not None,
-        "white": 2.0 ** int(np.max(_value(raw, 258, 16))) - 1 if white is None else float(white[0]),
+        "black": _black_by_site(np.zeros((1, 1)) if black is None else black, deltas, top, left),
+        "black_known": black is not None,
+        "white": _white(raw, remarks),
     }
 
 
-def _active_cfa(raw: Any, path: Any) -> str:
+def _white(raw: Ifd, remarks: list[str]) -> float:
+    def told() -> float | None:
+        values = raw.numbers(50717)
+        if values is not None and not 0 < values[0] <= 65535:
+            raise TagError(f"{raw.tags[50717].name} is {values[0]:g}, which 16 bits do not hold")
+        return None if values is None else float(values[0])
+
+    white = _optional(remarks, told)
+    return 2.0 ** _largest(raw, 258, 16) - 1 if white is None else white
+
+
+def _active_cfa(raw: Ifd, path: Any) -> str:
     """Return the phase at the active area's corner, where CFAPattern starts."""
-    if int(_value(raw, 262, -1)) == _LINEAR_RAW:
+    if raw.integer(262, -1) == _LINEAR_RAW:
         return _cfa.MONO
-    rows, columns = (int(v) for v in _value(raw, 33421, (2, 2)))
-    codes = _numbers(raw, 33422)
-    if codes is None:
+    found = _pattern(raw)
+    if found is None:
         raise RawFileError(f"{path}: DNG without CFAPattern")
-    colours = "".join(_COLOURS[int(c)] if 0 <= c < 7 else "?" for c in codes[:64])
+    (rows, columns), colours = found
     if (rows, columns) == (6, 6):
         raise unsupported(path, "an X-Trans DNG (CFA pattern 6 x 6)")
     if (rows, columns) != (2, 2) or colours not in _cfa.BAYER:
@@ -164,98 +219,152 @@ def _active_cfa(raw: Any, path: Any) -> str:
     return colours
 
 
-def _black(raw: Any, top: int, left: int) -> np.ndarray:
+def _pattern(ifd: Ifd) -> tuple[tuple[int, int], str] | None:
+    """Return CFARepeatPatternDim and the letters of CFAPattern, None where there is none."""
+    codes, dim = ifd.numbers(33422), ifd.numbers(33421, 2)
+    if codes is None:
+        return None
+    rows, columns = (2, 2) if dim is None else (int(v) for v in dim)
+    if rows * columns != len(codes):
+        raise TagError(
+            f"{ifd.tags[33422].name} has {len(codes)} values; CFARepeatPatternDim says {rows} x {columns}"
+        )
+    return (rows, columns), "".join(_COLOURS[int(c)] if 0 <= c < 7 else "?" for c in codes[:64])
+
+
+def _black_pattern(raw: Ifd, remarks: list[str]) -> np.ndarray | None:
+    """Return BlackLevel as (rows, columns) of its repeat pattern, from the active area's corner on."""
+    levels, dim = raw.numbers(50714), _optional(remarks, raw.numbers, 50713)
+    if levels is None:
+        return None
+    tag, said = (
+        raw.tags[50714],
+        f"BlackLevelRepeatDim (50713) {'is missing' if dim is None else dim.tolist()}",
+    )
+    if (levels < 0).any():
+        raise TagError(f"{tag.name} is below 0: {tag.shown()}")
+    if dim is not None and len(dim) == 1:  # as monochrome cameras write it
+        dim = np.repeat(dim, 2)
+    if dim is not None and len(dim) == 2 and min(dim) >= 1 and dim[0] * dim[1] == len(levels):
+        return levels.reshape(int(dim[0]), int(dim[1]))
+    if len(levels) == 1 and dim is None:
+        return levels.reshape(1, 1)
+    if not np.ptp(levels):
+        remarks.append(
+            f"{tag.name} has {len(levels)} values, and {said}: all are {levels[0]:g}, which is taken"
+        )
+        return levels[:1].reshape(1, 1)
+    if len(levels) == 4 and dim is None:
+        remarks.append(f"{tag.name} has 4 values, and {said}: taken as 2 x 2")
+        return levels.reshape(2, 2)
+    raise TagError(f"{tag.name} has {len(levels)} values, and {said}")
+
+
+def _black_by_site(pattern: np.ndarray, deltas: list[np.ndarray | None], top: int, left: int) -> np.ndarray:
     """Return BlackLevel with its row and column deltas as one mean level per site of the whole mosaic.
 
     Source: DNG 1.6, BlackLevelRepeatDim, BlackLevel, BlackLevelDeltaH and BlackLevelDeltaV: all four start
     at the top-left corner of ActiveArea.
     """
-    rows, columns = (int(v) for v in _value(raw, 50713, (1, 1)))
-    levels = _numbers(raw, 50714)
-    pattern = np.zeros((rows, columns)) if levels is None else levels.reshape(rows, columns)
-    delta_columns, delta_rows = _numbers(raw, 50715), _numbers(raw, 50716)
+    rows, columns = pattern.shape
     black = np.zeros(4)
     for site, (row, column) in enumerate(_cfa.SITES):
         # A period of rows (columns) of this site, counted from the active area's corner.
-        r = (row - top + 2 * np.arange(rows)) % rows
-        c = (column - left + 2 * np.arange(columns)) % columns
-        black[site] = pattern[np.ix_(r, c)].mean()
-        for deltas, start in ((delta_rows, (row - top) % 2), (delta_columns, (column - left) % 2)):
-            if deltas is not None and deltas[start::2].size:
-                black[site] += deltas[start::2].mean()
+        r = np.unique((row - top + 2 * np.arange(rows)) % rows)
+        c = np.unique((column - left + 2 * np.arange(columns)) % columns)
+        black[site] = pattern[r][:, c].mean()
+        for delta, start in zip(deltas, ((row - top) % 2, (column - left) % 2), strict=True):
+            if delta is not None and delta[start::2].size:
+                black[site] += delta[start::2].mean()
     return np.maximum(black, 0).astype(np.float32)
 
 
-def _color(first: Any) -> dict[str, Any]:
-    matrix, neutral, white_xy = _color_matrix(first), _numbers(first, 50728), _numbers(first, 50729)
-    if neutral is None and matrix is not None and white_xy is not None:
+def _color(first: Ifd, remarks: list[str]) -> dict[str, Any]:
+    matrix = _optional(remarks, _color_matrix, first)
+    neutral = _optional(remarks, _neutral, first, matrix)
+    return {"color_matrix": matrix, "as_shot_neutral": neutral}
+
+
+def _neutral(first: Ifd, matrix: np.ndarray | None) -> np.ndarray | None:
+    neutral, white_xy = first.numbers(50728), first.numbers(50729, 2)
+    if neutral is None and matrix is not None and white_xy is not None and white_xy[1] > 0:
         x, y = white_xy
         neutral = matrix @ np.array([x / y, 1, (1 - x - y) / y])  # AsShotWhiteXY, DNG 1.6 chapter 6
-    usable = neutral is not None and neutral.shape == (3,) and (neutral > 0).all()
-    return {"color_matrix": matrix, "as_shot_neutral": neutral / neutral[1] if usable else None}  # type: ignore[index]
+    if neutral is None or neutral.shape != (3,) or not (neutral > 0).all():
+        return None
+    return neutral / neutral[1]
 
 
-def _color_matrix(first: Any) -> np.ndarray | None:
+def _color_matrix(first: Ifd) -> np.ndarray | None:
     """Return AnalogBalance x CameraCalibration x ColorMatrix for D65, else for the last illuminant given.
 
     Source: DNG 1.6, chapter 6, "Mapping camera color space to CIE XYZ space".
     """
     sets = [(50778, 50721, 50723), (50779, 50722, 50724), (52529, 52531, 52530)]
-    sets = [s for s in sets if (m := _numbers(first, s[1])) is not None and m.size == 9]
+    sets = [s for s in sets if (m := first.numbers(s[1])) is not None and m.size == 9]
     if not sets:
         return None
-    _, matrix_tag, calibration_tag = next((s for s in sets if _value(first, s[0], 0) == _D65), sets[-1])
-    matrix = _numbers(first, matrix_tag).reshape(3, 3)  # type: ignore[union-attr]
-    calibration, balance = _numbers(first, calibration_tag), _numbers(first, 50727)
+    _, matrix_tag, calibration_tag = next((s for s in sets if first.integer(s[0], 0) == _D65), sets[-1])
+    matrix = first.numbers(matrix_tag).reshape(3, 3)  # type: ignore[union-attr]
+    calibration, balance = first.numbers(calibration_tag), first.numbers(50727)
     if calibration is not None and calibration.size == 9:
         matrix = calibration.reshape(3, 3) @ matrix
     return matrix if balance is None or balance.size != 3 else balance[:, None] * matrix
 
 
-def _exposure(first: Any) -> dict[str, Any]:
+def _exposure(first: Ifd, exif: Ifd, remarks: list[str]) -> dict[str, Any]:
     """Return ISO and exposure time of the Exif IFD, else of the first IFD (TIFF/EP).
 
     "exposure_tag" is True where there is an ExposureTime, be it 0.
-
-    Source: Exif 2.32, section 4.6.5 and annex G: PhotographicSensitivity 65535 means "see ISOSpeed".
     """
-    exif = _value(first, 34665, {})
-    exif = exif if isinstance(exif, dict) else {}
-    iso = _scalar(exif.get("ISOSpeedRatings", exif.get("PhotographicSensitivity", _value(first, 34855, 0))))
-    if iso in (0, 65535):
-        larger = ("ISOSpeed", "RecommendedExposureIndex", "StandardOutputSensitivity")
-        iso = next((_scalar(exif[name]) for name in larger if _scalar(exif.get(name, 0)) > 0), iso)
-    time = exif.get("ExposureTime", _value(first, 33434, None))
-    seconds = 0.0 if time is None or not np.ravel(time)[1] else float(np.ravel(time)[0] / np.ravel(time)[1])
-    return {"iso": iso or None, "exposure_s": seconds or None, "exposure_tag": time is not None}
 
+    def read(code: int) -> list[float]:
+        ifd = exif if code in exif else first
+        values = _optional(remarks, ifd.numbers, code)
+        return [] if values is None else values.tolist()
 
-def _scalar(value: Any) -> float:
-    flat = np.ravel(value)
-    return float(flat[0]) if flat.size else 0.0
-
-
-def _extras(first: Any, raw: Any) -> dict[str, Any]:
-    profile = _numbers(raw, 51041) if 51041 in raw.tags else _numbers(first, 51041)
-    baseline = _numbers(first, 50730)
-    orientation = _value(first, 274, 1)
+    time = read(33434)
+    if time and time[0] < 0:
+        remarks.append(f"ExposureTime (33434) is below 0 ({time[0]:g} s): left out")
     return {
-        "orientation": int(orientation) if orientation in range(1, 9) else 1,
-        "make": _text(first, 271),
-        "model": _text(first, 272) or _unique_model(first),
-        "description": _text(first, 270),
-        "noise_profile": None if profile is None or profile.size % 2 else profile.reshape(-1, 2),
-        "baseline_exposure": 0.0 if baseline is None else float(baseline[0]),
-        "opcode_lists": {code: bytes(_value(raw, code, b"")) for code in OPCODE_TAGS if code in raw.tags},
+        "iso": iso_of(lambda name: read(CODES[name])),
+        "exposure_s": time[0] if time and time[0] > 0 else None,
+        "exposure_tag": 33434 in exif or 33434 in first,
     }
 
 
-def _unique_model(first: Any) -> str | None:
-    model = _text(first, 50708)
+def _extras(first: Ifd, raw: Ifd, remarks: list[str]) -> dict[str, Any]:
+    baseline = _optional(remarks, first.numbers, 50730, 1)
+    orientation = _optional(remarks, first.integer, 274, 1)
+    opcodes = {code: _optional(remarks, raw.data, code) for code in OPCODE_TAGS}
+    return {
+        "orientation": orientation if orientation in range(1, 9) else 1,
+        "make": printable(_optional(remarks, first.text, 271)),
+        "model": printable(_optional(remarks, first.text, 272)) or _unique_model(first, remarks),
+        "description": _optional(remarks, first.text, 270),
+        "noise_profile": _optional(remarks, _noise_profile, raw if 51041 in raw else first),
+        "baseline_exposure": 0.0 if baseline is None else float(baseline[0]),
+        "opcode_lists": {code: data for code, data in opcodes.items() if data is not None},
+    }
+
+
+def _noise_profile(ifd: Ifd) -> np.ndarray | None:
+    """Return NoiseProfile as (planes, 2); variance S*x + O has to be one, for x in [0, 1]."""
+    values = ifd.numbers(51041, 2, 6, 8)
+    if values is None:
+        return None
+    pairs = values.reshape(-1, 2)
+    if (pairs[:, 0] <= 0).any() or (pairs[:, 1] < 0).any():
+        shown = "; ".join(f"S {s:.6g} O {o:.6g}" for s, o in pairs)
+        raise TagError(f"{ifd.tags[51041].name} must have S > 0 and O >= 0, a variance: {shown}")
+    return pairs
+
+
+def _unique_model(first: Ifd, remarks: list[str]) -> str | None:
+    model = printable(_optional(remarks, first.text, 50708))
     return None if model == UNKNOWN_CAMERA else model
 
 
-def _text(ifd: Any, code: int) -> str | None:
-    value = _value(ifd, code, "")
-    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
-    return text.strip("\0 \t\r\n") or None
+def printable(text: str | None) -> str | None:
+    """Return a name without what is no letter: a camera's name holds no control characters."""
+    return None if text is None else "".join(c for c in text if c.isprintable()).strip() or None

@@ -47,6 +47,7 @@ class Raw:
         noise_profile: (planes, 2) float64, pairs S, O of DNG's NoiseProfile; None where the file has none.
         baseline_exposure: DNG's BaselineExposure, EV.
         description: ImageDescription of the file; None where it has none.
+        remarks: what of the file made no sense and was left out, one line each, with the tag's name.
 
     Raises:
         TypeError: ``mosaic`` is not a uint16 array, or a number is of the wrong kind.
@@ -72,6 +73,7 @@ class Raw:
     noise_profile: np.ndarray | None = None
     baseline_exposure: float = 0.0
     description: str | None = None
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check every field and bring numbers to their declared kinds."""

@@ -137,12 +137,10 @@ def write_preview(
 
     Raises:
         ValueError: ``path`` does not end in .png, or an argument of the rendering is out of range,
-            or ``path`` is a directory or its directory is missing.
+            or ``path`` is a folder or its folder is missing or read-only.
         OSError: the system refuses to write the file; an old one is left as it was.
     """
-    target = check_target(path, "raw.write_preview")
-    if target.suffix.lower() != ".png":
-        raise ValueError(f"raw.write_preview: path must end in .png, got {path}")
+    target = check_target(path, "raw.write_preview: path", suffix=".png")
     data = encode_preview(before, after, labels=labels, exposure_ev=exposure_ev, max_size=max_size)
     write_files({target: data})
 

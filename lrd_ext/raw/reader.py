@@ -12,9 +12,12 @@ import numpy as np
 
 from lrd_ext import cfa as _cfa
 
-from .dng_tags import read_dng_tags, unsupported
+from .dng_tags import check_told, printable, read_dng_tags, unsupported
+from .exif import ELSEWHERE, iso_of
+from .layout import read_plain
 from .model import Raw, RawFileError
-from .quiet import silenced
+from .quiet import libraw_silenced, silenced
+from .tiff import CODES
 
 _SIGNATURES = {
     b"\xff\xd8\xff": "a JPEG picture",
@@ -49,15 +52,18 @@ def read(path: str | os.PathLike[str]) -> Raw:
     """
     _check_source(path)
     tags = read_dng_tags(path)
-    mosaic, fields = _decode(path, described=tags is not None)
+    if tags is not None and tags["layout"].scattered:
+        mosaic, decoded = _read_scattered(path, tags), {"iso": None, "exposure_s": None}
+    else:
+        mosaic, decoded = _decode(path, described=tags is not None)
     try:
         if tags is None:
-            return Raw(mosaic=mosaic, **_fill_from_exif(path, fields))
-        return Raw(mosaic=mosaic, **_merge(path, tags, fields, mosaic.shape))
+            return Raw(mosaic=mosaic, **_fill_from_exif(path, decoded))
+        return Raw(mosaic=mosaic, **_merge(path, tags, decoded, mosaic.shape))
     except RawFileError:
         raise
     except ValueError as error:
-        raise RawFileError(f"{path}: its metadata make no sense ({error})") from error
+        raise RawFileError(f"{path}: its levels or area make no sense ({error})") from error
 
 
 def _check_source(path: str | os.PathLike[str]) -> None:
@@ -77,12 +83,22 @@ def _check_source(path: str | os.PathLike[str]) -> None:
         raise unsupported(path, kind)
 
 
+def _read_scattered(path: str | os.PathLike[str], tags: dict[str, Any]) -> np.ndarray:
+    """Read uncompressed strips that do not lie one after the other, and apply the LinearizationTable."""
+    with open(path, "rb") as file:
+        mosaic = read_plain(tags["layout"], file)
+    if tags["table"] is None:
+        return mosaic
+    return tags["table"][np.minimum(mosaic, len(tags["table"]) - 1)]
+
+
 def _decode(path: str | os.PathLike[str], *, described: bool) -> tuple[np.ndarray, dict[str, Any]]:
     """Return a copy of the mosaic and LibRaw's account, short if tags have ``described`` it."""
     import rawpy
 
     try:
-        with rawpy.imread(os.fspath(path)) as raw:
+        with libraw_silenced(), rawpy.imread(_for_libraw(path)) as raw:
+            _check_size(raw, path)
             if raw.raw_type != rawpy.RawType.Flat:
                 raise unsupported(path, "a raw file with several samples a pixel (Foveon, sRAW or LinearRaw)")
             fields = _exposure_of(raw) | ({} if described else _description_of(raw, path))
@@ -90,13 +106,42 @@ def _decode(path: str | os.PathLike[str], *, described: bool) -> tuple[np.ndarra
                 _refuse_guess(path)
             return np.array(raw.raw_image, np.uint16), fields
     except (rawpy.LibRawIOError, rawpy.LibRawDataError) as error:
-        raise RawFileError(f"{path}: truncated or broken raw data ({_says(error)})") from error
+        raise RawFileError(
+            f"{path}: truncated or broken raw data; copy it from the card again (LibRaw: {_says(error)})"
+        ) from error
     except rawpy.LibRawFileUnsupportedError as error:
-        raise RawFileError(f"{path}: not a raw file LibRaw knows, or cut short ({_says(error)})") from error
-    except RawFileError:
+        raise RawFileError(
+            f"{path}: not a raw file LibRaw knows, or cut short (LibRaw: {_says(error)})"
+        ) from error
+    except (RawFileError, ImportError):
         raise
-    except (rawpy.LibRawError, rawpy.NotSupportedError, ValueError, TypeError, MemoryError) as error:
-        raise RawFileError(f"{path}: LibRaw cannot decode it ({_says(error)})") from error
+    except MemoryError as error:
+        raise RawFileError(f"{path}: there is not memory enough to decode it") from error
+    except Exception as error:  # LibRaw's other errors, and whatever rawpy trips over
+        raise RawFileError(f"{path}: LibRaw cannot decode it ({_says(error)}); convert it to DNG") from error
+
+
+def _for_libraw(path: str | os.PathLike[str]) -> Any:
+    """Return what rawpy opens: it takes no name that is not UTF-8, but a file's bytes."""
+    name = os.fsdecode(path)
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return io.BytesIO(Path(path).read_bytes())
+    return name
+
+
+def _check_size(raw: Any, path: str | os.PathLike[str]) -> None:
+    """Refuse more pixels than the file has bits, before memory is taken for them."""
+    pixels, size = raw.sizes.raw_height * raw.sizes.raw_width, os.path.getsize(path)
+    # The wavelet coder of CR3 writes runs of equal values in less than a bit each.
+    with open(path, "rb") as file:
+        bits = 64 if file.read(12)[4:] == b"ftypcrx " else 8
+    if pixels > bits * size:
+        raise RawFileError(
+            f"{path}: claims {raw.sizes.raw_width} x {raw.sizes.raw_height} pixels, and has {size} bytes; "
+            "it is truncated or damaged"
+        )
 
 
 def _refuse_guess(path: str | os.PathLike[str]) -> None:
@@ -118,15 +163,18 @@ def _refuse_guess(path: str | os.PathLike[str]) -> None:
 
 
 def _says(error: BaseException) -> str:
-    message = error.args[0] if error.args else ""
+    message = error.args[0] if error.args else type(error).__name__
     return message.decode("ascii", "replace") if isinstance(message, bytes) else str(message)
 
 
 def _exposure_of(raw: Any) -> dict[str, Any]:
-    iso, seconds = float(raw.other.iso_speed), float(raw.other.shutter_speed)
-    # 65535 is what Exif writes where the speed does not fit; not a speed.
+    try:
+        other = raw.other
+    except (ValueError, OverflowError, OSError):  # rawpy makes a date of any time stamp first
+        return {"iso": None, "exposure_s": None}
+    iso, seconds = float(other.iso_speed), float(other.shutter_speed)
     return {
-        "iso": iso if np.isfinite(iso) and 0 < iso != 65535 else None,
+        "iso": iso if np.isfinite(iso) and 0 < iso != ELSEWHERE else None,
         "exposure_s": seconds if np.isfinite(seconds) and seconds > 0 else None,
     }
 
@@ -157,6 +205,8 @@ def _black_by_site(raw: Any) -> np.ndarray:
 
 
 def _cfa_of(raw: Any, path: Any) -> str:
+    if not np.any(raw.rgb_xyz_matrix):
+        check_told(path)
     if raw.num_colors == 1:
         return _cfa.MONO
     names = raw.color_desc.decode("ascii", "replace")
@@ -164,7 +214,7 @@ def _cfa_of(raw: Any, path: Any) -> str:
     block = [[raw.raw_color(row, column) for column in range(12)] for row in range(12)]
     letters = np.array([[names[c] if c < len(names) else "?" for c in row] for row in block])
     cell = "".join(letters[:2, :2].ravel())
-    if raw.raw_pattern is not None and raw.raw_pattern.shape == (6, 6):
+    if _has_period_of_6(raw):
         raise unsupported(path, "an X-Trans raw file (6 x 6 CFA pattern)")
     if cell not in _cfa.BAYER or not np.array_equal(letters, np.tile(letters[:2, :2], (6, 6))):
         raise unsupported(
@@ -173,10 +223,17 @@ def _cfa_of(raw: Any, path: Any) -> str:
     return cell
 
 
+def _has_period_of_6(raw: Any) -> bool:
+    try:
+        return raw.raw_pattern is not None and raw.raw_pattern.shape == (6, 6)
+    except NotImplementedError:  # filters rawpy has no pattern for
+        return False
+
+
 def _merge(
     path: Any, tags: dict[str, Any], decoded: dict[str, Any], shape: tuple[int, ...]
 ) -> dict[str, Any]:
-    tags = dict(tags)
+    tags = {name: value for name, value in tags.items() if name not in ("layout", "table")}
     if tags.pop("shape") != shape:
         raise RawFileError(
             f"{path}: its tags and its pixels disagree: LibRaw decoded {shape[0]} x {shape[1]}"
@@ -190,19 +247,40 @@ def _merge(
 
 def _fill_from_exif(path: str | os.PathLike[str], fields: dict[str, Any]) -> dict[str, Any]:
     """Add maker and model, and ISO and exposure time where LibRaw has none, from the file's Exif."""
+    exif = _exif_of(path)
+
+    def numbers(name: str) -> list[float]:
+        tag = exif.get(
+            f"EXIF {name}", exif.get(f"EXIF Tag 0x{CODES[name]:04X}")
+        )  # as exifread calls unknown ones
+        values = getattr(tag, "values", ())
+        return [] if isinstance(values, str) else [_number(v) for v in values]
+
+    fields = dict(fields)
+    for name, tag in (("make", "Image Make"), ("model", "Image Model")):
+        fields[name] = printable(str(exif[tag]).partition("\0")[0]) if tag in exif else None
+    if fields["iso"] is None:
+        fields["iso"] = iso_of(numbers)
+    # Of a time that is undefined or text LibRaw makes a number all the same.
+    if fields["exposure_s"] is None or "EXIF ExposureTime" in exif:
+        time = next((v for v in numbers("ExposureTime")[:1] if 0 < v < np.inf), None)
+        fields["exposure_s"] = time and (fields["exposure_s"] or time)
+    return fields
+
+
+def _exif_of(path: str | os.PathLike[str]) -> dict[str, Any]:
     import exifread
 
     try:
         with silenced("exifread"), open(path, "rb") as file:
-            exif = exifread.process_file(file, details=False)
-    except (
-        Exception
-    ):  # formats exifread does not know, such as CRW: nothing to add, the picture itself is read
-        exif = {}
-    fields = dict(fields)
-    for name, tag in (("make", "Image Make"), ("model", "Image Model")):
-        fields[name] = str(exif[tag]).strip("\0 ") or None if tag in exif else None
-    for name, tag in (("iso", "EXIF ISOSpeedRatings"), ("exposure_s", "EXIF ExposureTime")):
-        if fields[name] is None and tag in exif and exif[tag].values:
-            fields[name] = float(exif[tag].values[0]) or None
-    return fields
+            return dict(exifread.process_file(file, details=False))
+    # Formats exifread does not know, such as CRW, and broken Exif: the picture itself is read.
+    except Exception:
+        return {}
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (ArithmeticError, TypeError, ValueError):  # 0/0 above all
+        return float("nan")

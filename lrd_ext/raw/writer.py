@@ -64,12 +64,12 @@ def write_dng(
     Raises:
         TypeError: ``raw`` is not a Raw, or a text is not a str.
         ValueError: a text is not ASCII, a number does not fit its tag, or the white level is no whole number
-            up to 65535; ``path`` is a directory, or its directory is missing.
+            up to 65535; ``path`` is a folder, or its folder is missing or read-only.
         OSError: the system refuses to write the file; an old one is left as it was.
 
     Source: Adobe DNG Specification 1.6, chapter 4; TIFF 6.0, sections 2 and 8; Exif 2.32, section 4.6.
     """
-    target = check_target(path, "raw.write_dng")
+    target = check_target(path, "raw.write_dng: path")
     data = encode_dng(
         raw,
         baseline_exposure=baseline_exposure,

@@ -14,7 +14,7 @@ from .normal import normal_quantile
 from .philox import Component, words
 from .poisson import poisson_quantile
 from .quantize import clip, quantize, to_uint16
-from .tukey_lambda import tukey_lambda_quantile
+from .read_noise import read_noise
 
 if TYPE_CHECKING:
     from ..params import NoiseParams
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def synthesize(request: Request) -> Tensor:
     """Carry out a checked request."""
     cells = _noisy_cells(request)
-    frames = bayer.from_cells(cells, request.packed)
+    frames = bayer.from_cells(cells, request.packed, request.channels)
     if request.out is None:
         return frames.reshape(request.shape)
     return request.out.copy_(frames).view(request.shape)
@@ -32,23 +32,25 @@ def synthesize(request: Request) -> Tensor:
 
 def _noisy_cells(request: Request) -> Tensor:
     p = request.params
-    cells = bayer.to_cells(request.clean, request.packed)
+    cells = bayer.to_cells(request.clean, request.packed, request.channels)
     draw = _Words(request, cells)
     black, white, ratio = _site(p.black), _sample(p.white), _sample(p.ratio)
-    signal = _signal(cells, black, white, ratio)  # float32, as every executor computes it
+    signal = _signal(cells, p)  # float32, as every executor computes it
     above_black = _shot(signal, p, draw)
-    above_black = above_black + _read(p, draw)
+    if p.read != "none":
+        above_black = above_black + read_noise(draw.site(Component.READ), p)
     above_black = above_black + _sample(p.sigma_row) * bayer.rows_of_cells(normal_quantile(draw.row()))
     above_black = above_black + _sample(p.sigma_col) * bayer.columns_of_cells(normal_quantile(draw.column()))
-    above_black = above_black + _generated(request, cells.shape)
+    above_black = above_black + _generated(request, draw, cells.shape)
     above_black = above_black + _site(p.bias)
     if request.dark is not None:
-        above_black = above_black + bayer.to_cells(request.dark, request.packed)
+        above_black = above_black + bayer.to_cells(request.dark, request.packed, request.channels)
     return _convert(above_black, request, black.double(), white.double(), ratio.double(), draw)
 
 
-def _signal(cells: Tensor, black: Tensor, white: Tensor, ratio: Tensor) -> Tensor:
+def _signal(cells: Tensor, p: NoiseParams) -> Tensor:
     """Clean signal of the short exposure in DN above black, (B, 4, h, w) float32."""
+    black, white, ratio = _site(p.black), _sample(p.white), _sample(p.ratio)
     if cells.dtype == torch.uint16:  # torch has no arithmetic for uint16
         return (cells.to(torch.int32).to(torch.float32) - black) * (1 / ratio)
     return cells.to(torch.float32) * ((white - black) / ratio)
@@ -62,23 +64,14 @@ def _shot(signal: Tensor, p: NoiseParams, draw: _Words) -> Tensor:
     return torch.where(torch.isnan(signal), torch.nan, K.double() * electrons)
 
 
-def _read(p: NoiseParams, draw: _Words) -> Tensor | float:
-    if p.read == "none":
-        return 0.0
-    word = draw.site(Component.READ)
-    if p.read == "gaussian":
-        return _sample(p.sigma_read).double() * normal_quantile(word)
-    return _sample(p.sigma_read).double() * tukey_lambda_quantile(word, _sample(p.tukey_lambda))
-
-
-def _generated(request: Request, shape: torch.Size) -> Tensor | float:
+def _generated(request: Request, draw: _Words, shape: torch.Size) -> Tensor | float:
     if request.generator is None:
         return 0.0
     window = (shape[2], shape[3], request.origin, request.generator.halo)
     if 0 in shape:
         return 0.0
     with torch.no_grad():
-        return request.generator(draw_n_init(request.seed, request.index, *window), request.sigma_init)
+        return request.generator(draw_n_init(draw.seed, draw.index, *window), request.sigma_init)
 
 
 def _convert(
@@ -86,12 +79,21 @@ def _convert(
 ) -> Tensor:
     """Quantize, clip and bring DN above black to the requested output."""
     word = draw.site(Component.QUANTIZE) if request.quantize == "uniform" else None
-    raw = clip(quantize(black + above_black, request.quantize, word), request.clip, black, white)
+    raw = clip(
+        _as_float32_holds(quantize(black + above_black, request.quantize, word)), request.clip, black, white
+    )
     if request.output == "dn":
         return to_uint16(raw)
     if request.output == "dn_float":
         return (raw - black).to(torch.float32).to(request.dtype)
-    return ((raw - black) / (white - black) * ratio).to(torch.float32).to(request.dtype)
+    normalized = _as_float32_holds((raw - black) / (white - black)) * ratio
+    return normalized.to(torch.float32).to(request.dtype)
+
+
+def _as_float32_holds(values: Tensor) -> Tensor:
+    """Make infinite what is beyond float32: every executor computes in it, and a ratio below 1 comes last."""
+    narrow = values.to(torch.float32)
+    return torch.where(torch.isinf(narrow), narrow.double(), values)
 
 
 class _Words:
@@ -99,7 +101,10 @@ class _Words:
 
     def __init__(self, request: Request, cells: Tensor) -> None:
         device = cells.device
-        self.seed, self.index = request.seed, request.index
+        self.seed = torch.as_tensor(request.seed, device=device)
+        index = request.index
+        samples = torch.arange(cells.shape[0], device=device)
+        self.index = index if isinstance(index, Tensor) else index + samples
         self.rows = torch.arange(cells.shape[2], device=device) + request.origin[0]
         self.cols = torch.arange(cells.shape[3], device=device) + request.origin[1]
         self.zero = torch.zeros(1, dtype=torch.int64, device=device)

@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import base64
-import io
+import datetime
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lrd_ext.calibration.results import Calibration
 from lrd_ext.calibration.verdict import verdict
@@ -16,73 +14,72 @@ from lrd_ext.version import __version__
 
 from .calibration_plots import all_plots
 from .calibration_tables import all_tables
+from .page import document, mark, plots_folder, table_html, verdict_html, with_plots
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+_COMMAND = "lrd calibrate"
 
-#: Stands in the head of every report, by which the next run knows that it may replace it.
-_MARK = '<meta name="generator" content="lrd calibrate'
-_STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;max-width:1180px;margin:2em auto;padding:0 1em;color:#222}
-table{border-collapse:collapse;margin:1em 0;font-size:13px}
-th,td{padding:.25em .7em;border-bottom:1px solid #ddd;text-align:right;vertical-align:top}
-td{white-space:nowrap}th{max-width:11em;vertical-align:bottom}
-th:first-child,td:first-child{text-align:left}
-img{max-width:100%;border:1px solid #eee}
-ul.verdict{list-style-position:inside;background:#f4f6f7;border-left:4px solid #2471a3;padding:.6em 1.2em}
-figure{margin:1.5em 0}figcaption{font-size:13px;color:#555}
-.scroll{overflow-x:auto}small{color:#777}
-"""
+_GUIDE_HEAD = ("plot", "how it should look", "what is wrong if it does not")
+#: In short what docs/calibrate.md, section 4, says.
+_GUIDE = (
+    (
+        "photon transfer",
+        "points on the line, residuals inside the grey band",
+        "bends down: saturation, or charge shared by neighbours; bends up: light that flickers; sites apart: "
+        "gains by channel",
+    ),
+    (
+        "gain by level",
+        "level, within the grey band",
+        "falls with the light: take the gain of the lowest third for low light",
+    ),
+    (
+        "QQ",
+        "the points of the model on the diagonal",
+        "an S: the model misses the tails",
+    ),
+    ("spectrum", "level at 1", "spikes: banding; high at the left: the dark level drifts within a frame"),
+    ("dark shading, row and column means", "faint, smooth", "a bright side or corner: glow, or a light leak"),
+    (
+        "over ISO",
+        "straight within a branch, a step at the gain switch",
+        "one ISO off: its flats moved",
+    ),
+)
 
-
-def plots_folder(page: Path) -> Path:
-    """Return the folder beside the report, named after it, in which its plots lie as PNG."""
-    return page.with_name(f"{page.stem}_plots")
+__all__ = ["is_report", "plots_folder", "report_files"]
 
 
 def is_report(path: Path) -> bool:
     """Tell whether a file is a report of this command, by the mark in its head."""
     with open(path, "rb") as file:
-        return _MARK.encode() in file.read(1024)
+        return mark(_COMMAND).encode() in file.read(1024)
 
 
-def report_files(page: Path, found: Calibration, profile: CameraProfile) -> dict[Path, bytes]:
-    """Return the report and its plots, which are in its page too, as what each file shall hold."""
-    files, figures = {}, []
-    for name, caption, figure in all_plots(found):
-        png = _png(figure)
-        files[plots_folder(page) / f"{name}.png"] = png
-        figures.append(_figure_html(caption, png))
-    return {page: _page(found, profile, figures).encode(), **files}
+def report_files(
+    page: Path, found: Calibration, profile: CameraProfile, command: str = _COMMAND
+) -> dict[Path, bytes]:
+    """Return the report and its plots, which are in its page too, as what each file shall hold.
+
+    Args:
+        page: where the report goes.
+        found: the calibration.
+        profile: what was made of it.
+        command: the command line, as the user typed it.
+    """
+    plots, files = with_plots(page, all_plots(found))
+    return {page: _page(found, profile, plots, command).encode(errors="backslashreplace"), **files}
 
 
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
-    return buffer.getvalue()
-
-
-def _figure_html(caption: str, png: bytes) -> str:
-    data = base64.b64encode(png).decode()
-    text = escape(caption)
-    image = f'<img alt="{text}" src="data:image/png;base64,{data}">'
-    return f"<figure>{image}<figcaption>{text}</figcaption></figure>"
-
-
-def _page(found: Calibration, profile: CameraProfile, figures: list[str]) -> str:
+def _page(found: Calibration, profile: CameraProfile, plots: str, command: str) -> str:
     s = found.sensor
-    title = f"Calibration of {escape(profile.name)}"
     black = ", ".join(f"{b:g}" for b in s.black)
     facts = (
         f"{escape(profile.camera)}, {escape(s.cfa)}, {s.shape[0]} x {s.shape[1]} pixels, "
         f"black {black}, white {s.white:g}; frames: {found.frames}. lrd_ext {__version__}"
     )
-    points = "".join(f"<li>{escape(line)}</li>" for line in verdict(found))
     tables = "".join(f"<h2>{escape(head)}</h2>{table}" for head, table in all_tables(found, profile))
-    return (
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
-        f'{_MARK} (lrd_ext {__version__})"><title>{title}</title>'
-        f"<style>{_STYLE}</style></head><body><h1>{title}</h1><p>{facts}</p>"
-        f'<h2>Verdict</h2><ul class="verdict">{points}</ul>{tables}'
-        f"{'<h2>Plots</h2>' if figures else ''}{''.join(figures)}</body></html>"
-    )
+    made = f"Made on {datetime.date.today().isoformat()} by <code>{escape(command)}</code>"
+    guide = '<p><a href="#guide">How to read the plots</a></p>' if plots else ""
+    body = f"<p>{facts}<br>{made}</p>{verdict_html(verdict(found))}{guide}{tables}{plots}"
+    body += f'<h2 id="guide">How to read the plots</h2>{table_html(_GUIDE_HEAD, _GUIDE)}' if plots else ""
+    return document(_COMMAND, f"Calibration of {profile.name}", body)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrd_ext.calibration.banding import BandingLine
+from lrd_ext.calibration.photon_transfer import PhotonTransfer
 from lrd_ext.calibration.results import Calibration, IsoResult
-from lrd_ext.calibration.row_column import BandingLine
-from lrd_ext.calibration.tukey_lambda_fit import model_quantiles, probability_plot
 from lrd_ext.raw import site_labels
+from lrd_ext.read_models import profile_models
 
 from .figure import BLUE, COLOURS, RED, new_figure, plain_log
 from .over_iso_plot import draw_over_iso
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 def all_plots(found: Calibration) -> Iterator[tuple[str, str, Figure]]:
     """Give name, caption and figure of every plot that can be drawn."""
-    if found.isos:
+    if len(found.isos) > 1:  # one point is no plot over ISO
         caption = "Gain, its departure from the line of its branch, and noise over ISO"
         yield "over_iso", caption, draw_over_iso(found)
     for r in found.isos:
@@ -40,27 +41,27 @@ def all_plots(found: Calibration) -> Iterator[tuple[str, str, Figure]]:
 
 def draw_transfer(found: Calibration, r: IsoResult) -> Figure:
     """Draw variance over mean by site with its line, and residuals in standard errors."""
-    figure, axes = new_figure(1, 2, (11.0, 4.0))
-    curve, residual = axes[0]
+    figure, axes = new_figure(1, 3, (13.0, 4.0))
+    curve, residual, gain = axes[0]
     labels = site_labels(found.sensor.cfa)
     assert r.transfer is not None
-    for line in r.transfer.lines:
-        mean = np.array([p.mean for p in line.points])
-        variance = np.array([p.variance for p in line.points])
-        used, colour = np.array(line.used), COLOURS[line.site]
+    for own in r.transfer.lines:
+        line = own.line
+        mean = np.array([p.mean for p in own.points])
+        variance = np.array([p.variance for p in own.points])
+        used, colour = line.used, COLOURS[own.site]
         curve.plot(
             mean[used],
             variance[used],
             "o",
             ms=4,
             color=colour,
-            label=f"{labels[line.site]} K {line.K.value:.5g}",
+            label=f"{labels[own.site]} K {line.K.value:.5g}",
         )
-        curve.plot(mean[~used], variance[~used], "x", ms=5, color=colour)
+        curve.plot(mean[~used], variance[~used], "x", ms=6, color=colour)
         ends = np.array([0, mean.max()])
-        curve.plot(ends, line.K.value * ends + line.offset, color=colour, lw=0.8)
-        misses = (variance - line.K.value * mean - line.offset) / np.array(line.errors)
-        residual.plot(mean, misses, "o", ms=4, color=colour)
+        curve.plot(ends, line(ends), color=colour, lw=0.8)
+        residual.plot(mean, line.misses, "o", ms=4, color=colour)
     left = [p for g in r.flats if g.name in r.transfer.left_out for p in g.statistics.points(g.name)]
     curve.plot(
         [p.mean for p in left],
@@ -68,22 +69,42 @@ def draw_transfer(found: Calibration, r: IsoResult) -> Figure:
         "x",
         ms=5,
         color="#999",
-        label="left out" if left else None,
+        label="left out: clipped or too bright" if left else None,
     )
+    if r.transfer.far_off:
+        curve.plot([], [], "x", ms=6, color="#444", label="over 5 errors off: counts little")
     curve.set(xlabel="mean above black [DN]", ylabel="temporal variance [DN²]")
     curve.set_title(f"ISO {r.iso:g}: K = {r.transfer.K.value:.5g} DN/e-", fontsize=9)
     curve.legend(fontsize=8)
     residual.axhspan(-1.96, 1.96, color="#ccc", alpha=0.4)
     residual.set(xlabel="mean above black [DN]", ylabel="residual [standard errors]")
     fit = "none left over: two points a line"
-    if any(line.dof > 0 for line in r.transfer.lines):
+    if any(own.line.dof > 0 for own in r.transfer.lines):
         fit = f"chi² per degree of freedom {r.transfer.chi2_per_dof:.2f}"
     residual.set_title(f"Residuals: {fit}", fontsize=9)
+    _draw_gain_by_level(gain, r.transfer)
     return figure
 
 
+def _draw_gain_by_level(ax: Axes, transfer: PhotonTransfer) -> None:
+    """Draw the gain of each level against the darks, with the overall one and that of low light."""
+    for level in transfer.by_level:
+        K = level.K
+        ax.errorbar(
+            level.mean, K.value, [[K.value - K.low], [K.high - K.value]], fmt="o", ms=4, color=BLUE, capsize=2
+        )
+    ax.axhspan(transfer.K.low, transfer.K.high, color="#ccc", alpha=0.4)
+    ax.axhline(transfer.K.value, color="#555", lw=1, label=f"all levels {transfer.K.value:.4g}")
+    if transfer.low_light is not None:
+        low = transfer.low_light.value
+        ax.axhline(low, color=RED, lw=1, ls="--", label=f"lowest third {low:.4g}")
+    ax.set(xlabel="mean above black [DN]", ylabel="(variance - that of darks) / mean [DN/e-]")
+    ax.set_title("Gain by level of light" if transfer.by_level else "Gain by level: needs darks", fontsize=9)
+    ax.legend(fontsize=8)
+
+
 def draw_darks(found: Calibration, r: IsoResult) -> Figure:
-    """Draw QQ of both models, spectrum, row and column profiles, and dark shading."""
+    """Draw QQ of the models, spectrum, row and column profiles, and dark shading."""
     figure, axes = new_figure(2, 3, (13.0, 7.5))
     assert r.dark is not None
     assert r.read is not None
@@ -107,21 +128,17 @@ def draw_darks(found: Calibration, r: IsoResult) -> Figure:
 def _draw_qq(ax: Axes, r: IsoResult) -> None:
     assert r.dark is not None
     assert r.read is not None
-    hist = r.dark.statistics.histogram
-    p, sample = probability_plot(hist)
-    fit = r.read.tukey_lambda
-    models = (
-        ("Gaussian", r.read.gaussian.value, None, "gaussian", COLOURS[0]),
-        (f"Tukey-lambda {fit.shape.value:+.3f}", fit.std, fit.shape.value, "tukey_lambda", COLOURS[3]),
-    )
-    for name, std, shape, key, colour in models:
-        theory = model_quantiles(hist, p, std, shape)
-        kld = r.read.models[key].kld
+    shape = r.read.tukey_lambda.shape.value
+    fits = [model for model in profile_models() if model.name in r.read.distributions]
+    for model, colour in zip(fits, (COLOURS[i] for i in (0, 3, 1, 2)), strict=False):
+        theory, sample = r.read.distributions[model.name].quantiles()
+        name = f"{model.label} {shape:+.3f}" if model.shaped else model.label
+        kld = r.read.models[model.name].kld
         ax.plot(theory, sample, ".", ms=3, color=colour, label=f"{name}, KLD {kld:.2g}")
     ends = np.array([sample.min(), sample.max()])
     ax.plot(ends, ends, color="#555", lw=0.8)
     ax.set(xlabel="quantile of the model [DN]", ylabel="quantile of the darks [DN]")
-    ax.set_title("QQ of both models", fontsize=9)
+    ax.set_title("QQ of the models", fontsize=9)
     ax.legend(fontsize=8)
 
 

@@ -3,27 +3,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from html import escape
 
 import numpy as np
 
-from lrd_ext.calibration.intervals import Estimate
+from lrd_ext.calibration.banding import BandingLine
 from lrd_ext.calibration.profile import laws_of
 from lrd_ext.calibration.results import Calibration, IsoResult
-from lrd_ext.calibration.row_column import BandingLine
+from lrd_ext.estimators.intervals import Estimate
 from lrd_ext.profiles import CameraProfile
-from lrd_ext.profiles.records import SIGMAS
+from lrd_ext.profiles.records import sigmas
 from lrd_ext.raw import site_labels
+from lrd_ext.read_models import profile_models
 
-_FIGURES = (
-    ("K", "K [DN/e-]"),
-    ("sigma_gaussian", "read std [DN]"),
-    ("sigma_tukey_lambda", "Tukey-lambda scale [DN]"),
-    ("tukey_lambda", "shape"),
-    ("sigma_row", "row [DN]"),
-    ("sigma_col", "column [DN]"),
-)
+from .page import table_html
+
+
+def _read_titles() -> dict[str, str]:
+    """Say by figure what the profile holds of each read-noise model."""
+    models = [m for m in profile_models() if m.figure]
+    return {str(m.figure): "read std" if m.scale_is_std else f"{m.label} scale" for m in models}
 
 
 def all_tables(found: Calibration, profile: CameraProfile) -> Iterator[tuple[str, str]]:
@@ -34,19 +35,15 @@ def all_tables(found: Calibration, profile: CameraProfile) -> Iterator[tuple[str
         ("Gain over ISO by branch", branches_table(found)),
         ("Which model of read noise", models_table(found)),
         ("Sites against each other", sites_table(found)),
+        ("Gain by level of light", gain_table(found)),
         ("EMVA 1288", emva_table(found)),
+        ("EMVA 1288: capacity, dynamic range, efficiency", standard_table(found)),
         ("Steadiness, banding, hot pixels", steadiness_table(found)),
         ("Black-level error", bias_table(found)),
         ("Black-level error in the masked border", border_table(found)),
     ):
         if rows:
-            yield title, _html(head, rows)
-
-
-def _html(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    first = "".join(f"<th>{escape(h)}</th>" for h in head)
-    rest = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="scroll"><table><tr>{first}</tr>{rest}</table></div>'
+            yield title, table_html(head, rows)
 
 
 Table = tuple[list[str], list[list[str]]]
@@ -62,15 +59,17 @@ def _cell(e: Estimate | None, form: str = ".5g", factor: float = 1.0) -> str:
 
 def figures_table(profile: CameraProfile) -> Table:
     """The rows of the profile."""
+    titles = {"K": "K [DN/e-]"} | {name: f"{title} [DN]" for name, title in _read_titles().items()}
+    titles |= {"tukey_lambda": "shape", "sigma_row": "row [DN]", "sigma_col": "column [DN]"}
     rows = []
     for row in profile.rows:
         cells = [f"{row.iso:g}"]
-        for name, _ in _FIGURES:
+        for name in titles:
             value, interval = getattr(row, name), (row.interval95 or {}).get(name)
             known = None if value is None or interval is None else Estimate(value, *interval)
             cells.append(_cell(known) if known or value is None else f"{value:.5g}")
         rows.append(cells)
-    return ["ISO", *(title for _, title in _FIGURES)], rows
+    return ["ISO", *titles.values()], rows
 
 
 def branches_table(found: Calibration) -> Table:
@@ -83,25 +82,26 @@ def branches_table(found: Calibration) -> Table:
         offset = _cell(line.offset_estimate) if line.offset else "none needed"
         test = f"{line.p:.3g}" if line.tested else "too few ISOs"
         laws = laws_of(found, i)
-        slopes = [_cell(laws[name].slope if name in laws else None, ".3f") for name in SIGMAS]
+        slopes = [_cell(laws[name].slope if name in laws else None, ".3f") for name in sigmas()]
         rows.append([ends, _cell(line.per_iso_estimate), offset, f"{line.misfit:.2%}", test, *slopes])
     head = ["ISO", "K/ISO [DN/e-]", "offset [DN/e-]", "largest departure", "chance of such departures"]
-    names = ("read std", "Tukey-lambda scale", "row", "column")
+    names = (*_read_titles().values(), "row", "column")
     return [*head, *(f"ln {name} over ln K: slope" for name in names)], rows
 
 
 def models_table(found: Calibration) -> Table:
-    """Real darks against darks of both models, by ISO."""
+    """Real darks against darks of every model, by ISO."""
     rows = []
     for r in found.measured:
         if r.read is not None:
-            g, t = r.read.models["gaussian"], r.read.models["tukey_lambda"]
-            shown = [f"{v:.3g}" for v in (g.kld, t.kld, g.ks, t.ks)] + [f"{v:.5f}" for v in (g.r2, t.r2)]
+            fits = [r.read.models[model.name] for model in profile_models()]
+            shown = [f"{v:.3g}" for v in (*(a.kld for a in fits), *(a.ks for a in fits))]
+            shown += [f"{a.r2:.5f}" for a in fits]
             second = f"{r.read.ppcc[0]:+.4f}<br><small>r² {r.read.ppcc[1]:.5f}</small>"
             rows.append([f"{r.iso:g}", *shown, _cell(r.read.tukey_lambda.shape, "+.4f"), second])
-    head = ["ISO", "KLD Gaussian [nats]", "KLD Tukey-lambda", "KS Gaussian", "KS Tukey-lambda"]
-    more = ["QQ r² Gaussian", "QQ r² Tukey-lambda", "shape, likelihood", "shape, PPCC (-0.3 to 0.3)"]
-    return [*head, *more], rows
+    labels = [model.label for model in profile_models()]
+    head = [f"{what} {label}" for what in ("KLD [nats]", "KS", "QQ r²") for label in labels]
+    return ["ISO", *head, "shape, likelihood", "shape, PPCC (-0.3 to 0.3)"], rows
 
 
 def sites_table(found: Calibration) -> Table:
@@ -111,7 +111,7 @@ def sites_table(found: Calibration) -> Table:
     for r in found.isos:
         if r.transfer is not None:
             K = {line.site: line.K for line in r.transfer.lines}
-            tested = any(line.dof > 0 for line in r.transfer.lines)
+            tested = any(own.line.dof > 0 for own in r.transfer.lines)
             fit = f"{r.transfer.chi2_per_dof:.2f}" if tested else "-"
             cells = [_cell(K.get(site)) for site in range(4)]
             rows.append([f"{r.iso:g}", "K [DN/e-]", *cells, f"{r.transfer.p_sites:.3g}", fit])
@@ -136,6 +136,35 @@ def emva_table(found: Calibration) -> Table:
         "saturation above dark [DN]",
         "saturation [e-]",
     ], rows
+
+
+def gain_table(found: Calibration) -> Table:
+    """K over all levels, in the lowest third, and the range of single levels, where darks are there."""
+    rows = []
+    for r in found.isos:
+        t = r.transfer
+        if t is not None and t.by_level:
+            ends = [min(t.by_level, key=lambda g: g.K.value), max(t.by_level, key=lambda g: g.K.value)]
+            cells = [f"{g.K.value:.5g}<br><small>at {g.mean:.0f} DN</small>" for g in ends]
+            off = ", ".join(f"{mean:.0f}" for mean in t.far_off) or "none"
+            rows.append([f"{r.iso:g}", _cell(t.K), _cell(t.low_light), *cells, off])
+    head = ["ISO", "K, all levels [DN/e-]", "K, lowest third of the levels", "lowest of a level"]
+    return [*head, "highest of a level", "levels over 5 errors off [DN]"], rows
+
+
+def standard_table(found: Calibration) -> Table:
+    """Saturation capacity, sensitivity threshold, largest SNR, dynamic range and quantum efficiency."""
+    rows = []
+    for r in found.isos:
+        s = r.standard
+        if s is not None:
+            cells = [f"{s.saturation:.0f}", f"{s.threshold:.2f}"]
+            for ratio in (s.snr_max, s.dynamic_range):
+                cells.append(f"{20 * math.log10(ratio):.1f} dB<br><small>{ratio:.4g}</small>")
+            efficiency = "no photon counts" if s.efficiency is None else f"{100 * s.efficiency:.1f} %"
+            rows.append([f"{r.iso:g}", *cells, f"{s.dark_noise:.4g}", efficiency])
+    head = ["ISO", "saturation capacity [e-]", "sensitivity threshold [e-]", "SNR max", "dynamic range"]
+    return [*head, "temporal dark noise [DN]", "quantum efficiency"], rows
 
 
 def _dsnu(r: IsoResult, K: float | None) -> list[str]:

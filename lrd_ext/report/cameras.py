@@ -12,6 +12,8 @@ import numpy as np
 from lrd_ext.profiles import CameraProfile
 from lrd_ext.profiles.summary import IsoFigures, answers_at, figures_at, typical_isos
 
+from .figure import shown
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -38,7 +40,7 @@ def draw_cameras(profiles: Sequence[CameraProfile]) -> Figure:
 
 def _one(p: CameraProfile) -> Figure:
     figure, (gain, noise) = _figure(2, (11.0, 4.6))
-    figure.suptitle(f"{p.name}: {p.camera}")
+    figure.suptitle(shown(f"{p.name}: {p.camera}"))
     _draw_over_iso(gain, p, lambda f: f.K, color="C0")
     _label(gain, "system gain K, DN/e-")
     sigmas: tuple[tuple[str, _Value], ...] = (
@@ -63,7 +65,7 @@ def _several(profiles: Sequence[CameraProfile]) -> Figure:
     styles = itertools.product(("-", "--", ":"), [f"C{i}" for i in range(10)])
     for p, (line, color) in zip(profiles, itertools.cycle(styles), strict=False):
         for axis, (_, value) in zip(axes, panels, strict=True):
-            _draw_over_iso(axis, p, value, color=color, linestyle=line, label=p.name)
+            _draw_over_iso(axis, p, value, color=color, linestyle=line, label=shown(p.name))
     for axis, (title, _) in zip(axes, panels, strict=True):
         _label(axis, title)
     axes[2].set(yscale="linear", ylim=(0, None))

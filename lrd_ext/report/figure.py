@@ -6,6 +6,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from lrd_ext.plain_text import plain
+
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.axes import Axes
@@ -14,6 +16,14 @@ if TYPE_CHECKING:
 RED, BLUE = "#c0392b", "#2471a3"
 #: Of the four CFA sites of an RGGB mosaic; other phases and mono sensors take them in the same order.
 COLOURS = (RED, "#1e8449", "#7fb069", BLUE)
+#: Of what is compared with a measurement, which is drawn in INK.
+INK = "#222222"
+SOURCES = (BLUE, RED, "#1e8449", "#b9770e", "#7d3c98", "#17a2b8", "#7f8c8d")
+
+
+def shown(name: str) -> str:
+    """Return somebody's name as text for a plot, in which "$" begins no formula."""
+    return plain(name).replace("$", r"\$")
 
 
 def new_figure(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:

@@ -11,6 +11,8 @@ import numpy as np
 from lrd_ext.inspection.photon_transfer import error_of_variance
 from lrd_ext.raw import site_labels
 
+from .figure import shown
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -40,7 +42,7 @@ def draw_pair(report: PairReport, prediction: Prediction | None, cfa: str) -> Fi
         axis.grid(alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)
     if prediction is not None:
-        figure.suptitle(f"predicted: {prediction.title}")
+        figure.suptitle(shown(f"predicted: {prediction.title}"))
     return figure
 
 
@@ -64,8 +66,8 @@ def _draw_rest(axis: Axes, report: PairReport, p: Prediction | None) -> None:
     b = report.bins
     predicted = p is not None and p.K is not None
     against = p.K * b.signal + p.offset if p is not None and p.K is not None else report.line(b.signal)
-    K = report.line.K if report.line.K > 0 else 0.0
-    error = 100 * error_of_variance(b, K, report.line.offset, report.dark.c4) / against
+    K = report.K.value if report.K.value > 0 else 0.0
+    error = 100 * error_of_variance(b, K, report.line.offset.value, report.dark.c4) / against
     level = np.unique(np.round(b.signal / max(float(b.signal.max()), 1e-9), 3), return_inverse=True)[1]
     weight = np.bincount(level, error**-2)
     off = 100 * (b.variance / against - 1)
@@ -78,8 +80,8 @@ def _draw_rest(axis: Axes, report: PairReport, p: Prediction | None) -> None:
 
 def _scale_signal(axis: Axes, report: PairReport) -> None:
     """Make the axis linear up to the signal whose shot noise is that of no light, logarithmic above."""
-    K, top = report.line.K, float(report.bins.signal.max())
-    dim = min(max(1.0, report.line.offset / K), max(1.0, top)) if K > 0 else 1.0
+    K, top = report.K.value, float(report.bins.signal.max())
+    dim = min(max(1.0, report.line.offset.value / K), max(1.0, top)) if K > 0 else 1.0
     axis.set_xscale("asinh", linear_width=dim)
     # Powers of ten far below dim would lie on top of the 0.
     ticks = [0.0, *(t for t in 10.0 ** np.arange(6) if t > 0.5 * dim)]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrd_ext.calibration.intervals import Estimate
 from lrd_ext.calibration.results import Calibration, IsoResult
+from lrd_ext.estimators.intervals import Estimate
 
 from .figure import BLUE, RED, new_figure, plain_log
 

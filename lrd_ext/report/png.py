@@ -13,14 +13,12 @@ if TYPE_CHECKING:
 
 
 def write_png(path: str | os.PathLike[str], figure: Figure) -> None:
-    """Write a figure as PNG, which appears under its name only when complete.
+    """Write a figure as PNG, which appears under its name only when complete; missing folders are made.
 
     Raises:
-        ValueError: ``path`` does not end in .png, is a directory, or its directory is missing.
+        ValueError: ``path`` does not end in .png, is a folder, or its folder is read-only.
         OSError: the system refuses to write the file; an old one is left as it was.
     """
-    target = check_target(path, "report.write_png")
-    if target.suffix.lower() != ".png":
-        raise ValueError(f"report.write_png: path must end in .png, got {path}")
+    target = check_target(path, "report.write_png: path", suffix=".png", make_folders=True)
     with replacing(target) as file:
         figure.savefig(file, format="png", dpi=120)

@@ -64,15 +64,16 @@ def make_emva(data: Path, folder: Path) -> None:
     """Make the folder of the EMVA set: its text file names kind, exposure (ns) and pictures."""
     folder.mkdir(parents=True, exist_ok=True)
     source = data / "emva1288_ccd12_subset"
-    rows, kind, exposure = ["file,kind,iso,exposure_s"], "", 0.0
+    rows, kind, exposure, photons = ["file,kind,iso,exposure_s,photons"], "", 0.0, ""
     for line in (source / "EMVA1288_Data.txt").read_text().splitlines():
         words = line.split()
         if words and words[0] in "bd" and len(words) > 1:
             kind, exposure = ("flat" if words[0] == "b" else "dark"), float(words[1]) * 1e-9
+            photons = words[2] if kind == "flat" else ""
         elif words and words[0] == "i":
             name = Path(words[1].replace("\\", "/")).name
             shutil.copyfile(source / "images" / name, folder / name)
-            rows.append(f"{name},{kind},100,{exposure}")
+            rows.append(f"{name},{kind},100,{exposure},{photons}")
     (folder / "frames.csv").write_text("\n".join(rows) + "\n")
 
 
@@ -89,6 +90,8 @@ def print_emva_reference(data: Path) -> None:
     found = Results1288(Data1288(LoadImageData(table.images).data).data)
     print(f"K {found.K:.5f} DN/e-, temporal dark noise {found.sigma_y_dark:.4f} DN")
     print(f"linearity error {found.LE_min:+.3f} to {found.LE_max:+.3f} %, saturation {found.u_e_sat:.0f} e-")
+    print(f"SNR max {found.SNR_max_dB():.2f} dB, dynamic range {found.DR_dB():.2f} dB, QE {found.QE:.2f} %")
+    print(f"sensitivity threshold {found.u_e_min:.2f} e-")
     print(f"DSNU {found.DSNU1288_DN():.4f} DN, of pixels {found.DSNU1288_pixel} e-")
     print(f"PRNU {found.PRNU1288:.4f} %, of pixels {found.PRNU1288_pixel:.4f} %")
 

@@ -16,7 +16,7 @@ import numpy as np
 from synthetic_camera import FIGURES, SyntheticCamera
 
 from lrd_ext.calibration import Calibration, calibrate
-from lrd_ext.calibration.intervals import Estimate
+from lrd_ext.estimators.intervals import Estimate
 
 #: Largest mean error accepted: relative, but for the shape.
 MEAN_ERRORS = {

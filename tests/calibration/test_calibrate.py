@@ -102,6 +102,10 @@ class TestProfile:
             (iso, 0.01) for iso in camera.truth.isos
         }
 
+    def test_the_profile_holds_the_gain_that_was_measured(self, found):
+        K = [row.K for row in profile_of(found, "x").rows]
+        assert pytest.approx([result.transfer.K.value for result in found.isos], rel=1e-8) == K
+
     def test_report_says_which_model_to_use(self, found):
         assert any("Use the Tukey-lambda" in line for line in verdict(found))
         for result in found.isos:
@@ -154,6 +158,18 @@ class TestBadFrames:
         assert "wrong exposure" in found.left_out[wrong]
         assert inside(found, camera) >= 0.8
         assert inside(found, camera, 2.0) == 1.0
+
+    def test_names_and_reasons_are_text_in_the_report(self, frames, tmp_path):
+        from lrd_ext.report.calibration_page import report_files
+
+        name = "<i>caf\udce9</i>&.npy"  # a name that is no UTF-8, as the system gives it
+        found = calibrate(
+            [*frames[:8], dataclasses.replace(frames[8], name=name, identity=name, load=broken)]
+        )
+        assert set(found.left_out) == {name}
+        page = report_files(tmp_path / "r.html", found, profile_of(found, "x"))[tmp_path / "r.html"]
+        assert b"&lt;i&gt;caf\\udce9&lt;/i&gt;&amp;.npy" in page
+        assert b"<i>" not in page
 
     def test_a_dark_of_another_iso_is_named(self, camera, frames):
         swapped = changed(frames[2], mosaic=camera.draw(3, 0.0, 1, 50)[0])
@@ -209,7 +225,9 @@ class TestVerdict:
 
     def test_drift_is_named(self, frames):
         drifting = [changed(f, mosaic=f.load().mosaic + np.uint16(k // 5)) for k, f in enumerate(frames[:16])]
-        assert any("drifted" in text for text in verdict(calibrate(drifting)))
+        found = calibrate(drifting)
+        assert found.darks[0].drift.value == pytest.approx(3, abs=0.5)
+        assert any("the dark level drifted by +" in text for text in verdict(found))
 
     @pytest.mark.parametrize("level", [0, 256])
     def test_darks_without_noise_are_said_to_be_lost_in_the_rounding(self, frames, level):

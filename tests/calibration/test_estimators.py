@@ -8,66 +8,17 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from lrd_ext.calibration.banding import banding, line_spectrum
 from lrd_ext.calibration.dark_frames import without_pixels
 from lrd_ext.calibration.gain_switch import find_branches, fit_gain_line
 from lrd_ext.calibration.hot_pixels import find_hot_pixels
-from lrd_ext.calibration.intervals import from_error, from_frames, from_scatter
 from lrd_ext.calibration.laws import fit_law
-from lrd_ext.calibration.masked_border import estimate_border, measure_border
 from lrd_ext.calibration.photon_transfer import DARKS, PairPoint, pair_point, photon_transfer
-from lrd_ext.calibration.row_column import (
-    MeanSquares,
-    banding,
-    line_noise,
-    line_spectrum,
-    naive_line_noise,
-    two_way,
-)
-from lrd_ext.calibration.tukey_lambda_fit import (
-    ResidualHistogram,
-    fit_tukey_lambda,
-    ppcc_shape,
-    tukey_lambda_cdf,
-)
-from lrd_ext.profiles import load_profile, tukey_lambda_std
+from lrd_ext.estimators.intervals import from_error
+from lrd_ext.profiles import load_profile
 
 
-def mean_squares_of(darks: np.ndarray) -> MeanSquares:
-    """Mean squares of frames (n, H, W) without a fixed pattern."""
-    found = []
-    for dark in darks:
-        h, w = dark.shape
-        rows, columns, rest = two_way(dark.copy())
-        squares = (rows**2).sum() * w / (h - 1), (columns**2).sum() * h / (w - 1)
-        found.append([*squares, (rest**2).sum() / ((h - 1) * (w - 1))])
-    return MeanSquares(*np.array(found).T, *darks.shape[1:], temporal=False)
-
-
-class TestRowNoise:
-    def test_naive_estimate_at_800_columns_is_biased_as_the_field_says_and_ours_is_not(self):
-        # A7S2 at ISO 25600 (field-notes 5.9): naive 2.276 DN, true 2.085 DN, read noise 25.853 DN, W = 800.
-        rng = np.random.default_rng(5)
-        true, read, shape = 2.085, 25.853, (400, 800)
-        darks = rng.normal(0, read, (40, *shape)) + rng.normal(0, true, (40, shape[0], 1))
-        squares = mean_squares_of(darks)
-        assert naive_line_noise(squares, "row") == pytest.approx(
-            math.hypot(true, read / math.sqrt(800)), rel=0.01
-        )
-        assert naive_line_noise(squares, "row") == pytest.approx(2.276, rel=0.01)
-        ours = line_noise(squares, "row")
-        assert ours.value == pytest.approx(true, rel=0.015)
-        assert ours.low < true < ours.high
-
-    def test_no_row_noise_gives_an_interval_from_zero(self):
-        darks = np.random.default_rng(2).normal(0, 3, (10, 100, 120))
-        ours = line_noise(mean_squares_of(darks), "row")
-        assert ours.low == 0
-        assert ours.value < 0.1
-
-    def test_axis_is_row_or_col(self):
-        with pytest.raises(ValueError, match="axis must be row or col, got 'rows'"):
-            line_noise(mean_squares_of(np.ones((2, 8, 8))), "rows")
-
+class TestBanding:
     def test_banding_is_found_with_period_and_amplitude(self):
         rng = np.random.default_rng(3)
         wave = 0.5 * np.sin(2 * np.pi * np.arange(400) * 40 / 400)
@@ -81,37 +32,6 @@ class TestRowNoise:
         rng = np.random.default_rng(4)
         power = np.mean([line_spectrum(rng.normal(0, 1, 400)) for _ in range(16)], axis=0)
         assert banding(power, 16, 1.0, 400) == ()
-
-
-class TestTukeyLambda:
-    @pytest.mark.parametrize("shape", [-0.2, -0.05, 0.0, 0.08, 0.14, 0.5])
-    def test_distribution_function_is_scipys(self, shape):
-        x = np.linspace(-1.5, 1.5, 101)
-        assert tukey_lambda_cdf(x, shape) == pytest.approx(stats.tukeylambda.cdf(x, shape), rel=2e-4)
-
-    @pytest.mark.parametrize(("scale", "shape"), [(0.35, 0.14), (0.7, -0.1), (2.0, -0.2), (9.0, 0.05)])
-    def test_rounded_noise_gives_scale_and_shape_back(self, scale, shape):
-        rng = np.random.default_rng(1)
-        places = rng.uniform(0, 1, (4, 60_000))
-        noise = scale * stats.tukeylambda.ppf(rng.uniform(size=places.shape), shape)
-        width = scale * tukey_lambda_std(shape) / 24
-        cells = np.clip(np.rint((np.round(places + noise) - places) / width), -960, 960).astype(int) + 960
-        hist = ResidualHistogram(np.stack([np.bincount(c, minlength=1921) for c in cells]), width, 1.0)
-        fit = fit_tukey_lambda(hist)
-        assert fit.scale.value == pytest.approx(scale, rel=0.01)
-        assert fit.shape.value == pytest.approx(shape, abs=0.01)
-
-    def test_second_opinion_stays_in_its_bracket(self):
-        p = (np.arange(100_000) + 0.5) / 100_000
-        x = stats.tukeylambda.ppf(p, -0.1)
-        counts = np.bincount(np.clip(np.rint(x * 12), -960, 960).astype(int) + 960, minlength=1921)
-        shape, r2 = ppcc_shape(ResidualHistogram(counts[None], 1 / 12, 1.0))
-        assert shape == pytest.approx(-0.1, abs=0.01)
-        assert r2 > 0.999
-
-    def test_empty_histogram_is_refused(self):
-        with pytest.raises(ValueError, match="empty histogram"):
-            fit_tukey_lambda(ResidualHistogram(np.zeros((1, 21), int), 0.1, 1.0))
 
 
 class TestGainSwitch:
@@ -153,12 +73,18 @@ class TestPhotonTransfer:
         assert found.K.value == pytest.approx(0.5, rel=0.01)
         assert found.K.low < 0.5 < found.K.high
 
+    def test_points_on_a_line_give_its_slope_exactly(self):
+        points = [
+            dataclasses.replace(p, variance=0.5 * p.mean + 4) for p in self.points([100, 500, 1000, 3000])
+        ]
+        assert photon_transfer(points, 4000).K.value == pytest.approx(0.5, rel=1e-6)
+
     def test_outlier_does_not_move_the_line(self):
         points = self.points([100, 500, 1000, 2000, 3000])
         points[2] = PairPoint(0, "1000", 1000, 2000, 0.0, 40_000, 0.0)
         found = photon_transfer(points, 4000)
         assert found.K.value == pytest.approx(0.5, rel=0.01)
-        assert not found.lines[0].used[2]
+        assert not found.lines[0].line.used[2]
 
     def test_too_few_levels_are_named(self):
         assert "3 or more levels of light, got 2" in photon_transfer(self.points([100, 500]), 4000)
@@ -209,74 +135,6 @@ def test_hot_pixels_in_clusters_leave_nothing_behind():
     mean[at[:, 0], at[:, 1]] = 900.0
     assert (without_pixels(mean, at) == 100).all()
     assert (mean[at[:, 0], at[:, 1]] == 900).all()
-
-
-class TestIntervals:
-    def test_scatter_is_students(self):
-        e = from_scatter(np.array([1.0, 2.0, 3.0, 4.0]))
-        assert (e.low, e.high) == pytest.approx(stats.t.interval(0.95, 3, 2.5, stats.sem([1, 2, 3, 4])))
-
-    def test_frames_that_scatter_more_widen_the_interval(self):
-        rng = np.random.default_rng(0)
-        calm = from_frames(0.0, 0.25, rng.normal(0, 1, 16))
-        wild = from_frames(0.0, 0.25, rng.normal(0, 5, 16))
-        assert calm.high == pytest.approx(1.96 * 0.25, rel=0.01)
-        assert wild.high > 1.9
-
-
-def test_masked_border_gives_levels_and_noise_with_intervals():
-    rng = np.random.default_rng(8)
-    hits = []
-    for _ in range(60):
-        noise = rng.normal(0, 4, (400, 60)) + rng.normal(0, 1, (400, 1)) + 500
-        noise[1::2, ::2] += 2
-        measured = measure_border(np.round(noise).astype(np.uint16))
-        found = estimate_border(100.0, measured[None], np.full((1, 4), 500.0))
-        truths = ((found.read, 4), (found.row, 1), (found.bias[0], 0), (found.bias[2], 2))
-        hits.append([e.low <= truth <= e.high for e, truth in truths])
-    # Binomial: 95 % of 60 lies at 51 or more in 999 of 1000 cases.
-    assert np.sum(hits, axis=0).min() >= 51
-
-
-def strips(rng: np.random.Generator, shape: float | None, pictures: int) -> np.ndarray:
-    """Measured strips, 128 x 40: read noise 4 DN (normal, or Tukey-lambda of this shape), rows 1 DN."""
-    size = (pictures, 128, 40)
-    if shape is None:
-        read = rng.normal(0, 4, size)
-    else:
-        read = stats.tukeylambda.ppf(rng.uniform(size=size), shape) * 4 / tukey_lambda_std(shape)
-    noise = read + rng.normal(0, 1, (pictures, 128, 1)) + 500
-    return np.array([measure_border(strip) for strip in np.round(noise).astype(np.uint16)])
-
-
-@pytest.mark.parametrize(("shape", "pictures"), [(None, 1), (None, 3), (None, 16), (-0.1, 1)])
-def test_intervals_from_borders_of_any_number_of_pictures_hold_the_truth(shape, pictures):
-    rng, hits = np.random.default_rng(9), []
-    for _ in range(300):
-        found = estimate_border(100.0, strips(rng, shape, pictures), np.full((pictures, 4), 500.0))
-        truths = ((found.read, 4), (found.row, 1), (found.bias[0], 0), (found.bias[3], 0))
-        hits.append([e.low <= truth <= e.high for e, truth in truths])
-    # Binomial: 95 % of 300 lies between 272 and 296 in 998 of 1000 cases.
-    assert np.sum(hits, axis=0).min() >= 272
-    assert np.sum(hits, axis=0).max() <= 296
-
-
-def test_pictures_with_light_on_the_border_do_not_count():
-    measured = strips(np.random.default_rng(3), None, 12)
-    measured[:2, :4] += 40
-    measured[:2, 4] *= 3
-    found = estimate_border(100.0, measured, np.full((12, 4), 500.0))
-    assert found.read.low < 4 < found.read.high < 4.1
-    assert all(b.low < 0 < b.high < 0.5 for b in found.bias)
-
-
-def test_border_that_is_clipped_to_one_value_has_no_noise():
-    found = estimate_border(100.0, measure_border(np.zeros((64, 40), np.uint16))[None], np.zeros((1, 4)))
-    assert (found.read.value, found.row.value) == (0, 0)
-
-
-def test_picture_without_border_has_no_figures():
-    assert measure_border(None).size == 0
 
 
 class TestLaw:

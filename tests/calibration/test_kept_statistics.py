@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import os
-import time
 
 import numpy as np
 import pytest
@@ -109,6 +108,44 @@ def test_damaged_statistics_are_measured_anew(lrd, tmp_path):
     assert (tmp_path / "cam.json").read_bytes() == whole
 
 
+@pytest.mark.parametrize(
+    "change", ["without one", "another shape", "another value", "no digest", "a list more"]
+)
+def test_a_whole_archive_of_other_statistics_is_measured_anew(tmp_path, change):
+    store = StatisticsStore(tmp_path / "kept")
+    frame = Frame("a.npy", "a", lambda: Picture(dark(0, 2.0), 100.0, 0.01, None, 4095.0, "MONO"), "dark")
+    first = look_at(frame, store)
+    [path] = (tmp_path / "kept").iterdir()
+    kept = dict(np.load(path))
+    if change == "another shape":
+        kept["blocks"] = kept["blocks"].reshape(-1)
+    elif change == "another value":
+        kept["plain"] = np.array(str(kept["plain"]).replace("100.0", "1e999"))
+    elif change == "a list more":
+        kept["more"] = np.zeros(3)
+    else:
+        del kept["sha256" if change == "no digest" else "means"]
+    np.savez(path, **kept)
+    again = look_at(frame, store)
+    assert (again.iso, again.std, again.blocks.shape) == (first.iso, first.std, first.blocks.shape)
+
+
+def test_any_error_of_a_frame_stays_with_it(tmp_path):
+    for error in (
+        ZeroDivisionError("division by zero"),
+        MemoryError(),
+        KeyError("x"),
+        RecursionError("deep"),
+    ):
+
+        def load(error=error) -> Picture:
+            raise error
+
+        found = look_at(Frame("a.npy", "a", load, "dark"), StatisticsStore(None))
+        assert found.error is not None
+        assert type(error).__name__ in found.error or str(error) == found.error
+
+
 def test_a_frame_that_could_not_be_read_is_read_again(tmp_path):
     store = StatisticsStore(tmp_path / "kept")
     disk = [OSError(errno.EIO, "Input/output error")]
@@ -137,14 +174,3 @@ def test_a_full_disk_is_no_fault_of_the_frame(tmp_path, monkeypatch):
     picture = Picture(dark(0, 2.0), 100.0, 0.01, (512.0,) * 4, 4095.0, "MONO")
     with pytest.raises(OSError, match="No space left"):
         look_at(Frame("a.npy", "a", lambda: picture, "dark"), StatisticsStore(tmp_path / "kept"))
-
-
-def test_what_another_run_is_writing_stays(tmp_path):
-    live, leftover = tmp_path / ".live.part", tmp_path / ".old.part"
-    for path in (live, leftover):
-        path.write_bytes(b"")
-    long_ago = time.time() - 2 * 3600
-    os.utime(leftover, (long_ago, long_ago))
-    StatisticsStore(tmp_path)
-    assert live.exists()
-    assert not leftover.exists()

@@ -8,6 +8,7 @@
 #include "../../csrc/cuda/kernels.cuh"
 #undef LRD_ISA
 
+#include <algorithm>
 #include <string>
 
 #include "../../csrc/cpu/isa.h"
@@ -18,6 +19,7 @@ namespace {
 using frames::Buffer;
 using frames::draw;
 using frames::fill_signal;
+using frames::Shape;
 using frames::size_of;
 using lrd::Dtype;
 using lrd::Request;
@@ -26,35 +28,44 @@ struct Case {
   int64_t rows, cols, batch;
   bool packed, shot;
   Dtype in, out;
-  int read, output, quantize, clip;
+  int read;  // a distribution for all samples, or kMixed
+  int output, quantize, clip;
   int64_t pad;
   int darks, table_rows;  // darks: 0, 1 or batch
   bool quiet;             // row and column noise off
   unsigned most_blocks;   // fewer than tiles: blocks stride
   emulator::Order order;
+  int channels;  // which of kChannels packed frames have
 };
 
-std::vector<float> parameter_table(const Case& c) {
-  std::vector<float> table;
+constexpr int kReadModels = sizeof lrd::emulated::kReadNames / sizeof *lrd::emulated::kReadNames;
+constexpr int kMixed = kReadModels;  // samples take turns
+
+// By site, as R, Gr, B, Gb of each phase lie, and R, Gr, Gb, B of the phases that do not lie so by themselves.
+constexpr int64_t kChannels[][4] = {{0, 1, 2, 3}, {0, 1, 3, 2}, {1, 0, 2, 3}, {3, 2, 0, 1},
+                                    {2, 3, 1, 0}, {1, 0, 3, 2}, {3, 2, 1, 0}, {2, 3, 0, 1}};
+
+constexpr float kBlack[] = {512.0f, 511.0f, 513.0f, 512.5f}, kBias[] = {0.1f, -0.2f, 0.3f, 0.05f};
+
+std::vector<lrd::TableRow> parameter_table(const Case& c) {
+  std::vector<lrd::TableRow> table;
   for (int b = 0; b < c.table_rows; ++b) {
     const float s = static_cast<float>(b);
     const float shape = b % 3 == 2 ? 0.0f : b % 3 == 1 ? 0.12f : -0.14f;
-    const float row[] = {2.3f + s,
-                         100.0f - 30 * s,
-                         16383.0f,
-                         6.0f,
-                         shape,
-                         c.quiet ? 0.0f : 1.3f,
-                         c.quiet ? 0.0f : 0.7f,
-                         512.0f,
-                         511.0f,
-                         513.0f,
-                         512.5f,
-                         0.1f,
-                         -0.2f,
-                         0.3f,
-                         0.05f};
-    table.insert(table.end(), row, row + 15);
+    lrd::TableRow row = {};
+    row.K = 2.3f + s;
+    row.ratio = 100.0f - 30 * s;
+    row.white = 16383.0f;
+    row.read = static_cast<float>(c.read == kMixed ? b % kReadModels : c.read);
+    row.sigma_read = 6.0f;
+    row.tukey_lambda = shape;
+    row.sigma_row = c.quiet ? 0.0f : 1.3f;
+    row.sigma_col = c.quiet ? 0.0f : 0.7f;
+    for (int site = 0; site < 4; ++site) {
+      row.black[site] = kBlack[site];
+      row.bias[site] = kBias[site];
+    }
+    table.push_back(row);
   }
   return table;
 }
@@ -73,13 +84,14 @@ void emulate(const Request& q, const Case& c, bool claim_vectors) {
 // Tells whether both executors wrote the same elements.
 bool agree(const Case& c, const std::string& plant) {
   Request q = {};
-  q.packed = c.packed;
+  Shape shape = {c.packed};
+  std::copy_n(kChannels[c.channels], 4, shape.channel);
   q.batch = c.batch;
   q.cell_rows = c.rows;
   q.cell_cols = c.cols;
   q.origin_row = -3;
   q.origin_col = (int64_t{1} << 31) - 5;
-  const std::vector<float> table = parameter_table(c);
+  const std::vector<lrd::TableRow> table = parameter_table(c);
   q.table = table.data();
   q.table_rows = c.table_rows;
   const int64_t seed = -7;
@@ -87,13 +99,14 @@ bool agree(const Case& c, const std::string& plant) {
   std::vector<int64_t> index;
   for (int64_t b = 0; b < c.batch; ++b) index.push_back((b << 40) + 5);
   q.index = index.data();
-  q.read = c.read, q.shot = c.shot, q.output = c.output, q.quantize = c.quantize, q.clip = c.clip;
-  Buffer clean(q, c.in, c.batch, c.pad), dark(q, Dtype::kFloat32, c.darks == 0 ? 1 : c.darks, c.pad);
+  if (c.pad == 0) q.seed = nullptr, q.seed_value = seed, q.index = nullptr, q.first_index = (int64_t{1} << 32) - 1;
+  q.shot = c.shot, q.output = c.output, q.quantize = c.quantize, q.clip = c.clip;
+  Buffer clean(q, shape, c.in, c.batch, c.pad), dark(q, shape, Dtype::kFloat32, c.darks == 0 ? 1 : c.darks, c.pad);
   fill_signal(clean, 1.0f);
   fill_signal(dark, 30.0f);
   q.clean = clean.frames;
   if (c.darks != 0) q.dark = dark.frames;
-  Buffer expected(q, c.out, c.batch, c.pad), got(q, c.out, c.batch, c.pad, plant == "overrun");
+  Buffer expected(q, shape, c.out, c.batch, c.pad), got(q, shape, c.out, c.batch, c.pad, plant == "overrun");
   q.out = expected.frames;
   lrd::chosen_build().tiles(q, 0, lrd::tile_count(q));
   q.out = got.frames;
@@ -102,10 +115,10 @@ bool agree(const Case& c, const std::string& plant) {
   if (wrong != 0) {
     std::printf(
         "%zu of %zu differ: %lldx%lld cells, batch %lld, packed %d, in %d, out %d, read %d, shot %d, output %d, "
-        "quantize %d, clip %d, pad %lld, darks %d, order %d\n",
+        "quantize %d, clip %d, pad %lld, darks %d, order %d, channels %d\n",
         wrong, elements, static_cast<long long>(c.rows), static_cast<long long>(c.cols),
         static_cast<long long>(c.batch), c.packed, static_cast<int>(c.in), static_cast<int>(c.out), c.read, c.shot,
-        c.output, c.quantize, c.clip, static_cast<long long>(c.pad), c.darks, static_cast<int>(c.order));
+        c.output, c.quantize, c.clip, static_cast<long long>(c.pad), c.darks, static_cast<int>(c.order), c.channels);
   }
   return wrong == 0;
 }
@@ -136,9 +149,11 @@ std::vector<Case> cases() {
                   1,
                   turn % 11 == 0,
                   65535,
-                  static_cast<emulator::Order>(turn % 3)};
+                  static_cast<emulator::Order>(turn % 3),
+                  turn % 8};
         c.darks = turn % 5 == 0 ? 1 : turn % 5 == 1 ? static_cast<int>(c.batch) : 0;
         c.table_rows = turn % 2 == 0 ? 1 : static_cast<int>(c.batch);
+        if (c.table_rows > 1 && turn % 4 == 1) c.read = kMixed;
         all.push_back(c);
       }
     }
@@ -148,9 +163,9 @@ std::vector<Case> cases() {
   for (const auto& shape : kLarge) {
     for (int variant = 0; variant < 12; ++variant) {
       const Dtype dtype = static_cast<Dtype>(variant % 3);
-      all.push_back({shape[0], shape[1], shape[2], variant % 2 == 1, true, dtype, dtype, 2, 0, 0, 0, variant / 6, 0,
-                     static_cast<int>(shape[2]), false, variant % 4 < 2 ? 65535u : 1u,
-                     static_cast<emulator::Order>(variant % 3)});
+      all.push_back({shape[0], shape[1], shape[2], variant % 2 == 1, true, dtype, dtype, variant % 2 == 0 ? 2 : kMixed,
+                     0, 0, 0, variant / 6, 0, static_cast<int>(shape[2]), false, variant % 4 < 2 ? 65535u : 1u,
+                     static_cast<emulator::Order>(variant % 3), variant % 8});
     }
   }
   return all;
@@ -164,7 +179,7 @@ int main(int count, char** arguments) {
     emulator::without_barrier = std::atoi(arguments[2]);
   } else if (!plant.empty()) {
     agree({2, 4, 1, false, true, Dtype::kFloat32, Dtype::kFloat32, 1, 0, 0, 0, plant == "misaligned" ? 1 : 0, 0, 1,
-           false, 1, emulator::Order::kForward},
+           false, 1, emulator::Order::kForward, 0},
           plant);
     std::puts("the planted fault went unnoticed");
     return 0;

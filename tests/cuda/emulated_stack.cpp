@@ -69,13 +69,20 @@ void emulate(const Request& q, const Generator& g, const Case& c, bool too_littl
   return emulate<32, Precision::kBfloat16>(q, stack, c, too_little);
 }
 
-std::vector<float> parameter_table(const Case& c) {
-  std::vector<float> table;
+std::vector<lrd::TableRow> parameter_table(const Case& c) {
+  std::vector<lrd::TableRow> table;
   for (int b = 0; b < c.batch; ++b) {
-    const float lines = c.lines ? 1.0f : 0.0f;
-    const float row[] = {2.3f + b, 100.0f, 16383.0f, 0.0f, 0.0f,  1.3f * lines, 0.7f * lines, 512.0f,
-                         511.0f,   513.0f, 512.5f,   0.1f, -0.2f, 0.3f,         0.05f};
-    table.insert(table.end(), row, row + 15);
+    lrd::TableRow row = {};
+    row.K = 2.3f + b;
+    row.ratio = 100.0f;
+    row.white = 16383.0f;
+    row.sigma_row = c.lines ? 1.3f : 0.0f;
+    row.sigma_col = c.lines ? 0.7f : 0.0f;
+    for (int site = 0; site < 4; ++site) {
+      row.black[site] = 512.0f + 0.5f * static_cast<float>(site);
+      row.bias[site] = 0.1f - 0.2f * static_cast<float>(site);
+    }
+    table.push_back(row);
   }
   return table;
 }
@@ -97,20 +104,22 @@ double largest_error(const Buffer& expected, const Buffer& got, float sigma) {
 // Tells whether the case is right; worst takes up the largest error seen.
 bool agree(const Generator& g, const Case& c, const std::string& plant, double& worst) {
   Request q = {};
-  q.packed = c.packed, q.batch = c.batch, q.cell_rows = c.rows, q.cell_cols = c.cols;
+  const frames::Shape shape = {c.packed, {0, 1, 3, 2}};
+  q.batch = c.batch, q.cell_rows = c.rows, q.cell_cols = c.cols;
   q.origin_row = -3, q.origin_col = (int64_t{1} << 31) - 5;
-  const std::vector<float> table = parameter_table(c), sigma = {3.0f, 0.7f, 11.0f};
+  const std::vector<lrd::TableRow> table = parameter_table(c);
+  const std::vector<float> sigma = {3.0f, 0.7f, 11.0f};
   const int64_t seed = -7, index[] = {5, int64_t{1} << 40, 77};
   q.table = table.data(), q.table_rows = c.batch, q.seed = &seed, q.index = index;
   q.output = c.output, q.quantize = c.quantize, q.clip = c.output == 1 ? 0 : 2, q.shot = c.shot;
   q.weights = g.weights.data(), q.sigma_init = sigma.data(), q.sigma_rows = c.batch;
   for (int i = 0; i < g.layers; ++i) q.widths[i] = g.width;
-  Buffer clean(q, c.in, c.batch, c.pad), dark(q, Dtype::kFloat32, 1, c.pad);
+  Buffer clean(q, shape, c.in, c.batch, c.pad), dark(q, shape, Dtype::kFloat32, 1, c.pad);
   frames::fill_signal(clean, 1.0f);
   frames::fill_signal(dark, 30.0f);
   q.clean = clean.frames;
   if (c.dark) q.dark = dark.frames;
-  Buffer expected(q, c.out, c.batch, c.pad), got(q, c.out, c.batch, c.pad, plant == "overrun");
+  Buffer expected(q, shape, c.out, c.batch, c.pad), got(q, shape, c.out, c.batch, c.pad, plant == "overrun");
   q.out = expected.frames;
   lrd::chosen_build().tiles(q, 0, lrd::tile_count(q));
   q.out = got.frames;
@@ -155,13 +164,14 @@ Buffer drawn(const Generator& g, int64_t rows, int64_t cols, int64_t batch, int6
                   0,    false, false, tile_rows, 9,     emulator::Order::kForward};
   Request q = {};
   q.batch = batch, q.cell_rows = rows, q.cell_cols = cols, q.origin_row = origin_row, q.origin_col = origin_col;
-  const std::vector<float> table = parameter_table(c), sigma(static_cast<size_t>(batch), 3.0f);
+  const std::vector<lrd::TableRow> table = parameter_table(c);
+  const std::vector<float> sigma(static_cast<size_t>(batch), 3.0f);
   const int64_t seed = 3, index[] = {first_index, first_index + 1};
   q.table = table.data(), q.table_rows = batch, q.seed = &seed, q.index = index;
   q.output = 2, q.quantize = 2, q.clip = 2;
   q.weights = g.weights.data(), q.sigma_init = sigma.data(), q.sigma_rows = batch;
   for (int i = 0; i < g.layers; ++i) q.widths[i] = g.width;
-  Buffer clean(q, Dtype::kFloat32, batch, 0), out(q, Dtype::kFloat32, batch, 0);
+  Buffer clean(q, {}, Dtype::kFloat32, batch, 0), out(q, {}, Dtype::kFloat32, batch, 0);
   std::memset(clean.bytes.get(), 0, clean.size);
   q.clean = clean.frames, q.out = out.frames;
   emulate(q, g, c, false);

@@ -17,20 +17,28 @@ using lrd::Request;
 
 inline int size_of(Dtype dtype) { return dtype == Dtype::kFloat32 ? 4 : 2; }
 
+// How frames lie in memory: mosaic, or packed with the channel that holds each site.
+struct Shape {
+  bool packed = false;
+  int64_t channel[4] = {0, 1, 2, 3};
+};
+
 // A frame in memory of exactly its size, so that the sanitizer sees one byte too far.
 struct Buffer {
   std::unique_ptr<char[]> bytes;
   size_t size = 0;
   Frames frames = {};
 
-  Buffer(const Request& q, Dtype dtype, int64_t samples, int64_t pad, bool drop_last = false) {
-    const int64_t rows = q.packed ? q.cell_rows : 2 * q.cell_rows, cols = q.packed ? q.cell_cols : 2 * q.cell_cols;
-    const int64_t row = cols + pad, channel = rows * row + pad, channels = q.packed ? 4 : 1;
+  Buffer(const Request& q, const Shape& shape, Dtype dtype, int64_t samples, int64_t pad, bool drop_last = false) {
+    const int64_t sides = shape.packed ? 1 : 2, rows = sides * q.cell_rows, cols = sides * q.cell_cols;
+    const int64_t row = cols + pad, channel = rows * row + pad, channels = shape.packed ? 4 : 1;
     const int64_t elements = (samples - 1) * channels * channel + (channels - 1) * channel + (rows - 1) * row + cols;
     size = static_cast<size_t>((elements - (drop_last ? 1 : 0)) * size_of(dtype));
     bytes.reset(new char[size]);
     std::memset(bytes.get(), 0x5A, size);
-    frames = {bytes.get(), dtype, samples == 1 ? 0 : channels * channel, q.packed ? channel : 0, row};
+    const int64_t sample = samples == 1 ? 0 : channels * channel;
+    frames = shape.packed ? lrd::packed_frames(bytes.get(), dtype, sample, channel, row, shape.channel)
+                          : lrd::mosaic_frames(bytes.get(), dtype, sample, row);
   }
 };
 

@@ -34,6 +34,7 @@ def noise(generator, *shape, synth=fused_synth, sigma_init=3.0, **options):
     options = {"seed": 7, "index": 3, "quantize": "none", "clip": "none", "output": "dn_float"} | options
     clean = options.pop("clean", torch.zeros(shape))
     params = options.pop("params", PARAMS)
+    options.setdefault("layout", "mosaic" if clean.ndim == 3 else "auto")
     return synth(clean, params, generator=generator, sigma_init=sigma_init, **options)
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from generators import PARAMS, lively_generator, noise
 
-from lrd_ext import NoiseParams, fused_synth, generator_request, ops
+from lrd_ext import NoiseParams, fused_synth, generator_request
 from lrd_ext.generator import LiteGenerator
 
 
@@ -88,55 +88,58 @@ def test_read_noise_beside_a_generator_is_said_once():
         noise(GENERATOR, 8, 12, params=both.shot_only())
 
 
-def arguments(generator=GENERATOR, sigma=(2.0, 3.0), packed=False):
+def arguments(packed=False):
+    """The op's arguments by name, in their order."""
     shape = (2, 4, 6, 10) if packed else (2, 12, 20)
-    table = ops.parameter_table(PARAMS)
-    widths = (*generator.widths, 0, 0)[:3]
-    call = [torch.rand(shape), table, torch.tensor(7), torch.tensor([3, 4]), None, 0, 0, packed]
-    return [
-        *call,
-        0,
-        True,
-        0,
-        0,
-        0,
-        torch.empty(shape),
-        generator.packed_weights(),
-        torch.tensor(sigma),
-        *widths,
-        False,
-    ]
+    return {
+        "clean": torch.rand(shape),
+        "table": PARAMS.table,
+        "seed": None,
+        "index": None,
+        "seed_value": 7,
+        "first_index": 3,
+        "origin_row": 0,
+        "origin_col": 0,
+        "dark": None,
+        "channels": [0, 1, 2, 3] if packed else [],
+        "shot": True,
+        "output": 0,
+        "quantize": 0,
+        "clip": 0,
+        "out": torch.empty(shape),
+        "weights": GENERATOR.packed_weights(),
+        "sigma_init": torch.tensor([2.0, 3.0]),
+        "widths": list(GENERATOR.widths),
+        "bfloat16": False,
+    }
 
 
 @pytest.mark.native
 @pytest.mark.parametrize("packed", [False, True])
 def test_opcheck(packed):
-    torch.library.opcheck(torch.ops.lrd_ext.fused_synth, tuple(arguments(packed=packed)))
+    torch.library.opcheck(torch.ops.lrd_ext.fused_synth, (), arguments(packed=packed))
 
 
 @pytest.mark.native
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({14: torch.zeros(7)}, "weights must be 3700 contiguous float32"),
-        ({14: GENERATOR.packed_weights().double()}, "weights must be 3700 contiguous float32"),
-        ({14: GENERATOR.packed_weights() * torch.nan}, "weights must be finite"),
-        ({15: None}, "sigma_init must be 1 or 2 contiguous float32"),
-        ({15: torch.ones(3)}, "sigma_init must be 1 or 2 contiguous float32"),
-        ({15: torch.tensor([1.0, torch.nan])}, "sigma_init must be in"),
-        ({16: 0}, "widths must be 1 to 3 of 16 or 32"),
-        ({16: 17}, "widths must be 1 to 3 of 16 or 32"),
-        ({17: 0, 18: 16}, "widths must be 1 to 3 of 16 or 32"),
-        ({14: GENERATOR.packed_weights().repeat(2)[1:3701]}, "begin at a multiple of 16 bytes"),
-        ({16: -16}, "widths must be 1 to 3 of 16 or 32"),
+        ({"weights": torch.zeros(7)}, "weights must be 3700 contiguous float32"),
+        ({"weights": GENERATOR.packed_weights().double()}, "weights must be 3700 contiguous float32"),
+        ({"weights": GENERATOR.packed_weights() * torch.nan}, "weights must be finite"),
+        ({"weights": GENERATOR.packed_weights().repeat(2)[1:3701]}, "begin at a multiple of 16 bytes"),
+        ({"sigma_init": None}, "sigma_init must be 1 or 2 contiguous float32"),
+        ({"sigma_init": torch.ones(3)}, "sigma_init must be 1 or 2 contiguous float32"),
+        ({"sigma_init": torch.tensor([1.0, torch.nan])}, "sigma_init must be in"),
+        *(
+            ({"widths": wrong}, "widths must be 1 to 3 of 16 or 32")
+            for wrong in ([], [0, 16], [17, 16], [16, 0, 16], [-16, 16], [16, 16, 16, 16])
+        ),
     ],
 )
 def test_the_bare_op_stays_within_memory(changes, message):
-    call = arguments()
-    for position, value in changes.items():
-        call[position] = value
     with pytest.raises(RuntimeError, match=message):
-        torch.ops.lrd_ext.fused_synth(*call)
+        torch.ops.lrd_ext.fused_synth(**(arguments() | changes))
 
 
 @pytest.mark.native

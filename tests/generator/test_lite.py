@@ -11,7 +11,8 @@ from generators import PARAMS, lively_generator, noise
 from safetensors.torch import save_file
 
 from lrd_ext.generator import LiteGenerator
-from lrd_ext.generator.storage import KIND
+
+KIND = "lrd_ext.LiteGenerator"
 
 
 @pytest.mark.parametrize("widths", [(), (16,) * 4, (8,), (16, 24), 16, ("16",), (True,), (16.5,)])
@@ -177,3 +178,52 @@ def test_no_file_and_weights_not_worth_keeping(tmp_path):
     with pytest.raises(ValueError, match=r"weights must be finite.*convs\.1\.weight"):
         generator.save(tmp_path / "bad.safetensors")
     assert not list(tmp_path.iterdir())
+
+
+def hostile(header: dict, data: bytes = b"") -> bytes:
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + data
+
+
+def tensor(dtype="F32", shape=(0,), offsets=(0, 0)):
+    return {"dtype": dtype, "shape": list(shape), "data_offsets": list(offsets)}
+
+
+HOSTILE = {
+    "a header of 2^63 bytes": b"\xff\xff\xff\xff\xff\xff\xff\x7f{}",
+    "a shape of 2^62 by 0": hostile({"__metadata__": metadata(), "a": tensor(shape=(2**62, 0))}),
+    "a shape whose product overflows": hostile({"a": tensor(shape=(2**40, 2**40))}),
+    "a dtype of another age": hostile({"a": tensor("F4", (2,), (0, 1))}, b"\0"),
+    "metadata of numbers": hostile({"__metadata__": {"kind": 3}}),
+    "deep configuration": hostile({"__metadata__": metadata() | {"configuration": "[" * 300_000}}),
+    "deep header": b"\x40\x42\x0f\x00\x00\x00\x00\x00" + b'{"a":' + b"[" * 999_000,
+    "huge numbers": hostile({"__metadata__": metadata(configuration={"isos": [10**4000], "sigmas": [1]})}),
+    "very many ISOs": hostile({"__metadata__": metadata(configuration={
+        "isos": list(range(1, 90_000)), "sigmas": [1] * 89_999})}),
+    "no metadata": hostile({"__metadata__": None}),
+    "a list as configuration": hostile({"__metadata__": metadata() | {"configuration": "[1]"}}),
+    "a long kind": hostile({"__metadata__": {"kind": "x" * 900_000}}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_files_are_refused_in_one_short_line(tmp_path, case):
+    path = tmp_path / "g.safetensors"
+    path.write_bytes(HOSTILE[case])
+    with pytest.raises(ValueError, match=r"^LiteGenerator\.load: ") as caught:
+        LiteGenerator.load(path)
+    assert len(str(caught.value)) < 600 + len(str(path))
+
+
+def test_a_large_file_is_refused_unread(tmp_path):
+    path = tmp_path / "g.safetensors"
+    with open(path, "wb") as file:
+        file.truncate(10**10)
+    with pytest.raises(ValueError, match="at most 1000000 bytes, got 10000000000"):
+        LiteGenerator.load(path)
+
+
+@pytest.mark.parametrize("factor", [0, -1.0, float("nan"), float("inf")])
+def test_to_range_wants_a_factor_above_0(factor):
+    with pytest.raises(ValueError, match=r"to_range: factor must be finite and above 0, got"):
+        lively_generator(isos=(100,), sigmas=(1.0,)).to_range(factor)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lrd_ext import raw
-from lrd_ext.inspection import masked_border, site_levels, value_step
+from lrd_ext.inspection import site_levels, value_step
 
 CHART = Path(__file__).parents[1] / "data" / "canon550d_ml_colorchart.dng"
 
@@ -56,40 +56,3 @@ def test_masked_pixels_are_no_levels_of_the_picture():
 def test_step_of_values(values, step):
     mosaic = np.resize(values, (20, 30))
     assert value_step(picture(mosaic)) == step
-
-
-def test_border_gives_back_what_it_was_made_of():
-    rng = np.random.default_rng(2)
-    mosaic = np.full((2000, 700), 900.0)
-    dark = rng.normal(0, 4, (2000, 200)) + rng.normal(0, 1.0, (2000, 1)) + rng.normal(0, 0.5, (1, 200))
-    mosaic[:, :200] = 64 + dark
-    mosaic[0::2, 1:200:2] += 3
-    (strip,) = masked_border(picture(mosaic.round(), active_area=(0, 200, 2000, 700)))
-    assert (strip.name, strip.shape) == ("left", (2000, 196))
-    np.testing.assert_allclose(strip.mean, [64, 67, 64, 64], atol=0.2)
-    assert strip.sigma_row.value == pytest.approx(1.0, abs=4 * strip.sigma_row.error)
-    assert strip.sigma_col.value == pytest.approx(0.5, abs=4 * strip.sigma_col.error)
-    assert strip.sigma_read == pytest.approx(np.sqrt(16 + 1 / 12), rel=0.01)
-
-
-def test_odd_area_keeps_the_sites_of_the_mosaic():
-    mosaic = np.zeros((101, 203), np.uint16)
-    for site, (r, c) in enumerate(raw.SITES):
-        mosaic[r::2, c::2] = 50 + site
-    found = masked_border(picture(mosaic, active_area=(33, 31, 70, 151)))
-    assert {strip.name for strip in found} == {"left", "top", "right", "bottom"}
-    for strip in found:
-        np.testing.assert_array_equal(strip.mean, [50, 51, 52, 53])
-
-
-def test_no_border_or_a_narrow_one_gives_nothing():
-    assert masked_border(picture(np.full((40, 60), 70))) == ()
-    assert masked_border(picture(np.full((40, 60), 70), active_area=(0, 10, 40, 60))) == ()
-
-
-def test_border_of_the_canon_550d():
-    left, top = masked_border(raw.read(CHART))
-    np.testing.assert_allclose(left.mean, [2047.4, 2047.4, 2050.5, 2050.3], atol=0.3)
-    assert (left.name, top.name) == ("left", "top")
-    # The top strip is 22 rows of it: row noise there rests on 22 draws.
-    assert top.sigma_row.error > 1

@@ -213,6 +213,9 @@ def test_ratio_is_what_is_said_else_the_recipe_else_the_exposure():
         "[" * 100_000,
         '{"params": {"K": "x"}, "camera": "a"}',
         "null",
+        '{"camera": "a", "iso": 1e400, "ratio": 1, "seed": 1e400, "source_sha256": "", "params": {}}',
+        '{"camera": "a", "iso": 1' + "0" * 400 + "}",
+        '{"camera": "a", "iso": 1, "ratio": 1, "seed": 1, "source_sha256": "", "params": 3}',
     ],
 )
 def test_other_descriptions_are_no_recipe(text):

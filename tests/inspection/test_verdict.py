@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from lrd_ext import NoiseParams, fused_synth, raw
+from lrd_ext.estimators.intervals import from_error
+from lrd_ext.estimators.line_noise import as_deviation
 from lrd_ext.inspection import findings, inspect_pair, predict
-from lrd_ext.inspection.lines import Estimate, as_deviation
 from lrd_ext.inspection.verdict import _judge
 
 SITES = ("R", "Gr", "Gb", "B")
@@ -32,7 +33,7 @@ def test_three_standard_errors_of_no_line_noise_are_counted_in_variance(variance
     [(1.04, "agrees"), (1.17, "within its error"), (1.25, "25.0% above"), (0.75, "25.0% below")],
 )
 def test_a_deviation_far_from_zero_is_judged_as_before(measured, verdict):
-    found = _judge("row", "DN", Estimate(measured, 0.06), 1.0, relative=0.05, deviation=True)
+    found = _judge("row", "DN", from_error(measured, 0.06), 1.0, relative=0.05, deviation=True)
     assert found.verdict == verdict
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from lrd_ext.cfa import site_colours
 from lrd_ext.profiles import load_profile, profile_from_dict
-from lrd_ext.profiles.cfa import PHASES
 
 # PMN, data_process/process.py, get_camera_noisy_params_max: ISO, K, lambda, sigma Gaussian, TL, row.
 PMN_A7S2 = [
@@ -131,8 +131,8 @@ def test_bias_and_black_follow_the_colours_into_another_phase(minimal, phase):
     minimal |= {"black": [1, 2, 3, 4], "bias": [{"iso": 100, "dn": [10, 20, 30, 40]}]}  # R, Gr, Gb, B
     at = profile_from_dict(minimal).at(100, cfa=phase)
     colour = {"R": 1, "Gr": 2, "Gb": 3, "B": 4}
-    assert at.black[0].tolist() == [colour[c] for c in PHASES[phase]]
-    assert at.bias[0].tolist() == [10 * colour[c] for c in PHASES[phase]]
+    assert at.black[0].tolist() == [colour[c] for c in site_colours(phase)]
+    assert at.bias[0].tolist() == [10 * colour[c] for c in site_colours(phase)]
 
 
 def test_mono_file_gets_the_mean_of_the_four_sites(minimal):
@@ -218,3 +218,37 @@ def test_without_a_law_the_gap_goes_on_along_the_last_two_rows(minimal):
     assert at.sigma_read.item() == pytest.approx(9.0, rel=1e-6)
     assert at.sigma_row.item() == pytest.approx(0.5)  # a zero has no logarithm: held
     assert at.K.item() == pytest.approx(0.4, rel=1e-6)
+
+
+@pytest.mark.parametrize("make", [list, tuple, np.array, torch.tensor])
+def test_a_batch_of_isos_and_ratios_is_the_single_answers(a7s2, make):
+    isos, ratios = [100, 1999, 3200, 25600], [1.0, 2.5, 100.0, 300.0]
+    batch = a7s2.at(make(isos), make(ratios))
+    singles = [a7s2.at(iso, ratio) for iso, ratio in zip(isos, ratios, strict=True)]
+    assert batch.to_dict() == type(batch).cat(singles).to_dict()
+    assert a7s2.at(make(isos), 7.0).ratio.tolist() == [7.0] * 4
+    assert len(a7s2.at(3200, make(ratios))) == 4
+    assert a7s2.at(3200, bias=False).bias.tolist() == [[0.0] * 4]
+
+
+@pytest.mark.parametrize(
+    ("iso", "ratio", "error", "message"),
+    [
+        ([100, 200], [1, 2, 3], ValueError, "one of them one, got 2 ISOs and 3 ratios"),
+        ([100, 49], 1, ValueError, r"iso must be in the range .*got 49"),
+        ([[100]], 1, ValueError, r"iso must be a number or \(n,\) numbers, got shape \(1, 1\)"),
+        ([], 1, ValueError, r"iso must be a number or \(n,\) numbers"),
+        (["a"], 1, TypeError, "iso must be a number, a sequence of numbers or a tensor"),
+        ([100], [True], TypeError, "ratio must be a number, a sequence"),
+        ([100, math.nan], 1, ValueError, "iso must be above 0"),
+    ],
+)
+def test_bad_batches_are_named(a7s2, iso, ratio, error, message):
+    with pytest.raises(error, match=message):
+        a7s2.at(iso, ratio)
+
+
+def test_a_profile_prints_in_three_lines(a7s2):
+    lines = repr(a7s2).splitlines()
+    assert len(lines) == 3
+    assert "bias moves the mean by -2.46 to +2.9 DN" in lines[2]

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import pickle
-import pickletools
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -117,13 +117,60 @@ HOSTILE = {
     "new object": (b"\x80\x02cnumpy\nndarray\n)\x81.", "uses NEWOBJ"),
     "persistent id": (b"Pfile\n.", "uses PERSID"),
     "extension": (b"\x82\x01.", "uses EXT1"),
-    "huge memo": (b"}r\xff\xff\xff\x7f.", "numbers an object 2147483647"),
-    "attributes of a stand-in": (b"\x80\x02cnumpy\ndtype\nN}U\x01aK\x01s\x86b.", "must be numbers"),
+    "huge memo": (b"]r\xff\xff\xff\x7f.", "must hold a dictionary"),
+    "attributes of a name": (b"\x80\x02cnumpy\ndtype\nN}U\x01aK\x01s\x86b.", "sets the state of _Name"),
     "array of strings": (SCALAR + b"U\x02S8\x85RU\x08abcdefgh\x86R.", "only numbers"),
     "too short a buffer": (SCALAR + b"U\x02f8\x85RU\x02ab\x86R.", "broken"),
     "cut short": (pickled(FIGURES)[:200], "broken"),
     "nothing": (b"", "broken"),
 }
+
+
+DTYPE = b"\x80\x02cnumpy\ndtype\n"
+ARRAY = b"\x80\x02cnumpy._core.multiarray\n_reconstruct\n)R(K\x01"
+FLOAT64 = b"cnumpy\ndtype\nU\x02f8\x85R"
+
+
+def nested(opener: bytes) -> bytes:
+    """Lists or tuples of twice the same one, 2^60 of them in 9 bytes a level."""
+    first, last = (b"](", b"e") if opener == b"]" else (b"(", b"t")
+    content = opener + b"q\x00"
+    for level in range(60):
+        twice = b"h" + bytes([level]) + b"h" + bytes([level])
+        content += first + twice + last + b"q" + bytes([level + 1])
+    return content
+
+
+LISTS, TUPLES = nested(b"]"), nested(b")")
+SHAPE = b"(J\x00\xc2\xeb\x0bK\x00t"  # (2e8, 0)
+SMALL_AND_HUGE = {
+    "lists as a dtype": DTYPE + LISTS + b"\x85R.",
+    "tuples as a dtype": DTYPE + TUPLES + b"\x85R.",
+    "lists as a shape": ARRAY + LISTS + FLOAT64 + b"\x89U\x00tb.",
+    "tuples as a shape": ARRAY + TUPLES + FLOAT64 + b"\x89U\x00tb.",
+    "shape of empty rows": ARRAY + SHAPE + FLOAT64 + b"\x89U\x00tb.",
+    "shape above the bytes": ARRAY + b"(J\x00\xc2\xeb\x0bt" + FLOAT64 + b"\x89U\x08" + b"x" * 8 + b"tb.",
+    "tuples as a key": b"\x80\x02}" + TUPLES + b"K\x01s.",
+    "lists as a state": DTYPE + b"U\x02f8\x85R" + LISTS + b"b.",
+    "lists as data": ARRAY + b"K\x01\x85" + FLOAT64 + b"\x89" + LISTS + b"tb.",
+    "lists as a module": b"\x80\x04" + LISTS + LISTS + b"\x93.",
+    "lists as values": b"\x80\x02}U\x01x" + LISTS + b"s.",
+    "a list in itself": b"\x80\x02}U\x01x]q\x00h\x00as.",
+    "deep tuples": b"\x80\x02}U\x01x)" + b"\x85" * 90_000 + b"s.",
+}
+
+
+@pytest.mark.parametrize("case", SMALL_AND_HUGE)
+def test_small_pickles_that_mean_gigabytes_take_no_memory(tmp_path, case):
+    path = npy(tmp_path / "a.npy", SMALL_AND_HUGE[case])
+    tracemalloc.start()
+    try:
+        with pytest.raises(ProfileError) as caught:
+            read_eld_file(path)
+        assert tracemalloc.get_traced_memory()[1] < 30e6
+    finally:
+        tracemalloc.stop()
+    assert len(str(caught.value)) < 300 + len(str(path))
 
 
 @pytest.mark.parametrize("case", HOSTILE)
@@ -222,10 +269,3 @@ def test_colours_go_to_the_sites_of_any_phase():
     assert bias["BGGR"] == (blue, green_blue, green_red, red)
     assert bias["GRBG"] == (green_red, red, blue, green_blue)
     assert bias["GBRG"] == (green_blue, blue, red, green_red)
-
-
-def test_what_the_library_reads_uses_no_other_opcode(tmp_path):
-    from lrd_ext.profiles.importers.eld_file import _OPCODES
-
-    for protocol in range(5):
-        assert {o.name for o, _, _ in pickletools.genops(pickled(FIGURES, protocol))} <= _OPCODES

@@ -6,7 +6,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import errno
-import importlib
 import json
 import math
 import os
@@ -15,7 +14,8 @@ import stat
 
 import pytest
 
-from lrd_ext.profiles import ProfileError, list_profiles, load_profile, profile_from_dict
+from lrd_ext.profiles import ProfileError, list_profiles, load_profile, profile_from_dict, self_test
+from lrd_ext.profiles.answers import BranchAnswers
 from lrd_ext.profiles.library import MAX_BYTES
 
 
@@ -249,7 +249,9 @@ def test_nan_is_refused_wherever_it_stands(name):
 
 @pytest.mark.parametrize("text", ["", "{", "K: 0.4", "[" * 100_000, '{"a": ' + "1" * 5000 + "}"])
 def test_what_is_not_json_is_refused(write, text):
-    with pytest.raises(ProfileError, match=r"camera\.json: (is not JSON|schema must be)"):
+    with pytest.raises(
+        ProfileError, match=r"camera\.json: (is not JSON|is nested too deeply|schema must be)"
+    ):
         load_profile(write(text))
 
 
@@ -302,13 +304,12 @@ def test_a_scale_of_zero_beside_a_deviation_is_named_on_load(write, minimal):
 
 
 def test_the_work_of_the_self_test_grows_with_the_rows_not_with_their_square(minimal, monkeypatch):
-    self_test = importlib.import_module("lrd_ext.profiles.self_test")
-    calls, sigma_of = [], self_test.sigma_of
-    monkeypatch.setattr(self_test, "sigma_of", lambda *a: calls.append(1) or sigma_of(*a))
+    calls, sigma = [], BranchAnswers.sigma
+    monkeypatch.setattr(BranchAnswers, "sigma", lambda *a: calls.append(1) or sigma(*a))
     figures = {"sigma_gaussian": 1.8138, "sigma_tukey_lambda": 1.0, "tukey_lambda": 0.0}
     minimal["rows"] = [{"iso": iso, "K": iso / 250, **figures} for iso in range(100, 600)]
     minimal["branches"][0]["iso"] = [100, 600]
-    assert self_test.self_test(profile_from_dict(minimal)) == ()
+    assert self_test(profile_from_dict(minimal)) == ()
     assert len(calls) == 2
 
 
@@ -324,3 +325,20 @@ def test_a_full_disk_names_the_profile_and_leaves_the_old_one(tmp_path, monkeypa
         load_profile("canon_70d").save(target)
     assert caught.value.errno == errno.ENOSPC
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("camera.json", "old")]
+
+
+def test_saving_keeps_the_mode_and_follows_no_planted_link(minimal, tmp_path):
+    target, victim = tmp_path / "a.json", tmp_path / "victim"
+    victim.write_text("mine")
+    target.write_text("old")
+    target.chmod(0o600)
+    (tmp_path / f".a.json.{os.getpid()}.tmp").symlink_to(victim)
+    profile_from_dict(minimal).save(target)
+    assert victim.read_text() == "mine"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+def test_deep_nesting_is_one_line(write, minimal):
+    text = json.dumps(minimal)[:-1] + ', "calibration": {"x": ' + "[" * 5000 + "]" * 5000 + "}}"
+    with pytest.raises(ProfileError, match=r"is nested too deeply$"):
+        load_profile(write(text))

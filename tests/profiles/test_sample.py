@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -11,6 +12,8 @@ import torch
 from scipy import stats
 
 from lrd_ext.profiles import load_profile, profile_from_dict
+from lrd_ext.profiles.draws import parameter_words
+from lrd_ext.reference.philox import Component, words
 
 ALPHA = 1e-4  # significance of each distribution test; seeds are fixed, so a pass stays a pass
 
@@ -174,3 +177,46 @@ def test_bad_arguments_are_named(a7s2, changed, error, message):
     arguments = {"n": 2, "iso": (800, 12800), "ratio": (100, 300), "seed": 7} | changed
     with pytest.raises(error, match=message):
         a7s2.sample(arguments.pop("n"), **arguments)
+
+
+def test_words_are_those_of_the_reference():
+    rng = np.random.default_rng(1)
+    for seed in (0, 7, -3, 2**64 - 1, 2**40 + 5):
+        identities = rng.integers(0, 2**56, 50)
+        cells = torch.arange(2)
+        wrapped = torch.tensor((seed + 2**63) % 2**64 - 2**63)
+        expected = words(wrapped, torch.from_numpy(identities), Component.PARAMETERS, cells[:1], cells)
+        expected = expected.permute(0, 3, 1, 2).reshape(50, 8).numpy()
+        np.testing.assert_array_equal(parameter_words(seed, identities), expected)
+        for i in range(50):
+            np.testing.assert_array_equal(parameter_words(seed, identities[i : i + 1]), expected[i : i + 1])
+
+
+def test_bias_is_left_out_when_asked(a7s2):
+    drawn = a7s2.sample(8, iso=(800, 12800), ratio=1, seed=7)
+    without = a7s2.sample(8, iso=(800, 12800), ratio=1, seed=7, bias=False)
+    assert drawn.bias.abs().min() > 0
+    assert_equal(without, drawn.without_bias())
+
+
+def test_no_two_figures_share_a_random_word(eld):
+    """Scales of read, row and column noise scatter about their laws each by itself, and so does the shape."""
+    data = eld.to_dict()
+    laws = data["branches"][0]["laws"]
+    laws["sigma_col"] = dict(laws["sigma_row"])
+    data["branches"][0]["K"]["jitter"] = 0.4
+    profile = profile_from_dict(data)
+    drawn = profile.sample(4000, iso=(100, 6400), ratio=(100.0, 300.0), seed=11)
+    log_iso = torch.log(drawn.iso.double())  # K before its jitter is in proportion to it
+    residuals = {
+        name: (torch.log(getattr(drawn, figure).double()) - laws[law]["slope"] * log_iso).numpy()
+        for name, figure, law in (
+            ("read", "sigma_read", "sigma_tukey_lambda"),
+            ("row", "sigma_row", "sigma_row"),
+            ("col", "sigma_col", "sigma_col"),
+        )
+    }
+    residuals |= {"shape": drawn.tukey_lambda.numpy(), "ratio": drawn.ratio.numpy(), "iso": drawn.iso.numpy()}
+    residuals["gain"] = (drawn.K / drawn.iso).numpy()
+    for a, b in itertools.combinations(residuals, 2):
+        assert stats.spearmanr(residuals[a], residuals[b]).pvalue > ALPHA / 21, (a, b)

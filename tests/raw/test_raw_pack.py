@@ -83,7 +83,11 @@ def test_a_raw_brings_its_own_phase():
         (lambda: raw.pack(np.zeros((4, 3))), ValueError, "4 x 3"),
         (lambda: raw.pack(np.zeros(4)), ValueError, r"\(\.\.\., H, W\)"),
         (lambda: raw.pack([[1, 2], [3, 4]]), TypeError, "list"),
-        (lambda: raw.pack(np.zeros((4, 4)), "bgr"), ValueError, "order must be one of site, rgbg, got 'bgr'"),
+        (
+            lambda: raw.pack(np.zeros((4, 4)), "bgr"),
+            ValueError,
+            "must be one of site, rgbg, rggb, got 'bgr'",
+        ),
         (lambda: raw.pack(np.zeros((4, 4)), "rgbg"), ValueError, "needs cfa"),
         (lambda: raw.pack(np.zeros((4, 4)), "rgbg", cfa="MONO"), ValueError, "MONO"),
         (lambda: raw.pack(np.zeros((4, 4)), "rgbg", cfa="rggb"), ValueError, "'rggb'"),

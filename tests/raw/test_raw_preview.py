@@ -93,6 +93,18 @@ def test_active_areas_of_any_offset_and_size(area):
         assert np.abs(out.astype(float) - srgb(0.2)).max() < 1.01
 
 
+@pytest.mark.parametrize("corner", [(0, 0), (0, 1), (1, 0), (1, 1), (4, 3)])
+def test_each_site_has_its_own_black_at_any_corner_of_the_active_area(corner):
+    black = np.array([100, 900, 1700, 2500])
+    mosaic = np.tile((black + 0.2 * (12100 - black)).reshape(2, 2), (12, 16))
+    picture = raw.Raw(
+        mosaic=mosaic.astype(np.uint16), cfa="MONO", black=black, white=12100, active_area=(*corner, 20, 30)
+    )
+    for max_size in (None, 8):
+        out = raw.render(picture, max_size=max_size).astype(float)
+        assert np.abs(out - srgb(0.2)).max() < 1.01
+
+
 def test_the_chart_looks_as_libraw_renders_it(chart):
     rawpy = pytest.importorskip("rawpy")
     with rawpy.imread(str(DATA / "canon550d_ml_colorchart.dng")) as libraw:
@@ -157,7 +169,7 @@ def test_before_after_shares_the_white_balance(tmp_path):
         (lambda: raw.render(flat(NEUTRAL), max_size=0), ValueError, "max_size"),
         (lambda: raw.suggest_exposure(MOSAIC), TypeError, "ndarray"),
         (lambda: raw.write_preview("a.jpg", flat(NEUTRAL), flat(NEUTRAL)), ValueError, r"\.png"),
-        (lambda: raw.write_preview("no/a.png", flat(NEUTRAL), flat(NEUTRAL)), ValueError, "directory"),
+        (lambda: raw.write_preview("no/a.png", flat(NEUTRAL), flat(NEUTRAL)), ValueError, "folder"),
     ],
 )
 def test_bad_input_is_refused_by_name(call, error, says):
@@ -173,3 +185,24 @@ def test_an_interrupted_preview_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         raw.write_preview(tmp_path / "p.png", flat(NEUTRAL), flat(NEUTRAL))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (0, 1), (1, 0), (1, 1), (2, 3)])
+@pytest.mark.parametrize("cfa", ["RGGB", "MONO"])
+def test_each_site_has_its_own_black_wherever_the_active_area_starts(corner, cfa):
+    """Four blacks far apart, all sites at theirs: black; and as much above theirs: the grey of that."""
+    black = np.array([[100, 3000], [700, 1800]])
+    mosaic = np.tile(black, (14, 16)).astype(np.uint16)
+    picture = raw.Raw(
+        mosaic=mosaic,
+        cfa=cfa,
+        black=black.ravel(),
+        white=60000,
+        active_area=(*corner, 27, 31),
+        as_shot_neutral=np.ones(3),
+    )
+    assert raw.render(picture).max() == 0
+    share = 0.25
+    lit = picture.replace(mosaic=np.rint(mosaic + share * (60000 - mosaic.astype(float))).astype(np.uint16))
+    assert np.abs(raw.render(lit).astype(float) - srgb(share)).max() < 1.01
+    assert raw.suggest_exposure(lit) == pytest.approx(-np.log2(share), abs=1e-3)

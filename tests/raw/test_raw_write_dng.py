@@ -205,9 +205,9 @@ def test_bad_input_writes_nothing(tmp_path, picture, options, error, says):
 
 
 def test_bad_places_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="directory"):
+    with pytest.raises(ValueError, match="folder"):
         raw.write_dng(tmp_path, FULL)
-    with pytest.raises(ValueError, match="Create"):
+    with pytest.raises(ValueError, match="Make"):
         raw.write_dng(tmp_path / "no" / "a.dng", FULL)
 
 

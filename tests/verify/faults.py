@@ -123,7 +123,7 @@ def read_noise_from_the_words_of_shot_noise(synth):
             return synth(clean, params, seed=seed, index=index, **o)
         word = words(torch.tensor(seed), indices(index, len(clean)), Component.SHOT, *cells_of(clean))
         noise = params.sigma_read * normal_quantile(word)
-        plain = synth(clean, changed(params, read="none"), seed=seed, index=index, **o)
+        plain = synth(clean, changed(params, read="none", sigma_read=0.0), seed=seed, index=index, **o)
         return plain + bayer.from_cells(noise, packed=False).float()
 
     return faulty

@@ -2,7 +2,7 @@
 """From figures as their authors published them to our schema.
 
 Each function takes the published figures under the published names and returns a CameraProfile. The JSON
-files of the library were made with them; ``CameraProfile.save`` writes such a file.
+files of the library are made with them by tools/make_library.py; ``CameraProfile.save`` writes such a file.
 """
 
 from .eld import import_eld

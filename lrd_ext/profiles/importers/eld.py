@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from lrd_ext.profiles import checks
-from lrd_ext.profiles.camera_profile import CameraProfile
-from lrd_ext.profiles.cfa import to_phase
-from lrd_ext.profiles.parse import profile_from_dict
+from lrd_ext.cfa import to_phase
+from lrd_ext.profiles.camera_profile import CameraProfile, profile_from_dict
+from lrd_ext.profiles.checks import SITES, Check, each, named, number, record, refusal
 from lrd_ext.profiles.records import ProfileError, header
 
+#: What the schema of profiles checks later, by its own names.
+_ANYTHING: Check[Any] = Check(lambda value: value, {})
 _LAWS = {"g_scale": "sigma_gaussian", "G_scale": "sigma_tukey_lambda", "R_scale": "sigma_row"}
 
 
@@ -62,7 +63,7 @@ def import_eld(
     per_iso = figures["Kmin"] / 100
     top = round(figures["Kmax"] / per_iso)
     shapes = [float(v) for v in _values(figures["G_shape"])]
-    frames = checks.each(_values(figures["color_bias"]), "color_bias", checks.sites)
+    frames = each(SITES).at(_values(figures["color_bias"]), "color_bias")
     bias = _bias_rows(frames, top, cfa)
     data: dict[str, Any] = {
         **header(), "name": name, "make": make, "model": model,
@@ -92,16 +93,16 @@ def _check_figures(figures: Mapping[str, Any], law: str) -> None:
         if field not in figures:
             raise ProfileError(f"{field} is missing")
     for field in ("Kmin", "Kmax"):
-        checks.number(figures[field], field, 0, 1e6, above=True)
-    checks.each(_values(figures["G_shape"]), "G_shape", checks.number)
-    frames = checks.each(_values(figures["color_bias"]), "color_bias", checks.sites)
+        number(0, 1e6, above=True).at(figures[field], field)
+    each(number()).at(_values(figures["G_shape"]), "G_shape")
+    frames = each(SITES).at(_values(figures["color_bias"]), "color_bias")
     if len(frames) % 2:
-        raise checks.refuse("color_bias", "two frames for each ISO", f"{len(frames)} frames")
-    laws = checks.named(figures[law], law, lambda value, _: value)
+        raise refusal("two frames for each ISO", f"{len(frames)} frames").inside("color_bias").error()
+    laws = named(_ANYTHING).at(figures[law], law)
     for field in _LAWS:
         if field not in laws:
             raise ProfileError(f"{law}.{field} is missing")
-        checks.fields(laws[field], f"{law}.{field}", ("slope", "bias", "sigma"))
+        record(dict.fromkeys(("slope", "bias", "sigma"), _ANYTHING)).at(laws[field], f"{law}.{field}")
 
 
 def _source(commit: str | None, file: str) -> dict[str, str]:

@@ -2,20 +2,21 @@
 """ELD's released .npy files, read without executing anything in them.
 
 Such a file is a pickled dictionary in a NumPy array of no dimensions, and unpickling runs whatever a file
-asks for: ``numpy.load(allow_pickle=True)`` must never see a file of unknown origin. Here the pickle may use a
-short list of opcodes only, and the few NumPy names it needs resolve to stand-ins that hold numbers, never to
-NumPy itself.
+asks for. So no unpickler is used: a stack machine of our own knows the few opcodes that numbers, arrays and
+dictionaries of them need. The five NumPy names in such files are words to it, never looked up, and what an
+array claims to be is held against its bytes first.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import io
+import math
 import os
-import pickle
 import pickletools
 import re
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +25,22 @@ import numpy as np
 from lrd_ext.profiles.records import ProfileError
 
 #: ELD's files have 2 kB.
-MAX_BYTES = 1_000_000
+MAX_BYTES = 100_000
 #: Numbers and names in one file; a short pickle can refer to one object very often.
 MAX_ITEMS = 10_000
 
-_PLAIN = "PROTO FRAME STOP MARK NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 FLOAT BINFLOAT"
+_PLAIN = "NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 FLOAT BINFLOAT"
 _TEXT = "UNICODE BINUNICODE SHORT_BINUNICODE STRING BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES"
-_CONTAINERS = (
-    "EMPTY_DICT DICT SETITEM SETITEMS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_LIST LIST APPEND APPENDS"
-)
-_MEMO = "PUT BINPUT LONG_BINPUT GET BINGET LONG_BINGET MEMOIZE"
-_OBJECTS = "GLOBAL STACK_GLOBAL REDUCE BUILD"
-_OPCODES = frozenset(" ".join((_PLAIN, _TEXT, _CONTAINERS, _MEMO, _OBJECTS)).split())
+_PUSHED = frozenset(f"{_PLAIN} {_TEXT}".split())
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+#: Names a file of numbers asks for, with the module as NumPy 2 calls it.
+_NAMES = {
+    ("numpy._core.multiarray", "_reconstruct"): "array",
+    ("numpy._core.multiarray", "scalar"): "scalar",
+    ("numpy", "ndarray"): "ndarray",
+    ("numpy", "dtype"): "dtype",
+    ("_codecs", "encode"): "encode",
+}
 
 
 def read_eld_file(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -52,9 +57,7 @@ def read_eld_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        content = _pickle_of(_read(path))
-        _check_opcodes(content)
-        found = _plain(_Unpickler(io.BytesIO(content)).load(), "the array", [MAX_ITEMS])
+        found = _plain(_Machine().run(_pickle_of(_read(path))), "the array", [MAX_ITEMS])
     except ProfileError as error:
         raise ProfileError(f"{path}: {error}") from None
     except Exception as error:  # a broken pickle can fail in any way
@@ -93,69 +96,180 @@ def _pickle_of(content: bytes) -> bytes:
     return content[file.tell() :]
 
 
-def _check_opcodes(content: bytes) -> None:
-    for opcode, argument, _ in pickletools.genops(content):  # parses, runs nothing
-        if opcode.name not in _OPCODES:
-            raise ProfileError(f"its pickle uses {opcode.name}, which plain numbers do not need; refused")
-        # The memo is allocated up to the index asked for.
-        if opcode.name in ("PUT", "LONG_BINPUT") and not 0 <= int(argument or 0) <= len(content):
-            raise ProfileError(f"its pickle numbers an object {argument}; refused")
+@dataclasses.dataclass(frozen=True)
+class _Name:
+    """What stands for a name of NumPy's."""
+
+    word: str
 
 
-class _Unpickler(pickle.Unpickler):
-    """Knows four names of NumPy and one of codecs, all as functions that only gather what they are given."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Return a stand-in for an accepted name."""
-        home = module.replace("numpy.core", "numpy._core")
-        # Made anew for each call: a pickle can set attributes on what it is handed.
-        stand_ins: dict[tuple[str, str], Callable[..., Any]] = {
-            ("numpy._core.multiarray", "_reconstruct"): lambda *_: _Array(),
-            ("numpy._core.multiarray", "scalar"): lambda dtype, data: _numbers(dtype, data, ()),
-            ("numpy", "ndarray"): lambda *_: None,
-            ("numpy", "dtype"): lambda code, *_: _Dtype(code),
-            ("_codecs", "encode"): lambda text, _: text.encode("latin1"),
-        }
-        if (home, name) not in stand_ins:
-            raise ProfileError(f"its pickle asks for {module}.{name}; refused, nothing of it was run")
-        return stand_ins[home, name]
-
-    def persistent_load(self, pid: Any) -> Any:
-        """Refuse references to objects outside the file."""
-        raise ProfileError("its pickle refers to an object outside the file; refused")
-
-
+@dataclasses.dataclass
 class _Dtype:
     """What a pickled dtype says: kind and size, then the byte order."""
 
-    def __init__(self, code: Any) -> None:
-        self.code, self.order = str(code), "|"
-
-    def __setstate__(self, state: Any) -> None:
-        self.order = {b"<": "<", b">": ">"}.get(state[1], str(state[1]))
+    code: str
+    order: str = "|"
 
 
+@dataclasses.dataclass
 class _Array:
     """What a pickled array says of itself."""
 
     value: Any = None
 
-    def __setstate__(self, state: Any) -> None:
-        _, shape, dtype, fortran, data = state
-        if isinstance(data, list):  # an array of objects
-            if shape != () or len(data) != 1:
-                raise ProfileError(f"holds an array of objects of shape {shape}; refused")
-            self.value = data[0]
+
+class _Machine:
+    """Carries out the opcodes of one pickle of numbers; any other is refused by name.
+
+    Nothing here looks into a container (to print, compare or hash it), so that lists nested by reference,
+    which mean 2^n values in n bytes, cost nothing before :func:`_plain` counts them.
+    """
+
+    def __init__(self) -> None:
+        self.stack: list[Any] = []
+        self.below: list[list[Any]] = []  # the stacks under each MARK
+        self.memo: dict[int, Any] = {}
+
+    def run(self, content: bytes) -> Any:
+        """Return what the pickle leaves at its STOP."""
+        for opcode, argument, _ in pickletools.genops(content):  # parses, runs nothing
+            name = opcode.name
+            if name == "STOP":
+                return self.stack.pop()
+            if name in _PUSHED:
+                self.stack.append(_CONSTANTS.get(name, argument))
+            elif name not in ("PROTO", "FRAME") and not (
+                self._contain(name) or self._remember(name, argument) or self._make(name, argument)
+            ):
+                raise ProfileError(f"its pickle uses {name}, which plain numbers do not need; refused")
+        raise ProfileError("its pickle does not end")
+
+    def _since_mark(self) -> list[Any]:
+        items, self.stack = self.stack, self.below.pop()
+        return items
+
+    def _contain(self, name: str) -> bool:
+        """Carry out an opcode of containers; tell whether it was one."""
+        if name == "MARK":
+            self.below.append(self.stack)
+            self.stack = []
+        elif name in ("EMPTY_DICT", "EMPTY_LIST", "EMPTY_TUPLE"):
+            self.stack.append({"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}[name]())
+        elif name in ("DICT", "LIST", "TUPLE"):
+            items = self._since_mark()
+            made = _fill({}, items) if name == "DICT" else items if name == "LIST" else tuple(items)
+            self.stack.append(made)
+        elif name in ("TUPLE1", "TUPLE2", "TUPLE3"):
+            size = int(name[-1])
+            self.stack[-size:] = [tuple(self.stack[-size:])]
+        elif name in ("SETITEM", "APPEND"):
+            items = [self.stack.pop() for _ in range(2 if name == "SETITEM" else 1)][::-1]
+            _fill(self.stack[-1], items)
+        elif name in ("SETITEMS", "APPENDS"):
+            items = self._since_mark()
+            _fill(self.stack[-1], items)
         else:
-            self.value = _numbers(dtype, data, shape, "F" if fortran else "C")
+            return False
+        return True
+
+    def _remember(self, name: str, argument: Any) -> bool:
+        """Carry out an opcode of the memo; tell whether it was one."""
+        if name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
+            self.memo[len(self.memo) if name == "MEMOIZE" else argument] = self.stack[-1]
+        elif name in ("GET", "BINGET", "LONG_BINGET"):
+            self.stack.append(self.memo[argument])
+        else:
+            return False
+        return True
+
+    def _make(self, name: str, argument: Any) -> bool:
+        """Carry out an opcode of names and objects; tell whether it was one."""
+        if name == "GLOBAL":
+            self.stack.append(_name(*argument.split(" ", 1)))
+        elif name == "STACK_GLOBAL":
+            inner, module = self.stack.pop(), self.stack.pop()
+            self.stack.append(_name(module, inner))
+        elif name == "REDUCE":
+            given = self.stack.pop()
+            self.stack.append(_call(self.stack.pop(), given))
+        elif name == "BUILD":
+            state = self.stack.pop()
+            _set_state(self.stack[-1], state)
+        else:
+            return False
+        return True
+
+
+def _fill(target: Any, items: list[Any]) -> Any:
+    """Add items to a list, or names and values in turn to a dictionary."""
+    if isinstance(target, list):
+        target.extend(items)
+        return target
+    if not isinstance(target, dict) or len(items) % 2:
+        raise ProfileError(f"its pickle adds {len(items)} items to {type(target).__name__}; refused")
+    for key, value in zip(items[::2], items[1::2], strict=True):
+        if not isinstance(key, str):  # nothing else is hashed
+            raise ProfileError(f"must have names as keys, got {type(key).__name__}")
+        target[key] = value
+    return target
+
+
+def _name(module: Any, inner: Any) -> _Name:
+    if not isinstance(module, str) or not isinstance(inner, str):
+        raise ProfileError("its pickle asks for a name that is no text; refused")
+    known = _NAMES.get((module.replace("numpy.core", "numpy._core"), inner))
+    if known is None:
+        asked = f"{module}.{inner}"[:80]
+        raise ProfileError(f"its pickle asks for {asked}; refused, nothing of it was run")
+    return _Name(known)
+
+
+def _call(what: Any, given: Any) -> Any:
+    """Return what a call of one of the names stands for."""
+    word = what.word if isinstance(what, _Name) else type(what).__name__
+    first = given[0] if isinstance(given, tuple) and given else None
+    if word == "array":
+        return _Array()
+    if word == "dtype" and isinstance(first, str):
+        return _Dtype(first[:8])
+    if word == "scalar" and len(given) == 2:
+        return _numbers(first, given[1], ())
+    if word == "encode" and isinstance(first, str):
+        return first.encode("latin1")
+    raise ProfileError(f"its pickle calls {word}, not as plain numbers are made; refused")
+
+
+def _set_state(what: Any, state: Any) -> None:
+    if not isinstance(state, tuple):
+        raise ProfileError(f"its pickle sets a state of {type(state).__name__}; refused")
+    if isinstance(what, _Dtype) and len(state) > 1 and isinstance(state[1], (str, bytes)):
+        order = state[1].decode("latin1") if isinstance(state[1], bytes) else state[1]
+        what.order = order[:8]
+    elif isinstance(what, _Array) and len(state) == 5:
+        _, shape, dtype, fortran, data = state
+        if not isinstance(data, list):
+            what.value = _numbers(dtype, data, shape, "F" if fortran else "C")
+        elif shape != () or len(data) != 1:  # an array of objects
+            raise ProfileError("holds an array of several objects; refused")
+        else:
+            what.value = data[0]
+    else:
+        raise ProfileError(f"its pickle sets the state of {type(what).__name__}; refused")
 
 
 def _numbers(dtype: Any, data: Any, shape: Any, order: Any = "C") -> Any:
     if not isinstance(dtype, _Dtype) or not re.fullmatch("[fiu][1248]", dtype.code):
-        raise ProfileError(f"holds an array of {getattr(dtype, 'code', dtype)!r}; only numbers are accepted")
+        raise ProfileError(
+            f"holds an array of {getattr(dtype, 'code', type(dtype).__name__)!r}; only numbers are accepted"
+        )
     data = data.encode("latin1") if isinstance(data, str) else data
-    kind = np.dtype((dtype.order if dtype.order in "<>" else "") + dtype.code)
-    return np.frombuffer(data, kind).reshape(shape, order=order).tolist()
+    sides = shape if isinstance(shape, tuple) and len(shape) <= 2 else (None,)
+    if not isinstance(data, bytes) or not all(type(n) is int and 0 < n <= MAX_ITEMS for n in sides):
+        raise ProfileError(f"holds an array whose shape is not one or two numbers in 1..{MAX_ITEMS}; refused")
+    kind = np.dtype((dtype.order if dtype.order in ("<", ">") else "") + dtype.code)
+    if len(data) != math.prod(sides) * kind.itemsize:
+        raise ProfileError(f"broken: an array of {math.prod(sides)} {kind} has {len(data)} bytes")
+    return np.frombuffer(data, kind).reshape(sides, order=order).tolist()
 
 
 def _plain(value: Any, place: str, left: list[int]) -> Any:

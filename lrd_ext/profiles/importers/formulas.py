@@ -11,8 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lrd_ext.profiles.camera_profile import CameraProfile
-from lrd_ext.profiles.parse import profile_from_dict
+from lrd_ext.profiles.camera_profile import CameraProfile, profile_from_dict
 from lrd_ext.profiles.records import header
 
 #: ISOs in third stops, as cameras name them.

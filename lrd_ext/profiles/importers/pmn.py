@@ -11,8 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lrd_ext.profiles.camera_profile import CameraProfile
-from lrd_ext.profiles.parse import profile_from_dict
+from lrd_ext.profiles.camera_profile import CameraProfile, profile_from_dict
 from lrd_ext.profiles.records import header
 
 _SIGMAS = {"sigGs": "sigma_gaussian", "sigTL": "sigma_tukey_lambda", "sigR": "sigma_row"}
@@ -55,6 +54,8 @@ def import_pmn_law(
     per_iso: float,
     rows: Sequence[Mapping[str, Any]] = (),
     bias: Sequence[Mapping[str, Any]] = (),
+    branch: str = "all",
+    below: Sequence[Mapping[str, Any]] = (),
     **about: Any,
 ) -> CameraProfile:
     """Make a profile of a camera PMN published as one joint law (get_camera_noisy_params).
@@ -66,19 +67,21 @@ def import_pmn_law(
         per_iso: K/ISO in DN/e-; not part of the law.
         rows: rows of our schema measured besides the law.
         bias: bias rows of our schema.
+        branch: name of the gain branch the law is for.
+        below: gain branches of our schema below it, known by ``rows`` alone.
         about: as for :func:`import_pmn_table`.
 
     Raises:
         ProfileError: a figure breaks the schema.
     """
-    branch = {
-        "name": "all",
+    own = {
+        "name": branch,
         "iso": list(iso),
         "K": {"per_iso": per_iso},
         "laws": _laws(law),
         "tukey_lambda": [law["lam"]],
     }
-    return _profile([branch], rows, bias, **{"black": law["bl"], "white": law["wp"], **about})
+    return _profile([*below, own], rows, bias, **{"black": law["bl"], "white": law["wp"], **about})
 
 
 def gain_range(law: Mapping[str, float]) -> tuple[float, float]:

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a request says of the whole call and of one of its samples, as the noise model takes it.
+#pragma once
+
+#include "../request.h"
+#include "params.h"
+#include "philox.h"
+
+namespace lrd::LRD_ISA {
+
+LRD_HD Model model_of(const Request& q) {
+  return {q.shot, static_cast<Output>(q.output), static_cast<Quantize>(q.quantize), static_cast<Clip>(q.clip)};
+}
+
+LRD_HD const TableRow& row_of(const Request& q, int64_t sample) { return q.table[q.table_rows == 1 ? 0 : sample]; }
+
+LRD_HD SampleParams params_of(const Request& q, int64_t sample) {
+  return sample_params(row_of(q, sample), q.clean.dtype == Dtype::kUint16);
+}
+
+LRD_HD Stream stream_of(const Request& q, int64_t sample) {
+  return make_stream(q.seed != nullptr ? *q.seed : q.seed_value,
+                     q.index != nullptr ? q.index[sample] : q.first_index + sample);
+}
+
+// Of a cell; its sites follow at f.site.
+LRD_HD int64_t offset_of(const Frames& f, int64_t sample, int64_t row, int64_t col) {
+  return sample * f.sample + row * f.cell_row + col * f.cell_col;
+}
+
+}  // namespace lrd::LRD_ISA

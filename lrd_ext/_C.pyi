@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Signatures of the compiled module. Mirrors csrc/module.cpp; tests/test_stub.py compares both."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+compiler: str
+source_hash: str
+cuda_targets: str
+cuda_why_not: str
+table_columns: list[tuple[str, int]]
+read_models: list[str]
+
+def isa() -> str: ...
+def isa_names() -> list[str]: ...
+def philox(counter: Sequence[int], key: Sequence[int]) -> list[int]: ...
+def quantile(which: str, words: ArrayLike, argument: ArrayLike, isa: str = "") -> NDArray[np.float32]: ...

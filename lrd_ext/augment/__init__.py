@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Noise on the fly: what turns clean samples into pairs for training."""
+
+from .low_light_noise import LowLightNoise
+
+__all__ = ["LowLightNoise"]

@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LowLightNoise: a noisy and a clean picture from a clean one, another camera setting for every sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lrd_ext.datasets.crops import EPOCH, LIMIT
+from lrd_ext.params import NoiseParams
+from lrd_ext.profiles import CameraProfile, load_profile
+from lrd_ext.profiles.draws import parameter_words
+from lrd_ext.synth import fused_synth
+
+if TYPE_CHECKING:
+    from lrd_ext.generator import LiteGenerator
+    from lrd_ext.profiles.draws import Choice
+
+#: One camera, several that are equally likely, or each with its weight.
+Cameras = CameraProfile | str | Sequence[CameraProfile | str] | Mapping[str, float]
+#: In place of a number, a range or a list: what the item itself says.
+FROM_ITEM = "item"
+#: Which word of a draw of parameters chooses the camera; the others are those of CameraProfile.sample.
+_CAMERA = 7
+
+_Levels = tuple[float, float, float, float]
+
+
+class LowLightNoise(nn.Module):
+    """Draw low-light noise on clean pictures, by the identity of each.
+
+    The identity of a sample, index + epoch * 2^40, and the seed decide its camera, ISO, ratio, parameters and
+    every deviate of its noise: no worker, batch or restart changes them, and another epoch has other noise.
+
+    Args:
+        profile: a camera's profile or its name; several, of which each sample gets one; or a dict of names
+            and weights.
+        iso: a number, a tuple (low, high) drawn log-uniformly, a list of choices, or "item": each item's own.
+        ratio: a number, a tuple (low, high) drawn uniformly, a list of choices, or "item".
+        seed: any int, bits taken mod 2^64.
+        generator: learned noise in place of the profile's read, row and column noise, see
+            :func:`lrd_ext.fused_synth`; it is of one camera, so ``profile`` must be one too.
+        dark: dark frame or dark shading added to every sample, see :func:`lrd_ext.fused_synth`.
+        clamp: (low, high) that noisy values are clamped to, None for no bound, such as (None, 1.0).
+            Cutting values below black brightens shadows.
+        read: read-noise model in place of the profile's own.
+        bias: whether the black-level error is part of the noise; it moves the mean.
+
+    Raises:
+        TypeError: an argument of another type.
+        ValueError: an unknown camera, one without system gain, an ISO or ratio out of range, or a generator
+            beside several cameras.
+    """
+
+    def __init__(
+        self,
+        profile: Cameras,
+        *,
+        iso: Choice | str,
+        ratio: Choice | str,
+        seed: int,
+        generator: LiteGenerator | None = None,
+        dark: Tensor | None = None,
+        clamp: tuple[float | None, float | None] | None = None,
+        read: str | None = None,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.profiles, self.share = _cameras(profile)
+        self.iso, self.ratio, self.seed = iso, ratio, seed
+        self.generator, self.clamp, self.read, self.bias = generator, clamp, read, bias
+        self.register_buffer("dark", dark, persistent=False)
+        if generator is not None and len(self.profiles) > 1:
+            raise ValueError(f"generator is of one camera, got {len(self.profiles)} profiles")
+        for one in self.profiles:  # refuse now what every sample would be refused for
+            one.sample(
+                1,
+                iso=one.iso_range[0] if iso == FROM_ITEM else _choice("iso", iso),
+                ratio=1.0 if ratio == FROM_ITEM else _choice("ratio", ratio),
+                seed=seed,
+                read=read,
+            )
+
+    def forward(
+        self,
+        clean: Tensor,
+        index: int | Tensor,
+        epoch: int = 0,
+        *,
+        black: float | Sequence[float] | None = None,
+        white: float | None = None,
+        cfa: str | None = None,
+        iso: float | Sequence[float] | None = None,
+        ratio: float | Sequence[float] | None = None,
+        layout: str = "auto",
+    ) -> dict[str, Any]:
+        """Make a pair of each clean picture.
+
+        Args:
+            clean: mosaics or packed pictures, one or a batch, see :func:`lrd_ext.fused_synth`.
+            index: of each sample in its data set, an int or (B,) int64; an int i means i ... i + B - 1.
+                It may hold the epoch already, as the items of :class:`lrd_ext.datasets.RawTiles` do.
+            epoch: number of the epoch, in [0, 2^16).
+            black: black level of ``clean`` by site of ``cfa``; None where it is that of the profile.
+            white: white level of ``clean``; None where it is that of the profile.
+            cfa: phase of ``clean``; None where it is that of the profile.
+            iso: of each sample, where the module takes it from the item.
+            ratio: of each sample, where the module takes it from the item.
+            layout: see :func:`lrd_ext.fused_synth`.
+
+        Returns: dict of ``noisy``, float32 of clean's shape; ``clean``, the same picture without noise,
+            normalized float32; ``params``, NoiseParams of the batch.
+        """
+        many = _batch_of(clean, layout)
+        identities = _identities(index, epoch, many)
+        whole = [(black, white, cfa)] * many
+        params = self.params(identities, whole, _each(iso, many), _each(ratio, many)).to(clean.device)
+        return self._pair(clean, params, identities, layout, cfa)
+
+    def collate(self, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Make a batch of pairs: the ``collate_fn`` of a DataLoader over :class:`lrd_ext.datasets.RawTiles`.
+
+        Items hold ``clean`` (4, h, w) uint16, their levels ``black`` and ``white``, the phase ``cfa``, their
+        identity ``index``, and ``iso`` or ``ratio`` where the module takes those from the item. Items of
+        several cameras and levels may stand in one batch.
+
+        Returns: dict of ``noisy`` and ``clean`` (B, 4, h, w) float32, ``params``, and ``index`` (B,) int64.
+        """
+        clean = torch.stack([item["clean"] for item in items])
+        identities = torch.tensor([int(item["index"]) for item in items])
+        levels = [_levels_of(item) for item in items]
+        isos = [float(item["iso"]) for item in items] if self.iso == FROM_ITEM else None
+        ratios = [float(item["ratio"]) for item in items] if self.ratio == FROM_ITEM else None
+        params = self.params(identities, levels, isos, ratios)
+        phases = {item["cfa"] for item in items}
+        cfa = phases.pop() if len(phases) == 1 else "several phases"
+        return self._pair(clean, params, identities, "packed", cfa) | {"index": identities}
+
+    def params(
+        self,
+        identities: Tensor,
+        levels: Sequence[tuple[Any, Any, Any]],
+        isos: Sequence[float] | None = None,
+        ratios: Sequence[float] | None = None,
+    ) -> NoiseParams:
+        """Draw the parameters of samples.
+
+        Args:
+            identities: (B,) int64, index + epoch * 2^40 of each.
+            levels: (black, white, cfa) of each sample, None for those of the profile.
+            isos: ISO of each, where the module takes it from the item.
+            ratios: ratio of each, where the module takes it from the item.
+
+        Returns: NoiseParams of the batch, on the CPU, in DN of each sample's range and sites of its phase.
+
+        Raises:
+            ValueError: an ISO or ratio is missing or out of range.
+        """
+        for name, given, wanted in (("iso", isos, self.iso), ("ratio", ratios, self.ratio)):
+            if wanted == FROM_ITEM and given is None:
+                raise ValueError(f'{name} is "{FROM_ITEM}", so each sample must bring its {name}')
+        groups: dict[Any, list[int]] = {}
+        for i, camera in enumerate(self._camera_of(identities)):
+            own = (isos[i] if isos else None, ratios[i] if ratios else None)
+            groups.setdefault((camera, levels[i], own), []).append(i)
+        drawn = [self._draw(key, identities[places]) for key, places in groups.items()]
+        if len(drawn) == 1:
+            return drawn[0]
+        order = torch.tensor([place for places in groups.values() for place in places])
+        return NoiseParams.cat(drawn).select(order.argsort())
+
+    def _draw(self, key: Any, identities: Tensor) -> NoiseParams:
+        camera, (black, white, cfa), (iso, ratio) = key
+        return self.profiles[camera].sample(
+            len(identities),
+            iso=self.iso if iso is None else iso,  # type: ignore[arg-type]
+            ratio=self.ratio if ratio is None else ratio,  # type: ignore[arg-type]
+            seed=self.seed,
+            index=identities,
+            read=self.read,
+            bias=self.bias,
+            black=black,
+            white=white,
+            cfa=cfa,
+        )
+
+    def _camera_of(self, identities: Tensor) -> list[int]:
+        if len(self.profiles) == 1:
+            return [0] * len(identities)
+        u = (parameter_words(self.seed, identities.cpu().numpy())[:, _CAMERA] + 0.5) * 2.0**-32
+        return np.searchsorted(self.share, u, side="right").tolist()
+
+    def _pair(
+        self, clean: Tensor, params: NoiseParams, identities: Tensor, layout: str, cfa: str | None
+    ) -> dict[str, Any]:
+        generator = self.generator
+        if generator is not None:
+            generator, params = self._generator_for(params, cfa), params.shot_only()
+        noisy = fused_synth(
+            clean,
+            params,
+            seed=self.seed,
+            index=identities.to(clean.device),
+            layout=layout,
+            generator=generator,
+            dark=self.dark,
+        )
+        if self.clamp is not None:
+            noisy.clamp_(*self.clamp)
+        return {"noisy": noisy, "clean": normalized(clean, params), "params": params}
+
+    def _generator_for(self, params: NoiseParams, cfa: str | None) -> LiteGenerator | None:
+        """Bring the generator, which was trained in the profile's DN and phase, to those of the pictures."""
+        profile = self.profiles[0]
+        if self.generator is None:
+            return None
+        if cfa not in (None, profile.cfa):
+            raise ValueError(f"generator makes noise for the phase {profile.cfa} of its camera, got {cfa}")
+        spans = params.white - params.black.mean(1)
+        if bool((spans != spans[0]).any()):
+            raise ValueError("generator needs pictures of one raw range in a batch")
+        factor = float(spans[0]) / (profile.white - sum(profile.black) / 4)
+        return self.generator if factor == 1 else self.generator.to_range(factor)
+
+
+def normalized(clean: Tensor, params: NoiseParams) -> Tensor:
+    """Return clean pictures as denoisers are to give them back: (v - black) / (white - black), float32.
+
+    Args:
+        clean: (B, 4, h, w) uint16 raw DN; floats are normalized already and given back as float32.
+        params: their levels, of batch B.
+
+    Raises:
+        ValueError: ``clean`` is uint16 and not packed.
+    """
+    if clean.dtype != torch.uint16:
+        return clean.to(torch.float32)
+    if clean.ndim not in (3, 4) or clean.shape[-3] != 4:
+        raise ValueError(f"clean as uint16 must be packed, (B, 4, h, w), got {tuple(clean.shape)}")
+    black = params.black[:, :, None, None]
+    scale = 1 / (params.white[:, None, None, None] - black)
+    values = clean.to(torch.int32).to(torch.float32)  # torch has no arithmetic for uint16
+    return values.sub_(black).mul_(scale).reshape(clean.shape)
+
+
+def _cameras(given: Cameras) -> tuple[list[CameraProfile], np.ndarray]:
+    """Return the profiles and the running sum of their shares."""
+    if isinstance(given, (CameraProfile, str)):
+        given = [given]
+    if isinstance(given, Mapping):
+        names, weights = list(given), np.array(list(given.values()), dtype=np.float64)
+    else:
+        names, weights = list(given), np.ones(len(given))
+    if not names or not (np.isfinite(weights) & (weights > 0)).all():
+        raise ValueError(f"profile must be at least one camera, each with a weight above 0, got {given!r}")
+    profiles = [one if isinstance(one, CameraProfile) else load_profile(one) for one in names]
+    return profiles, np.cumsum(weights / weights.sum())[:-1]
+
+
+def _choice(name: str, given: Choice | str) -> Choice:
+    if isinstance(given, str):
+        raise ValueError(f'{name} must be a number, (low, high), a list or "{FROM_ITEM}", got {given!r}')
+    return given
+
+
+def _levels_of(item: Mapping[str, Any]) -> tuple[_Levels, float, str]:
+    a, b, c, d = (float(v) for v in item["black"])
+    return (a, b, c, d), float(item["white"]), str(item["cfa"])
+
+
+def _batch_of(clean: Tensor, layout: str) -> int:
+    """Return how many samples a picture or batch holds, as fused_synth reads its shape."""
+    if clean.ndim == 4:
+        return clean.shape[0]
+    return clean.shape[0] if clean.ndim == 3 and layout != "packed" else 1
+
+
+def _identities(index: int | Tensor, epoch: int, many: int) -> Tensor:
+    first = torch.as_tensor(index, dtype=torch.int64).cpu()
+    if first.ndim == 0:
+        first = first + torch.arange(many)
+    if first.shape != (many,):
+        raise ValueError(f"index must be an int or ({many},), got shape {tuple(first.shape)}")
+    if not 0 <= epoch < LIMIT // EPOCH:
+        raise ValueError(f"epoch must be in [0, {LIMIT // EPOCH}), got {epoch}")
+    if bool(((first < 0) | (first >= LIMIT)).any()):
+        raise ValueError(f"index must be in [0, 2^56), got {first.tolist()[:8]}")
+    return first + epoch * EPOCH
+
+
+def _each(given: float | Sequence[float] | None, many: int) -> Sequence[float] | None:
+    if given is None or isinstance(given, (int, float)):
+        return None if given is None else [float(given)] * many
+    if len(given) != many:
+        raise ValueError(
+            f"iso and ratio must be numbers or hold one for each of {many} samples, got {len(given)}"
+        )
+    return [float(v) for v in given]

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lrd train generator`: a camera's noise, learned from its dark frames."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import tables
+from .calibrate import read_levels
+from .parser import Parser
+
+if TYPE_CHECKING:
+    from jsonargparse import Namespace
+
+    from lrd_ext.generator import LiteGenerator
+    from lrd_ext.generator.train import Camera
+
+
+def add_to(commands: Any) -> None:
+    """Add the command's parser and that of its action."""
+    parser = Parser(description="Train from a camera's own frames.")
+    commands.add_subcommand("train", parser, help="learn a camera's noise from its dark frames")
+    actions = parser.add_subcommands(dest="action", metavar="ACTION")
+    actions.add_subcommand("generator", _generator_parser(), help="learn a camera's noise from darks")
+
+
+def _generator_parser() -> Parser:
+    parser = Parser(description="Learn the signal-independent noise of a camera from its dark frames.")
+    parser.add_argument(
+        "folders",
+        nargs="+",
+        type=str,
+        metavar="FOLDER",
+        help="darks: raw files, or frames.csv (file,kind,iso,exposure_s); one folder for each camera",
+    )
+    parser.add_argument(
+        "-o", "--output", required=True, type=str, metavar="FILE", help="generator to write, .safetensors"
+    )
+    parser.add_argument(
+        "--profile",
+        required=True,
+        nargs="+",
+        type=str,
+        metavar="JSON",
+        help="camera profile of each folder, in their order: a file, or a name of the library",
+    )
+    parser.add_argument(
+        "--preset",
+        type=str,
+        default="cpu",
+        metavar="NAME",
+        help="cpu (default) or gpu: what to train, and how",
+    )
+    parser.add_argument("--config", type=str, metavar="YAML", help="keys that change the preset")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the last checkpoint, if there is one"
+    )
+    parser.add_argument(
+        "--dark-shading", action="store_true", help="take the profile's map of dark shading off the frames"
+    )
+    parser.add_argument(
+        "--black", type=str, metavar="DN", help="black level, one number or four by site, comma between"
+    )
+    parser.add_argument("--white", type=float, metavar="DN", help="white level")
+    parser.add_argument("--cfa", type=str, metavar="PHASE", help="RGGB, GRBG, GBRG, BGGR or MONO")
+    parser.add_argument(
+        "--keep-frames", action="store_true", help="leave the frames as they were read on disk"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing generator")
+    return parser
+
+
+def run(options: Namespace) -> int:
+    """Train and return the exit code: 1 if frames were left out."""
+    return _generator(options[options.action])
+
+
+def _generator(options: Namespace) -> int:
+    from lrd_ext.generator.train import fingerprint, gather, make_fabric, train_generator
+    from lrd_ext.outputs import check_target
+    from lrd_ext.training.checkpoints import latest, read_checkpoint
+
+    from .train_configuration import read_configuration
+
+    target = check_target(
+        options.output, "--output", suffix=".safetensors", overwrite=options.overwrite or options.resume
+    )
+    configuration = read_configuration(options.preset, options.config)
+    cameras = _cameras(options)
+    fabric = make_fabric(configuration)
+    folder, kept = target.with_suffix(".training"), target.with_suffix(".frames")
+    material = gather(cameras, kept, _Progress())
+    checkpoint = latest(folder)
+    if options.resume and checkpoint is not None:
+        read_checkpoint(checkpoint, fingerprint(configuration, material))
+    fabric.launch()
+    generator = train_generator(material, configuration, folder, fabric, resume=options.resume)
+    if not fabric.is_global_zero:
+        return 0
+    generator.save(target)
+    if not options.keep_frames:
+        shutil.rmtree(kept)
+    tables.show(*_summary(generator))
+    for name, reason in material.left_out.items():
+        print(f"lrd train generator: left out: {name}: {reason}", file=sys.stderr)
+    print(f"generator: {target}\ncurves:    tensorboard --logdir {folder / 'curves'}")
+    return 1 if material.left_out else 0
+
+
+def _cameras(options: Namespace) -> list[Camera]:
+    from lrd_ext.generator.train import Camera, read_dark_shading
+    from lrd_ext.profiles import load_profile
+
+    if len(options.folders) != len(options.profile):
+        raise ValueError(
+            f"--profile must be given once for each folder, got {len(options.profile)} for "
+            f"{len(options.folders)} folders"
+        )
+    levels = read_levels(options.black, options.white, options.cfa)
+    cameras = []
+    for folder, name in zip(options.folders, options.profile, strict=True):
+        profile = load_profile(name)
+        maps = read_dark_shading(name, profile) if options.dark_shading else None
+        cameras.append(Camera(folder, profile, levels, maps))
+    return cameras
+
+
+class _Progress:
+    """A bar for each part of the preparation, on a terminal."""
+
+    def __init__(self) -> None:
+        self.bar: Any = None
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        from tqdm import tqdm
+
+        if self.bar is None:
+            self.bar = tqdm(desc=what, total=total, disable=not sys.stderr.isatty())
+        self.bar.update()
+        if done == total:
+            self.bar.close()
+            self.bar = None
+
+
+def _summary(generator: LiteGenerator) -> Sequence[Any]:
+    made = tables.table("darks", "sigma_init", "std real", "made", "KLD (adu)", "rows real", "made")
+    for name, f in generator.card["against_the_darks"].items():
+        made.add_row(
+            name,
+            tables.three(f["sigma_init"]),
+            tables.three(f["std_real"]),
+            tables.three(f["std_made"]),
+            f"{f['kld_adu']:.5f}",
+            f"{f['row_autocorrelation_real']:+.3f}",
+            f"{f['row_autocorrelation_made']:+.3f}",
+        )
+    return [made, "std in DN; rows: correlation of neighbouring row means. Compare with lrd evaluate noise."]

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Text out of files, tags and names as it may be shown: nothing in it that a terminal obeys."""
+
+from __future__ import annotations
+
+import unicodedata
+
+
+def plain(text: object) -> str:
+    """Return text on one line, with what is not printable as backslash escapes.
+
+    Escaped are control characters (C0, DEL and C1, so that a title or a cleared screen stays a word), line
+    ends, marks that turn the direction of writing, and bytes of a file name that are no UTF-8.
+    """
+    return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else _escape(c) for c in str(text))
+
+
+def _escape(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte of a file name, as os.fsdecode keeps it
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")

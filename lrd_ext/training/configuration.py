@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a training of a generator can be told; ``presets/`` holds the two that ship."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+PRESETS = Path(__file__).parent / "presets"
+
+
+@dataclasses.dataclass
+class Adversarial:
+    """Stage 2: WGAN-GP.
+
+    Source: the released configuration of Zhang et al., ICCV 2023 (LRD); ``ema``, ``keep`` and the critic's
+    size are our choices.
+
+    Args:
+        critic: "fourier", the multi-scale Fourier transformer, or "pixel", convolutions, for comparison.
+        width: channels of the critic.
+        depth: blocks of the critic at each scale.
+        epochs: passes over the frames; the rate falls to 0 over them, as a cosine.
+        steps_per_epoch: generator steps in one pass.
+        batch: crops a step.
+        patch: cells a side of a crop.
+        rate: Adam's learning rate.
+        critic_steps: critic steps for each of the generator's.
+        penalty: weight of the gradient penalty.
+        ema: share of the old average of weights kept each step.
+        keep: weight of stage 1's loss beside the critic's, 0 for none.
+    """
+
+    critic: Literal["fourier", "pixel"] = "fourier"
+    width: int = 64
+    depth: int = 2
+    epochs: int = 100
+    steps_per_epoch: int = 100
+    batch: int = 128
+    patch: int = 64
+    rate: float = 2e-4
+    critic_steps: int = 5
+    penalty: float = 10.0
+    ema: float = 0.999
+    keep: float = 0.0
+
+
+@dataclasses.dataclass
+class ImageDomain:
+    """Alignment of what a frozen denoiser makes of real and of made noisy images; it needs pairs.
+
+    Args:
+        denoiser: a file of PMRID weights, or "package.module:factory" of a module (B, 4, h, w) to the same.
+        l1: weight of the mean absolute difference.
+        lpips: weight of LPIPS.
+        lpips_weights: file of its backbone's weights; None leaves LPIPS off.
+    """
+
+    denoiser: str | None = None
+    l1: float = 0.1
+    lpips: float = 0.01
+    lpips_weights: str | None = None
+
+
+@dataclasses.dataclass
+class Configuration:
+    """One training of a generator.
+
+    Args:
+        generator: "lite", which runs inside the noise kernel, or "unet".
+        widths: channels of the lite generator's hidden layers.
+        channels: ngf, first width of the U-Net.
+        rounds: stage 1: crops for each ISO, and steps, of each round.
+        adversarial: stage 2; None ends after stage 1.
+        image_domain: a frozen denoiser's part in stage 2; None leaves it out.
+        distill: let a lite generator learn the U-Net's noise, and write that one.
+        seed: of all draws.
+        accelerator: "cpu", "cuda" or "auto".
+        devices: how many processes.
+        precision: "32-true", or "bf16-mixed" on a GPU.
+        threads: CPU threads of one process; 0 leaves it to torch.
+        checkpoint_s: seconds between checkpoints.
+    """
+
+    generator: Literal["lite", "unet"] = "lite"
+    widths: list[int] = dataclasses.field(default_factory=lambda: [32, 16])
+    channels: int = 64
+    rounds: list[list[int]] = dataclasses.field(default_factory=lambda: [[1, 25], [4, 30], [12, 20]])
+    adversarial: Adversarial | None = None
+    image_domain: ImageDomain | None = None
+    distill: bool = False
+    seed: int = 0
+    accelerator: Literal["auto", "cpu", "cuda"] = "cpu"
+    devices: int = 1
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    threads: int = 0
+    checkpoint_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        if not self.rounds or any(len(r) != 2 or min(r) < 1 for r in self.rounds):
+            raise ValueError(f"rounds must be pairs of crops and steps, 1 or more each, got {self.rounds}")
+        if self.image_domain is not None and self.adversarial is None:
+            raise ValueError("image_domain is a part of stage 2 and needs adversarial")
+        if self.distill and self.generator != "unet":
+            raise ValueError("distill needs generator: unet, which the lite one learns from")
+        if self.devices < 1 or self.seed < 0 or self.checkpoint_s < 0:
+            raise ValueError("devices must be at least 1, seed and checkpoint_s at least 0")

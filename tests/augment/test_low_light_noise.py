@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LowLightNoise: a sample's noise is that of its identity, whatever batch, worker or epoch it comes in."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from tile_files import write_raw
+
+from lrd_ext import fused_synth, load_profile
+from lrd_ext.augment import LowLightNoise
+from lrd_ext.datasets import EPOCH, IdentitySampler, RawTiles, prepare_tiles
+from lrd_ext.generator import LiteGenerator
+
+FIVE = ["sony_a7s2", "nikon_d850", "canon_5d4", "google_pixel", "sony_imx686"]
+
+
+@pytest.fixture(scope="module")
+def tiles(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tiles")
+    for i, cfa in enumerate(("RGGB", "GBRG", "RGGB")):
+        write_raw(folder / f"{i}.dng", cfa=cfa, first=i)
+    prepare_tiles(sorted(folder.glob("*.dng")), folder / "store")
+    return folder / "store"
+
+
+def noise(**options):
+    given = {"profile": FIVE, "iso": 800, "ratio": (50, 200), "seed": 7}
+    return LowLightNoise(**given | options)
+
+
+def test_a_batch_is_its_items_one_by_one(tiles):
+    data, augment = RawTiles(tiles, size=16, samples=24), noise()
+    whole = augment.collate([data[i] for i in range(24)])
+    for i in range(24):
+        alone = augment.collate([data[i]])
+        assert torch.equal(alone["noisy"][0], whole["noisy"][i])
+        assert torch.equal(alone["clean"][0], whole["clean"][i])
+        assert alone["params"].to_dict() == whole["params"].select(i).to_dict()
+
+
+def test_a_pair_is_the_direct_call(tiles):
+    data, profile = RawTiles(tiles, size=16), load_profile("sony_a7s2")
+    item = data[1 + 5 * EPOCH]
+    pair = noise(profile=profile, iso=(800, 12800)).collate([item])
+    params = profile.sample(
+        1,
+        iso=(800, 12800),
+        ratio=(50, 200),
+        seed=7,
+        index=1 + 5 * EPOCH,
+        black=item["black"].tolist(),
+        white=item["white"],
+        cfa="GBRG",
+    )
+    assert pair["params"].to_dict() == params.to_dict()
+    expected = fused_synth(item["clean"][None], params, seed=7, index=1 + 5 * EPOCH)
+    assert torch.equal(pair["noisy"], expected)
+    clean = (item["clean"].numpy().astype(np.float32) - 512) / np.float32(16383 - 512)
+    np.testing.assert_allclose(pair["clean"][0].numpy(), clean, rtol=1e-6)
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize("size", [1, 5])
+def test_workers_batches_and_restarts_change_nothing(tiles, start, size):
+    data, augment = RawTiles(tiles, size=8, samples=15), noise()
+    alone = {i + EPOCH: augment.collate([data[i + EPOCH]])["noisy"][0] for i in range(15)}
+    sampler = IdentitySampler(15, seed=1)
+    sampler.load_state(sampler.state_at(epoch=1, taken=5))
+    loader = torch.utils.data.DataLoader(
+        data,
+        batch_size=size,
+        sampler=sampler,
+        num_workers=2,
+        collate_fn=augment.collate,
+        multiprocessing_context=start,
+        persistent_workers=True,
+    )
+    seen = {int(i): x for batch in loader for i, x in zip(batch["index"], batch["noisy"], strict=True)}
+    assert len(seen) == 10
+    assert all(torch.equal(x, alone[i]) for i, x in seen.items())
+    later = {int(i) for batch in loader for i in batch["index"]}
+    assert later == {i + 2 * EPOCH for i in range(15)}
+
+
+def test_another_epoch_has_other_noise_on_the_same_picture():
+    clean = torch.full((2, 4, 8, 8), 0.2)
+    augment = noise()
+    first, again, other = (augment(clean, 3, epoch=e)["noisy"] for e in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert torch.equal(augment(clean, 3 + EPOCH)["noisy"], other)
+
+
+def test_one_picture_is_a_batch_of_one():
+    augment, clean = noise(profile="nikon_d850"), torch.rand(4, 8, 8)
+    pair = augment(clean, 9, layout="packed")
+    assert pair["noisy"].shape == pair["clean"].shape == (4, 8, 8)
+    assert torch.equal(pair["noisy"], augment(clean[None], 9)["noisy"][0])
+
+
+def test_cameras_come_by_their_weights():
+    # 4,000 draws: standard errors of the shares below 0.8 %; bound at 4 of them.
+    augment = noise(profile={"sony_a7s2": 3.0, "nikon_d850": 1.0}, iso=800, ratio=1)
+    chosen = np.array(augment._camera_of(torch.arange(4000)))
+    assert abs((chosen == 0).mean() - 0.75) < 4 * np.sqrt(0.75 * 0.25 / 4000)
+    a7s2 = load_profile("sony_a7s2").sample(
+        1, iso=800, ratio=1, seed=7, index=int(np.flatnonzero(chosen == 0)[0])
+    )
+    drawn = augment.params(torch.tensor([int(np.flatnonzero(chosen == 0)[0])]), [(None, None, None)])
+    assert drawn.to_dict() == a7s2.to_dict()
+
+
+def test_iso_and_ratio_of_the_item(tiles):
+    item = RawTiles(tiles, size=8)[0] | {"iso": 1600.0, "ratio": 33.0}
+    params = noise(profile="sony_a7s2", iso="item", ratio="item").collate([item, item | {"iso": 800.0}])[
+        "params"
+    ]
+    assert params.iso.tolist() == [1600.0, 800.0]
+    assert params.ratio.tolist() == [33.0, 33.0]
+
+
+def test_a_generator_takes_the_place_of_read_noise(tiles):
+    generator = LiteGenerator(sigma_table={800.0: 3.0})
+    pair = noise(profile="sony_a7s2", iso=800, generator=generator).collate([RawTiles(tiles, size=8)[0]])
+    assert pair["params"].sigma_read.item() == 0
+    with pytest.raises(ValueError, match="phase RGGB"):
+        noise(profile="sony_a7s2", iso=800, generator=generator).collate([RawTiles(tiles, size=8)[1]])
+
+
+def test_clamp_bounds_the_noisy_picture_alone():
+    clean = torch.full((1, 4, 32, 32), 0.99)
+    pair = noise(clamp=(None, 1.0))(clean, 0)
+    assert pair["noisy"].max() == 1.0
+    assert pair["noisy"].min() < 0.5
+    assert torch.equal(pair["clean"], clean)
+
+
+def test_it_can_be_pickled():
+    augment, clean = noise(), torch.full((1, 4, 8, 8), 0.2)
+    assert torch.equal(pickle.loads(pickle.dumps(augment))(clean, 4)["noisy"], augment(clean, 4)["noisy"])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"profile": []}, "at least one camera"),
+        ({"profile": {"sony_a7s2": 0.0}}, "weight above 0"),
+        ({"profile": "sony_a7s9"}, "did you mean"),
+        ({"iso": 1}, "iso must be in the range"),
+        ({"iso": "any"}, "iso must be a number"),
+        ({"ratio": -1}, "ratio must be above 0"),
+        ({"generator": object()}, "generator is of one camera"),
+    ],
+)
+def test_bad_arguments_are_refused_at_once(options, said):
+    with pytest.raises(ValueError, match=said):
+        noise(**options)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda a: a(torch.zeros(2, 4, 8, 8), torch.arange(3)), r"index must be an int or \(2,\)"),
+        (lambda a: a(torch.zeros(2, 4, 8, 8), 0, epoch=2**16), "epoch must be in"),
+        (lambda a: a(torch.zeros(2, 4, 8, 8), -1), r"index must be in \[0, 2\^56\)"),
+        (lambda a: noise(iso="item")(torch.zeros(2, 4, 8, 8), 0), "each sample must bring its iso"),
+        (lambda a: noise(iso="item")(torch.zeros(2, 4, 8, 8), 0, iso=[800]), "one for each of 2"),
+    ],
+)
+def test_bad_calls_are_refused_by_name(call, said):
+    with pytest.raises(ValueError, match=said):
+        call(noise())

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lrd evaluate noise` as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation"))
+from dark_folders import LEVELS, dark, make_darks, write_darks
+
+from lrd_ext import load_profile
+from lrd_ext.generator import LiteGenerator
+
+
+@pytest.fixture
+def darks(tmp_path):
+    return make_darks(tmp_path / "darks", 8)
+
+
+@pytest.fixture
+def evaluate(lrd):
+    """Run with the levels of the made-up camera."""
+
+    def run(*arguments):
+        return lrd("evaluate", "noise", *arguments, *LEVELS)
+
+    return run
+
+
+def test_table_and_verdict(evaluate, darks):
+    code, out, err = evaluate(darks, "gaussian", "--against", "spectral,none,darks")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].startswith("ISO 800: 4 darks to fit to, 4 held out; 96 x 128 pixels, standard deviation ")
+    assert lines[1].split() == ["distance", "floor", "highest", "gaussian", "spectral", "none", "darks"]
+    assert "KLD adu, nats" in out
+    assert "Train with spectral" in out
+    assert any(line.startswith("PSD distance, dB") and "inf*" in line for line in lines)
+
+
+def test_json_holds_all_and_is_strict(evaluate, darks):
+    code, out, _ = evaluate(darks, "none", "--against", "gaussian", "--json", "--seed", 5)
+    found = json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert code == 0
+    assert found["fake"] == "none"
+    assert found["settings"]["seed"] == 5
+    (at,) = found["isos"]
+    assert at["frames"] == {"fitted": 4, "held_out": 4, "unused": 0}
+    none, gaussian = at["candidates"]
+    assert none["distances"]["psd"] is None
+    assert gaussian["std_dn"] == pytest.approx(at["std_dn"], rel=0.02)
+    assert set(at["floor"]) == set(gaussian["distances"]) == set(found["settings"]["metrics"])
+    assert found["best"] == "gaussian"
+
+
+def test_page_and_plots(evaluate, darks, tmp_path):
+    page = tmp_path / "page.html"
+    code, out, _ = evaluate(darks, "gaussian", "--against", "none", "--report", page)
+    assert code == 0
+    assert f"page: {page}" in out
+    text = page.read_text()
+    assert text.count("<img ") == 2
+    assert "http" not in text
+    assert "Noise of gaussian against the darks of darks" in text
+    assert "Train with gaussian" in text
+    plots = sorted(p.name for p in (tmp_path / "page_plots").iterdir())
+    assert plots == ["curves_iso800.png", "pictures_iso800.png"]
+    code, _, err = evaluate(darks, "gaussian", "--report", page)
+    assert (code, "exists already; say --overwrite" in err) == (2, True)
+
+
+def test_metrics_and_iso_choose(evaluate, darks):
+    make_darks(darks, 4, 9, iso=3200)
+    code, out, _ = evaluate(darks, "darks", "--against", "", "--iso", 3200, "--metrics", "kld_adu,psd")
+    assert code == 0
+    assert out.startswith("ISO 3200: 2 darks to fit to, 2 held out;")
+    assert "ISO 800" not in out
+    assert "KLD adu" in out
+    assert "KS" not in out.split("floor: real darks")[0]
+
+
+def test_a_generator_is_run(evaluate, darks, tmp_path):
+    path = tmp_path / "gen.safetensors"
+    LiteGenerator(isos=(400, 1600), sigmas=(4.1, 4.1)).save(path)
+    code, out, _ = evaluate(darks, path, "--against", "", "--json")
+    (candidate,) = json.loads(out)["isos"][0]["candidates"]
+    assert code == 0
+    assert candidate["name"] == "gen"
+    assert candidate["std_dn"] == pytest.approx(math.sqrt(4.1**2 + 1 / 12), rel=0.01)
+
+
+def test_a_profile_gives_levels_and_models(lrd, darks, tmp_path):
+    profile = tmp_path / "camera.json"
+    calibrated = make_darks(tmp_path / "cal", 8, 3)
+    assert lrd("calibrate", calibrated, "-o", profile, *LEVELS)[0] == 0
+    code, out, _ = lrd("evaluate", "noise", darks, profile, "--profile", profile, "--json")
+    names = [c["name"] for c in json.loads(out)["isos"][0]["candidates"]]
+    assert code == 0
+    assert names == [load_profile(profile).name, "gaussian", "tukey_lambda", "spectral"]
+
+
+def test_frames_left_out_are_named(evaluate, darks):
+    g = np.random.default_rng(4)
+    write_darks(darks, [dark(g, shape=(64, 64))], iso=1600)
+    code, out, err = evaluate(darks, "gaussian", "--against", "")
+    assert code == 1
+    assert out.startswith("ISO 800: 4 darks to fit to")
+    assert err == (
+        "lrd evaluate: left out: dark_1600_00.npy: shape is (64, 64), that of the others (96, 128)\n"
+    )
+
+
+def test_doubtful_figures_are_noted_once(evaluate, tmp_path):
+    darks = make_darks(tmp_path / "darks", 4, iso=1600)
+    code, _, err = evaluate(darks, "none", "--profile", "sony_imx385", "--against", "tukey_lambda")
+    assert code == 0
+    assert err.startswith("lrd evaluate: note: sony_imx385: ")
+    assert len(err.splitlines()) == 1
+
+
+def refused(evaluate, *arguments):
+    code, out, err = evaluate(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("lrd evaluate: error: ")
+    assert len(err.splitlines()) == 1, err
+    return err
+
+
+def test_no_darks(evaluate, darks, tmp_path):
+    assert "no such folder" in refused(evaluate, tmp_path / "gone", "gaussian")
+    g = np.random.default_rng(5)
+    flats = write_darks(tmp_path / "flats", [dark(g) for _ in range(3)], kind="flat")
+    assert "holds flats only and no dark frames" in refused(evaluate, flats, "gaussian")
+
+
+def test_one_frame(evaluate, tmp_path):
+    one = make_darks(tmp_path / "one", 1)
+    assert "needs at least 2 dark frames at one ISO" in refused(evaluate, one, "gaussian")
+
+
+def test_constant_frames(evaluate, tmp_path):
+    same = write_darks(tmp_path / "same", [np.full((64, 64), 256, np.uint16)] * 4)
+    assert "darks of ISO 800 are constant: every value is 256 DN" in refused(evaluate, same, "gaussian")
+
+
+def test_mixed_sizes(evaluate, darks, tmp_path):
+    other = make_darks(tmp_path / "other", 4, shape=(64, 96))
+    assert "its size is (64, 96), not (96, 128)" in refused(evaluate, darks, other)
+
+
+def test_another_bit_depth(evaluate, darks):
+    assert "sony_a7s2 is of another bit depth: its white level is 16383 DN" in refused(
+        evaluate, darks, "sony_a7s2"
+    )
+
+
+def test_a_profile_of_another_bit_depth(lrd, darks):
+    arguments = (darks, "none", "--profile", "sony_a7s2", *LEVELS)
+    assert "sony_a7s2 is of another bit depth" in refused(lrd, "evaluate", "noise", *arguments)
+
+
+def test_other_isos(evaluate, darks, tmp_path):
+    other = make_darks(tmp_path / "other", 4, iso=1600)
+    assert "other has no darks of ISO 800" in refused(evaluate, darks, other)
+    assert "has darks of ISO 800, none of 100" in refused(evaluate, darks, "gaussian", "--iso", "100")
+    assert "--iso must be numbers" in refused(evaluate, darks, "gaussian", "--iso", "high")
+    path = tmp_path / "gen.safetensors"
+    LiteGenerator(isos=(100, 400), sigmas=(1.0, 2.0)).save(path)
+    assert "iso must be in the trained range [100, 400], got 800" in refused(evaluate, darks, path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--against", "poisson"), "a rival must be one of none, gaussian, tukey_lambda, spectral, darks"),
+        (("--against", "none,none"), "--against must name each once"),
+        (("--metrics", "kld"), "a metric must be one of kld_noiseflow,"),
+        (("--crop", "8"), "crop must be at least 32 pixels a side, got 8"),
+        (("--report", "page.pdf"), "--report must end in .html"),
+    ],
+)
+def test_wrong_options(evaluate, darks, arguments, message):
+    assert message in refused(evaluate, darks, "gaussian", *arguments)
+
+
+@pytest.mark.parametrize("fake", ["nothing", "gone.safetensors", "gone.json"])
+def test_what_is_no_source(evaluate, darks, fake):
+    assert fake in refused(evaluate, darks, fake)
+
+
+def test_help_names_what_can_be_given(lrd):
+    code, out, _ = lrd("evaluate", "noise", "--help")
+    assert code == 0
+    assert "--against" in out
+    assert "rival" in out
