@@ -42,6 +42,7 @@ def losses(fabric, crops, seed):
         dn=1 / unit,
         mean_over_processes=_mean_over(fabric),
         rank=fabric.global_rank,
+        processes=fabric.world_size,
     )
     found = [task.step(number)["loss"] for number in range(STEPS)]
     weights = torch.cat([w.detach().flatten() for w in generator.parameters()])
