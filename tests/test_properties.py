@@ -43,7 +43,7 @@ def params(draw, batch=1):
         ratio=each(0.5, 512),
         white=each(1000, 65535),
         black=[each(0, 512)[0] for _ in range(4)],
-        sigma_read=[0.0 if model == "none" else sigma for model, sigma in zip(read, each(0, 64), strict=True)],
+        sigma_read=[0.0 if model == "none" else each(0, 64)[0] for model in read],
         tukey_lambda=each(-0.375, 0.5),
         sigma_row=each(0, 8),
         sigma_col=each(0, 8),
