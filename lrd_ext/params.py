@@ -77,18 +77,20 @@ class NoiseParams:
     A sequence of four numbers given for ``black`` or ``bias`` is one value per CFA site.
 
     Args:
-        K: system gain, (B,), DN/e-, > 0.
-        ratio: exposure ratio by which the signal is cut and the result amplified, (B,), > 0.
+        K: gain, (B,), DN/e-, > 0.
+        ratio: how many times less light the short exposure got, (B,), > 0. The signal is divided by it before
+            the noise, the result multiplied by it after.
         white: white level, (B,), raw DN, above every black level.
         black: black level per CFA site (0,0), (0,1), (1,0), (1,1), (B, 4), raw DN.
-        sigma_read: read noise, (B,), DN: the standard deviation for "gaussian", the SCALE for "tukey_lambda";
+        sigma_read: SCALE of the read noise, (B,), DN: for "gaussian" its standard deviation, for others not;
             0 for "none".
         tukey_lambda: Tukey-lambda shape, (B,), in (-0.5, 5], no unit; the variance ends at -0.5.
         sigma_row: standard deviation of row noise, (B,), DN, one draw per mosaic row.
         sigma_col: standard deviation of column noise, (B,), DN, one draw per mosaic column.
-        bias: black-level error (colour bias) per CFA site, (B, 4), DN. It moves the mean.
+        bias: black-level error per CFA site, (B, 4), DN. It moves the mean.
         iso: ISO speed, (B,), NaN where unknown; the kernels ignore it.
-        read: read-noise model, "none", "gaussian" or "tukey_lambda", or a sequence of B of them.
+        read: read-noise model, a name of ``read_models.READ_MODELS``, such as "none" or "gaussian", or a
+            sequence of B of them.
         shot: whether photon shot noise is drawn, in the whole batch.
 
     Attributes:
@@ -174,9 +176,10 @@ class NoiseParams:
         if "none" in models:
             silent = self.sigma_read[[m == "none" for m in models]] if len(models) > 1 else self.sigma_read
             if bool((silent > 0).any()):
+                drawn = " or ".join(repr(name) for name in READ_MODELS if name != "none")
                 raise ValueError(
                     f"NoiseParams: sigma_read must be 0 where read is 'none', which draws no read noise, got "
-                    f"{silent.max().item():g}. Say read='gaussian' or 'tukey_lambda', or leave sigma_read out"
+                    f"{silent.max().item():g}. Say read={drawn}, or leave sigma_read out"
                 )
 
     def __len__(self) -> int:
@@ -250,7 +253,8 @@ class NoiseParams:
 
         Raises:
             TypeError: one of them is not NoiseParams.
-            ValueError: there is none, or they disagree in device or in ``shot``, which a batch has one of.
+            ValueError: there is none, or they disagree in device or in ``shot``: a batch draws
+                shot noise for all samples or for none.
         """
         parts = list(batches)
         if not parts:

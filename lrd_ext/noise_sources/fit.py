@@ -12,7 +12,7 @@ RIVALS = ("none", *MODEL_RIVALS, "spectral", "darks")
 
 
 def check_rival(name: str) -> None:
-    """Refuse a name that is no rival's.
+    """Refuse a name that no rival has.
 
     Raises:
         ValueError: it is unknown.
