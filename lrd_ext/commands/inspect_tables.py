@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lrd_ext.inspection.verdict import BIAS
+from lrd_ext.inspection.judgement import BIAS
 
 from .tables import table, three
 

@@ -4,7 +4,7 @@
 from .dark_stack import DarkSet, DarkStack, find_darks, fitting_crop, read_darks
 from .noise import Evaluation, IsoEvaluation, Settings, evaluate_noise
 from .sources import Fake, check_fits, of_profile, open_fake
-from .verdict import best, verdict
+from .advice import best, verdict
 
 __all__ = [
     "DarkSet",

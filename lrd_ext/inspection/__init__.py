@@ -5,7 +5,7 @@ from .expectation import Recipe, expected_signal, find_ratio, read_recipe
 from .levels import SiteLevels, site_levels, value_step
 from .pair import PairReport, inspect_pair
 from .prediction import Prediction, predict, predict_from_noise_profile
-from .verdict import Finding, findings, in_one_sentence
+from .judgement import Finding, findings, in_one_sentence
 
 __all__ = [
     "Finding",

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from .model import MODEL_RIVALS, ModelNoise, NoNoise
+from .physics import MODEL_RIVALS, ModelNoise, NoNoise
 from .recorded import RecordedNoise
 from .source import Darks, NoiseSource
 from .spectral import SpectralNoise
