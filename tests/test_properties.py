@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from lrd_ext import NoiseParams, fused_synth, reference_synth
+from lrd_ext.read_models import READ_MODELS
 from lrd_ext.reference import bayer
 
 hypothesis = pytest.importorskip("hypothesis")
@@ -47,7 +48,7 @@ def params(draw, batch=1):
         sigma_row=each(0, 8),
         sigma_col=each(0, 8),
         bias=[each(-8, 8)[0] for _ in range(4)],
-        read=draw(st.sampled_from(["none", "gaussian", "tukey_lambda"])),
+        read=draw(st.sampled_from(list(READ_MODELS))),
         shot=draw(st.booleans()),
     )
 
