@@ -18,8 +18,8 @@ import torch
 from generators import STACKS, lively_generator, noise
 
 from lrd_ext import NoiseParams, fused_synth
-from lrd_ext.read_models import READ_MODELS
 from lrd_ext.cfa import BAYER
+from lrd_ext.read_models import READ_MODELS
 
 CAMERA = {
     "ratio": 100.0,

@@ -28,8 +28,10 @@ LOST = 0.35
 
 @dataclasses.dataclass(frozen=True)
 class DarkGroup:
-    """Darks of one ISO and exposure time and what was kept of them; ``fit`` is that of the
-    likelihood of intervals, where residuals tell too little."""
+    """Darks of one ISO and exposure time and what was kept of them.
+
+    ``fit`` is by the likelihood of intervals; None where residuals tell enough.
+    """
 
     iso: float
     exposure_s: float
