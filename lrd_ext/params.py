@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
@@ -94,7 +95,7 @@ class NoiseParams:
         shot: whether photon shot noise is drawn, in the whole batch.
 
     Attributes:
-        table: (B, 18) float32, the memory of all figures, as the kernels read it; the other tensors are views
+        table: (B, 17) float32, the memory of all figures, as the kernels read it; the other tensors are views
             of its columns.
         read: one name where all samples have the same, else a tuple of B.
 
@@ -145,9 +146,9 @@ class NoiseParams:
         self._check_values(models)
 
     def _keep(self, table: Tensor, models: tuple[str, ...], shot: bool) -> None:
-        keep = object.__setattr__
-        for (name, figure), columns in zip(FIGURES.items(), table.split_with_sizes(_WIDTHS, 1), strict=False):
-            keep(self, name, columns if figure.by_site else columns.squeeze(1))
+        keep, columns = object.__setattr__, table.unbind(1)
+        for name, place in _PLACES.items():
+            keep(self, name, columns[place] if isinstance(place, int) else table[:, place])
         keep(self, "read", models[0] if len(set(models)) == 1 else models)
         keep(self, "shot", shot)
         keep(self, "table", table)
@@ -341,10 +342,8 @@ class NoiseParams:
             ValueError: a value is out of range.
         """
         table = np.empty((n, sum(_WIDTHS)), dtype=np.float32)
-        start = 0
-        for name, figure in FIGURES.items():
-            table[:, slice(start, start + 4) if figure.by_site else start] = columns[name]
-            start += figure.width
+        for name, place in _PLACES.items():
+            table[:, place] = columns[name]
         table[:, -1] = _code(read)
         params = cls._of(torch.from_numpy(table), (read,), shot)
         if not ((table >= _LEAST) & (table <= _MOST)).all():  # in a tenth of the time the whole check takes
@@ -365,6 +364,12 @@ FIGURES: dict[str, Figure] = {
 REQUIRED = tuple(name for name, figure in FIGURES.items() if figure.default is None)
 
 _WIDTHS = [*(figure.width for figure in FIGURES.values()), 1]
+_STARTS = itertools.accumulate(_WIDTHS, initial=0)
+#: The column of each figure, or the columns where it has one for each site.
+_PLACES: dict[str, int | slice] = {
+    name: slice(start, start + 4) if figure.by_site else start
+    for (name, figure), start in zip(FIGURES.items(), _STARTS, strict=False)
+}
 
 
 def _code(read: str) -> int:
