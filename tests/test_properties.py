@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from lrd_ext import NoiseParams, fused_synth, reference_synth
+from lrd_ext.read_models import READ_MODELS
 from lrd_ext.reference import bayer
 
 hypothesis = pytest.importorskip("hypothesis")
@@ -37,7 +38,7 @@ def params(draw, batch=1):
     def each(low, high):
         return [draw(st.floats(low, high, width=32)) for _ in range(batch)]
 
-    read = [draw(st.sampled_from(["none", "gaussian", "tukey_lambda"])) for _ in range(batch)]
+    read = [draw(st.sampled_from(list(READ_MODELS))) for _ in range(batch)]
     return NoiseParams(
         K=each(0.125, 64),
         ratio=each(0.5, 512),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lrd_ext.inspection.verdict import BIAS
+from lrd_ext.inspection.judgement import BIAS
 
 from .tables import table, three
 
@@ -180,7 +180,7 @@ def _notes(report: PairReport) -> list[str]:
     if report.line.misfit > 3:
         notes.append(
             f"The points lie {math.sqrt(report.line.misfit):.1f} times their errors off a straight line: "
-            "scene or light differ between the files, or the noise is no sum of shot and constant noise."
+            "scene or light differ between the files, or the noise is not a sum of shot and constant noise."
         )
     if math.isnan(report.K.value):
         notes.append("Only one level of light: K cannot be told from the noise at zero light.")

@@ -191,7 +191,7 @@ def _noise(found: Found) -> Estimate:
 
 
 def _in_logarithm(value: float, error: float, per_pair: np.ndarray) -> Estimate:
-    """Return a positive figure whose logarithm has a normal interval; from 0 where that tells no order."""
+    """Return a positive figure whose logarithm has a normal interval; one wider than e^1.2 begins at 0."""
     e = from_frames(0.0, error, per_pair)
     low = 0.0 if e.low < -1.2 else value * math.exp(e.low)
     return Estimate(value, low, value * math.exp(min(e.high, 3.0)), value * e.spread)

@@ -29,7 +29,7 @@ _DENOMINATORS = 8
 def rounding_variance(step: float) -> float:
     """Return the variance that values in steps add to noise, DN^2.
 
-    A step that is no whole number, p/q, is itself rounded to whole DN: values then lie at q places about it.
+    A fractional step, p/q, is itself rounded to whole DN: values then lie at q places about it.
 
     Args:
         step: step of the values, DN.

@@ -15,7 +15,7 @@ from lrd_ext.estimators.rounding import ROUNDING
 from lrd_ext.estimators.variance_line import VarianceLine
 
 from .expectation import above_black, expected_signal
-from .photon_transfer import Bins, fit_line, fit_offsets, gather
+from .noise_over_signal import Bins, fit_line, fit_offsets, gather
 
 if TYPE_CHECKING:
     from lrd_ext.raw import Raw

@@ -57,5 +57,5 @@ def predict_from_noise_profile(pairs: np.ndarray, black: np.ndarray, white: floa
         white: white level, DN.
     """
     shot, offset = np.average(pairs, axis=0, weights=(1, 2, 1) if len(pairs) == 3 else None)
-    reach = white - float(black.mean())
-    return Prediction("the file's NoiseProfile", offset=float(offset) * reach**2, K=float(shot) * reach)
+    range_dn = white - float(black.mean())
+    return Prediction("the file's NoiseProfile", offset=float(offset) * range_dn**2, K=float(shot) * range_dn)
