@@ -54,11 +54,20 @@ def quantization_step(counts: np.ndarray) -> float:
     beside = weight.sum() - weight.max()
     if beside < _FEWEST:
         return 1.0
-    for q in range(int(np.diff(values[weight > _OFF_STEP * beside]).max(initial=1)), 1, -1):
+    for q in range(_typical_gap(values, weight, beside), 1, -1):
         on_step = np.bincount(values % q, weight).max()
         if weight.sum() - on_step <= _OFF_STEP * beside:
             return float(q)
     return _fractional_step(counts)
+
+
+def _typical_gap(values: np.ndarray, weight: np.ndarray, beside: float) -> int:
+    """Return the median gap between values that occur often, DN: no step of all of them is greater."""
+    falling = np.sort(weight)[::-1][1:]
+    # In a picture no value may be frequent: those count then that hold half of the pixels.
+    half = falling[np.searchsorted(np.cumsum(falling), beside / 2)]
+    often = weight > min(_OFF_STEP * beside, half / 2)
+    return int(np.median(np.diff(values[often]))) if often.sum() > 1 else 1
 
 
 def _fractional_step(counts: np.ndarray) -> float:

@@ -32,6 +32,13 @@ def test_step_is_found(step, sigma):
     assert quantization_step(counts(values(sigma, step))) == pytest.approx(step)
 
 
+@pytest.mark.parametrize("step", [2, 4, 16])
+def test_step_of_a_picture_is_found_though_no_value_is_frequent(step):
+    v = in_steps(512 + 15_000 * np.random.default_rng(5).beta(0.8, 2, 400_000), step).astype(int)
+    v[:200] += 1
+    assert quantization_step(counts(v)) == step
+
+
 def test_a_few_repaired_pixels_hide_no_step():
     v = values(30, 16)
     v[:20] += 5
