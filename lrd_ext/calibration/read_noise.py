@@ -11,7 +11,7 @@ import numpy as np
 
 from lrd_ext.estimators.interval_likelihood import IntervalFit, fit_pairs
 from lrd_ext.estimators.intervals import Estimate, from_frames
-from lrd_ext.estimators.rounding import rounding_variance
+from lrd_ext.estimators.rounding import ROUNDING
 from lrd_ext.estimators.tukey_lambda import distribution_of, excess_kurtosis, fit_tukey_lambda, ppcc_shape
 from lrd_ext.read_models import profile_models
 
@@ -101,7 +101,7 @@ def _by_intervals(d: DarkStatistics, fit: IntervalFit) -> dict[str, Any]:
 
 def _std(squares: np.ndarray, kurtosis: float, free: float, step: float) -> Estimate:
     """Return the standard deviation of pixels from mean squares of frames (n,), rounding taken out, DN."""
-    pixel, rounding = float(squares.mean()), rounding_variance(step)
+    pixel, rounding = float(squares.mean()), ROUNDING * step**2
     least = 1e-6 * step**2
     std = math.sqrt(max(pixel - rounding, least))
     per_frame = np.sqrt(np.maximum(squares - rounding, least))
