@@ -32,7 +32,8 @@ def fit_darks(d: DarkStatistics) -> IntervalFit | None:
     row, col = d.rows.noise().value, d.columns.noise().value
     fit = fit_pairs(pairs, math.hypot(row, col), d.step)
     # Every second line holds a site; its offsets do not average out over the pixels of the line.
-    lines = math.sqrt((row**2 / (d.height / 2) + col**2 / (d.width / 2)) / d.frames) / fit.slope
+    row, col = (seen / slope.value for seen, slope in zip((row, col), fit.slopes, strict=True))
+    lines = math.sqrt((row**2 / (d.height / 2) + col**2 / (d.width / 2)) / d.frames)
     return dataclasses.replace(fit, levels=tuple(level.blurred(lines) for level in fit.levels))
 
 
@@ -51,8 +52,8 @@ def read_noise(dark: DarkGroup) -> ReadNoise:
     found = _by_moments(d, kurtosis) if fit is None else _by_intervals(d, fit)
     return ReadNoise(
         **found,
-        row=row if fit is None else _seen_through(row, fit),
-        col=col if fit is None else _seen_through(col, fit),
+        row=row if fit is None else _seen_through(row, fit.slopes[0]),
+        col=col if fit is None else _seen_through(col, fit.slopes[1]),
         naive_row=d.rows.naive,
         dsnu=dark_nonuniformity(d.spatial, total, d.frames, pixels),
         dsnu_white=dark_nonuniformity(d.spatial_white, pixel, d.frames, pixels, True),
@@ -64,10 +65,10 @@ def read_noise(dark: DarkGroup) -> ReadNoise:
     )
 
 
-def _seen_through(line: Estimate, fit: IntervalFit) -> Estimate:
+def _seen_through(line: Estimate, slope: Estimate) -> Estimate:
     """Return line noise from what the means of recorded values show of it."""
-    own = line.scaled(1 / fit.slope)
-    return own.blurred(own.value * fit.slope_error / fit.slope)
+    own = line.scaled(1 / slope.value)
+    return own.blurred(own.value * slope.error / slope.value)
 
 
 def _by_moments(d: DarkStatistics, kurtosis: float) -> dict[str, Any]:
