@@ -124,7 +124,7 @@ def test_iso_and_ratio_of_the_item(tiles):
 
 
 def test_a_generator_takes_the_place_of_read_noise(tiles):
-    generator = LiteGenerator(sigma_table={800.0: 3.0})
+    generator = LiteGenerator(isos=(400, 1600), sigmas=(2.0, 5.0))
     pair = noise(profile="sony_a7s2", iso=800, generator=generator).collate([RawTiles(tiles, size=8)[0]])
     assert pair["params"].sigma_read.item() == 0
     with pytest.raises(ValueError, match="phase RGGB"):
@@ -135,7 +135,7 @@ def test_clamp_bounds_the_noisy_picture_alone():
     clean = torch.full((1, 4, 32, 32), 0.99)
     pair = noise(clamp=(None, 1.0))(clean, 0)
     assert pair["noisy"].max() == 1.0
-    assert pair["noisy"].min() < 0.5
+    assert pair["noisy"].min() < 0.95
     assert torch.equal(pair["clean"], clean)
 
 
