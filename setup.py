@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Build lrd_ext: the package, and its native module wherever there is a C++ compiler.
+"""Build lrd_ext: the package, and its compiled module wherever there is a C++ compiler.
 
 LRD_EXT_NATIVE=0 installs pure Python (the reference executor runs), LRD_EXT_NATIVE=1 makes a missing
 compiler an error. The CUDA kernels are built where there is an nvcc and torch is a CUDA build; LRD_EXT_CUDA=1
@@ -41,7 +41,7 @@ TARGET_TORCH = "0x020a000000000000"  # LibTorch stable ABI of torch 2.10
 
 
 def wants_native() -> bool:
-    """Tell whether the native module is to be built, explaining a no."""
+    """Tell whether the compiled module is to be built; print the reason where it is not."""
     wish = os.environ.get("LRD_EXT_NATIVE", "")
     if wish not in ("", "0", "1"):
         sys.exit(f"lrd_ext: LRD_EXT_NATIVE must be 0, 1 or unset, got {wish!r}")
@@ -53,7 +53,7 @@ def wants_native() -> bool:
         return True
     message = f"lrd_ext: no C++ compiler found (looked for {compiler}, g++, clang++)"
     if wish == "1":
-        sys.exit(f"{message}, but LRD_EXT_NATIVE=1 asks for the native module")
+        sys.exit(f"{message}, but LRD_EXT_NATIVE=1 asks for the compiled module")
     print(f"{message}: installing pure Python, the reference executor will run")
     return False
 

@@ -73,7 +73,7 @@ std::vector<std::string> isa_names() {
 }  // namespace
 
 PYBIND11_MODULE(_C, m) {
-  m.doc() = "Native part of lrd_ext: build information and probes; the op itself is torch.ops.lrd_ext.fused_synth";
+  m.doc() = "Compiled part of lrd_ext: build information and probes; the op itself is torch.ops.lrd_ext.fused_synth";
   m.attr("compiler") = __VERSION__;
   m.attr("source_hash") = static_cast<const char*>(lrd_source_hash);
 #if defined(LRD_WITH_CUDA)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What fused_synth and reference_synth accept as generator and sigma_init.
 
-Weights and sigma_init are looked at where that waits for no device and breaks no graph; the compiled op looks
-again. ISOs on a GPU are waited for, so that an unknown one is an error: sigma_init= spares that.
+Values are checked where that neither waits for a device nor breaks a graph; the compiled op checks again.
+ISOs on a GPU are waited for, so that an unknown one is an error: giving sigma_init avoids the wait.
 """
 
 from __future__ import annotations

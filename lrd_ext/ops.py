@@ -26,7 +26,7 @@ WHY_NOT_CUDA = {
 
 
 def _check_built_for(native: ModuleType) -> None:
-    """Hold the names the module was compiled with against those of this package.
+    """Compare the names the module was compiled with with those of this package.
 
     Raises:
         ImportError: they differ, so that parameters would be taken for others without a word.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole files or none: the only place that refuses where a file shall go, and the only one that writes it.
+"""Whole files or none: the only place that refuses a target, and the only one that writes it.
 
 A file is written under a temporary name in its own folder and takes its name when it is complete. The
 temporary name tells which process writes it, so that what a killed one left behind is known and removed.
@@ -34,7 +34,7 @@ def check_target(
     overwrite: bool = True,
     make_folders: bool = False,
 ) -> Path:
-    """Refuse a file that could not be written, before any work; what a killed run left beside it goes.
+    """Refuse a file that could not be written, before any work, and remove what a killed run left beside it.
 
     Args:
         path: where the file shall go; links are followed.

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
@@ -77,22 +78,24 @@ class NoiseParams:
     A sequence of four numbers given for ``black`` or ``bias`` is one value per CFA site.
 
     Args:
-        K: system gain, (B,), DN/e-, > 0.
-        ratio: exposure ratio by which the signal is cut and the result amplified, (B,), > 0.
+        K: gain, (B,), DN/e-, > 0.
+        ratio: how many times less light the short exposure got, (B,), > 0. The signal is divided by it before
+            the noise, the result multiplied by it after.
         white: white level, (B,), raw DN, above every black level.
         black: black level per CFA site (0,0), (0,1), (1,0), (1,1), (B, 4), raw DN.
-        sigma_read: read noise, (B,), DN: the standard deviation for "gaussian", the SCALE for "tukey_lambda";
+        sigma_read: SCALE of the read noise, (B,), DN: for "gaussian" its standard deviation, for others not;
             0 for "none".
         tukey_lambda: Tukey-lambda shape, (B,), in (-0.5, 5], no unit; the variance ends at -0.5.
         sigma_row: standard deviation of row noise, (B,), DN, one draw per mosaic row.
         sigma_col: standard deviation of column noise, (B,), DN, one draw per mosaic column.
-        bias: black-level error (colour bias) per CFA site, (B, 4), DN. It moves the mean.
+        bias: black-level error per CFA site, (B, 4), DN. It moves the mean.
         iso: ISO speed, (B,), NaN where unknown; the kernels ignore it.
-        read: read-noise model, "none", "gaussian" or "tukey_lambda", or a sequence of B of them.
+        read: read-noise model, a name of ``read_models.READ_MODELS``, such as "none" or "gaussian", or a
+            sequence of B of them.
         shot: whether photon shot noise is drawn, in the whole batch.
 
     Attributes:
-        table: (B, 18) float32, the memory of all figures, as the kernels read it; the other tensors are views
+        table: (B, 17) float32, the memory of all figures, as the kernels read it; the other tensors are views
             of its columns.
         read: one name where all samples have the same, else a tuple of B.
 
@@ -143,9 +146,9 @@ class NoiseParams:
         self._check_values(models)
 
     def _keep(self, table: Tensor, models: tuple[str, ...], shot: bool) -> None:
-        keep = object.__setattr__
-        for (name, figure), columns in zip(FIGURES.items(), table.split_with_sizes(_WIDTHS, 1), strict=False):
-            keep(self, name, columns if figure.by_site else columns.squeeze(1))
+        keep, columns = object.__setattr__, table.unbind(1)
+        for name, place in _PLACES.items():
+            keep(self, name, columns[place] if isinstance(place, int) else table[:, place])
         keep(self, "read", models[0] if len(set(models)) == 1 else models)
         keep(self, "shot", shot)
         keep(self, "table", table)
@@ -174,9 +177,10 @@ class NoiseParams:
         if "none" in models:
             silent = self.sigma_read[[m == "none" for m in models]] if len(models) > 1 else self.sigma_read
             if bool((silent > 0).any()):
+                drawn = " or ".join(repr(name) for name in READ_MODELS if name != "none")
                 raise ValueError(
                     f"NoiseParams: sigma_read must be 0 where read is 'none', which draws no read noise, got "
-                    f"{silent.max().item():g}. Say read='gaussian' or 'tukey_lambda', or leave sigma_read out"
+                    f"{silent.max().item():g}. Say read={drawn}, or leave sigma_read out"
                 )
 
     def __len__(self) -> int:
@@ -250,7 +254,8 @@ class NoiseParams:
 
         Raises:
             TypeError: one of them is not NoiseParams.
-            ValueError: there is none, or they disagree in device or in ``shot``, which a batch has one of.
+            ValueError: there is none, or they disagree in device or in ``shot``: a batch draws
+                shot noise for all samples or for none.
         """
         parts = list(batches)
         if not parts:
@@ -337,10 +342,8 @@ class NoiseParams:
             ValueError: a value is out of range.
         """
         table = np.empty((n, sum(_WIDTHS)), dtype=np.float32)
-        start = 0
-        for name, figure in FIGURES.items():
-            table[:, slice(start, start + 4) if figure.by_site else start] = columns[name]
-            start += figure.width
+        for name, place in _PLACES.items():
+            table[:, place] = columns[name]
         table[:, -1] = _code(read)
         params = cls._of(torch.from_numpy(table), (read,), shot)
         if not ((table >= _LEAST) & (table <= _MOST)).all():  # in a tenth of the time the whole check takes
@@ -361,6 +364,12 @@ FIGURES: dict[str, Figure] = {
 REQUIRED = tuple(name for name, figure in FIGURES.items() if figure.default is None)
 
 _WIDTHS = [*(figure.width for figure in FIGURES.values()), 1]
+_STARTS = itertools.accumulate(_WIDTHS, initial=0)
+#: The column of each figure, or the columns where it has one for each site.
+_PLACES: dict[str, int | slice] = {
+    name: slice(start, start + 4) if figure.by_site else start
+    for (name, figure), start in zip(FIGURES.items(), _STARTS, strict=False)
+}
 
 
 def _code(read: str) -> int:

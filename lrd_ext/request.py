@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What fused_synth and reference_synth accept, checked once and brought to one form. Mirrors csrc/request.h.
 
-Values are looked at only where that waits for no device and breaks no graph: on the CPU, outside of tracing.
+Values are checked where that neither waits for a device nor breaks a graph: on the CPU, outside of tracing.
 """
 
 from __future__ import annotations

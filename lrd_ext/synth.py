@@ -61,7 +61,7 @@ def fused_synth(
         origin: (row, col) of clean's first site on the sensor, even.
         layout: "auto" reads 2-D and 3-D as mosaic and 4-D by its channel count, and refuses (4, h, w) and
             what looks like a picture, (3, H, W) or (H, W, 3 or 4) with H and W from 32 on; "mosaic";
-            "packed". Loops over batches (B, H, W) say "mosaic": their last batch may hold 3 or 4.
+            "packed". Loops over batches (B, H, W) need "mosaic": a last batch of 3 or 4 would be refused.
         generator: a :class:`lrd_ext.generator.LiteGenerator` on clean's device whose noise joins the sum
             after column noise; None draws none. It adds to the read noise in params, which
             :meth:`NoiseParams.shot_only` leaves out. Its weights are used without a gradient. On a GPU
@@ -70,8 +70,8 @@ def fused_synth(
             ``params.iso``, and for ISOs on a GPU waits for the device. In [1e-6, 1e6]: a value outside is
             an error on the CPU; on a GPU, where checking would mean waiting, its sample becomes NaN.
         dark: dark frame or dark shading, float32 DN above black, clean's layout and crop, for each sample or
-            one for all. What passes float32's range on the way to the output is infinite there.
-        output: "normalized", (raw - black) / (white - black) * ratio, as denoisers eat it; "dn", uint16 raw
+            one for all. Sums beyond float32's range become infinite.
+        output: "normalized", (raw - black) / (white - black) * ratio, as denoisers take it; "dn", uint16 raw
             DN, saturating at 0 and 65535; "dn_float", DN above black.
         quantize: "round", the converter's own rounding, half to even; "uniform", adds U(-1/2, 1/2) DN
             instead; "none".

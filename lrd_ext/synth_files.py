@@ -77,7 +77,7 @@ def synthesize_raw(clean: Raw, settings: Settings, *, index: int = 0) -> tuple[R
     """
     s = settings
     if s.profile.dark_only:
-        raise ValueError(f"camera {s.profile.name} was made from dark frames alone and has no system gain K")
+        raise ValueError(f"camera {s.profile.name} was made from dark frames alone and has no gain K")
     levels: dict[str, Any] = {"black": clean.black.tolist(), "white": clean.white, "cfa": clean.cfa}
     params = s.profile.at(s.iso, s.ratio, **levels)
     height, width = clean.mosaic.shape
@@ -111,11 +111,11 @@ def step_for(clean: Raw, settings: Settings) -> int:
 
 def own_step(clean: Raw) -> int:
     """Return the step a picture's values come in, DN: a power of two where bits were shifted, else 1."""
-    from .inspection import value_step
+    from .inspection import step_of_values
 
-    step = value_step(clean)
+    step = step_of_values(clean)
     # A picture of few values tells nothing: two of them are always one step apart.
-    return step if step & (step - 1) == 0 and int(np.ptp(clean.active)) >= 16 * step else 1
+    return int(step) if math.log2(step).is_integer() and int(np.ptp(clean.active)) >= 16 * step else 1
 
 
 def _in_steps(drawn: np.ndarray, clean: Raw, s: Settings) -> np.ndarray:
@@ -345,7 +345,7 @@ def synthesize_files(
         for future in as_completed(pending):
             error = future.exception()
             if isinstance(error, ImportError) or not isinstance(error, Exception | None):
-                raise error  # a missing package is no matter of one file
+                raise error  # a missing package is not the fault of one file
             failed += error is not None
             done(pending[future], future.result() if error is None else error)
     except BaseException:  # Ctrl-C above all: what is not complete by now shall not appear
@@ -370,12 +370,12 @@ def settings_for(
 
     Raises:
         FileNotFoundError: there is no such generator file.
-        ValueError: the camera is unknown (near names are given), the generator file is none, or ISO or ratio
+        ValueError: the camera is unknown (near names are given), the generator file holds none, ISO or ratio
             is out of range.
     """
     profile = load_profile(camera)
     if profile.dark_only:
-        raise ValueError(f"--camera {camera} was made from dark frames alone and has no system gain K")
+        raise ValueError(f"--camera {camera} was made from dark frames alone and has no gain K")
     profile.at(iso, ratio)
     steps = _read_step(step)
     if generator_file is None:

@@ -10,6 +10,7 @@ import torch
 from exclusion import ULPS, excluded_sites
 
 from lrd_ext import NoiseParams, fused_synth, reference_synth
+from lrd_ext.read_models import READ_MODELS
 
 pytestmark = pytest.mark.native
 
@@ -55,7 +56,7 @@ def assert_same_integers(record, clean, params, *, most_excluded=MOST_EXCLUDED, 
     assert (got - expected).abs().max() <= step
 
 
-@pytest.mark.parametrize("read", ["none", "gaussian", "tukey_lambda"])
+@pytest.mark.parametrize("read", READ_MODELS)
 @pytest.mark.parametrize("shot", [True, False])
 @pytest.mark.parametrize("quantize", ["round", "uniform", "none"])
 @pytest.mark.parametrize("clip", ["adc", "black", "none"])
@@ -155,7 +156,7 @@ def test_noise_as_the_largest_term(record_property, noise, ulps):
 
 
 @pytest.mark.parametrize(
-    ("read", "output"), list(itertools.product(["gaussian", "tukey_lambda"], ["dn_float", "normalized"]))
+    ("read", "output"), list(itertools.product(list(READ_MODELS)[1:], ["dn_float", "normalized"]))
 )
 def test_floats_without_rounding(read, output):
     """Without rounding the two differ by float32's own rounding of the sum, and of the quantile, only."""
@@ -165,8 +166,8 @@ def test_floats_without_rounding(read, output):
     got = fused_synth(clean, params, backend="cpu", **options)
     error = (got.double() - reference_synth(clean, params, **options).double()).abs().max().item()
     # Ratio 100 cuts the signal to 164 DN, so raw = black + d is rounded between 2^9 and 2^10: 4 ulps of that.
-    # sigma * 1.1e-6 bounds the error of the normal quantile; Tukey-lambda's tails reach 20 sigma.
-    bound = 4 * 2.0**-14 + 1.1e-6 * CAMERA["sigma_read"] * (20 if read == "tukey_lambda" else 1)
+    # sigma * 1.1e-6 bounds the error of the normal quantile; other models' tails reach 20 sigma.
+    bound = 4 * 2.0**-14 + 1.1e-6 * CAMERA["sigma_read"] * (1 if read == "gaussian" else 20)
     scale = CAMERA["ratio"] / (CAMERA["white"] - 513) if output == "normalized" else 1.0
     assert error <= bound * scale
 

@@ -25,8 +25,8 @@ from lrd_ext.evaluation import (
     read_darks,
     verdict,
 )
+from lrd_ext.evaluation.advice import excess
 from lrd_ext.evaluation.noise import title_of
-from lrd_ext.evaluation.verdict import excess
 from lrd_ext.noise_sources import RIVALS
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "calibration"))

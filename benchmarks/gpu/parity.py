@@ -19,6 +19,7 @@ from generators import STACKS, lively_generator, noise
 
 from lrd_ext import NoiseParams, fused_synth
 from lrd_ext.cfa import BAYER
+from lrd_ext.read_models import READ_MODELS
 
 CAMERA = {
     "ratio": 100.0,
@@ -71,7 +72,7 @@ def modes(shape):
     """Every mode and output dtype on one frame."""
     outputs = [("dn", torch.float32), *itertools.product(("normalized", "dn_float"), FLOATS)]
     for read, shot, quantize, clip, (output, dtype) in itertools.product(
-        ("none", "gaussian", "tukey_lambda"), (True, False), ("round", "uniform", "none"),
+        READ_MODELS, (True, False), ("round", "uniform", "none"),
         ("adc", "black", "none"), outputs,
     ):  # fmt: skip
         silent = {"sigma_read": 0.0} if read == "none" else {}

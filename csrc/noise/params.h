@@ -69,7 +69,7 @@ struct SampleParams {
   ReadModel read;
   float K, inverse_K, ratio, white;
   float black[4], bias[4];
-  float span[4];          // white - black
+  float range[4];         // white - black
   float signal_scale[4];  // clean input to DN of the short exposure
   float signal_offset[4];
 };
@@ -86,8 +86,8 @@ LRD_HD SampleParams sample_params(const TableRow& row, bool raw_input) {
   for (int site = 0; site < 4; ++site) {
     p.black[site] = row.black[site];
     p.bias[site] = row.bias[site];
-    p.span[site] = p.white - p.black[site];
-    p.signal_scale[site] = raw_input ? 1.0f / p.ratio : p.span[site] / p.ratio;
+    p.range[site] = p.white - p.black[site];
+    p.signal_scale[site] = raw_input ? 1.0f / p.ratio : p.range[site] / p.ratio;
     p.signal_offset[site] = raw_input ? p.black[site] : 0.0f;
   }
   return p;

@@ -157,7 +157,7 @@ LRD_HD Conversion conversion(const Model& model, const SampleParams& p, int site
   }
   if (model.output != Output::kDn) c.offset = p.black[site];
   if (model.output == Output::kNormalized) {
-    c.divisor = p.span[site];
+    c.divisor = p.range[site];
     c.factor = p.ratio;
   }
   return c;

@@ -27,7 +27,7 @@ COLUMNS = ("file", "kind", "iso", "exposure_s")
 PHOTONS = "photons"
 MOSAICS = (".npy", ".tif", ".tiff", ".png")
 _FOLDERS = {"dark": "dark", "darks": "dark", "flat": "flat", "flats": "flat"}
-#: Files that lie beside raw files and are none.
+#: Files that often lie beside raw files and are not raw themselves.
 _NOT_RAW = (
     ".jpg",
     ".jpeg",

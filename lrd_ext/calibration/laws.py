@@ -12,7 +12,7 @@ from scipy import stats
 
 from lrd_ext.estimators.intervals import NORMAL_95, Estimate
 
-#: K must reach over this much in ln before there is a slope to speak of.
+#: ln K must range over this much; below, a slope means nothing.
 _LEAST_REACH = 1e-9
 
 

@@ -224,7 +224,7 @@ def photon_transfer(
     lines = tuple(_site_line([p for p in usable if p.site == s]) for s in sorted({p.site for p in usable}))
     K, p_sites = _join(lines)
     if K.value <= 0:
-        return "variance does not grow with the light: these are no flats of a linear sensor"
+        return "variance does not grow with the light: these are not flats of a linear sensor"
     gains = gain_by_level([p for p in usable if p.level != DARKS], darks)
     return PhotonTransfer(covering(K, gains), lines, p_sites, saturation, out, gains, with_darks, step)
 

@@ -22,13 +22,16 @@ from .photon_transfer import PhotonTransfer
 
 #: Below this many darks the shape of the distribution is not to be trusted.
 FEW_DARKS = 8
-#: Read noise below this many steps that darks without a second value hide.
+#: Darks that hold one value only hide read noise of up to this many steps.
 LOST = 0.35
 
 
 @dataclasses.dataclass(frozen=True)
 class DarkGroup:
-    """Darks of one ISO and exposure time and what was kept of them; ``fit`` where intervals had to tell."""
+    """Darks of one ISO and exposure time and what was kept of them.
+
+    ``fit`` is by the likelihood of intervals; None where residuals tell enough.
+    """
 
     iso: float
     exposure_s: float

@@ -91,13 +91,13 @@ def look_at(frame: Frame, store: StatisticsStore) -> Record:
 
 
 class _UnreadableError(Exception):
-    """A frame cannot be read; apart from errors of the store, which are no fault of a frame."""
+    """A frame cannot be read; unlike errors of the store, which are not the fault of a frame."""
 
 
 def _measure(frame: Frame) -> Arrays:
     try:
         record = _record(frame, frame.load())
-    except ImportError:  # a missing package is no matter of one frame
+    except ImportError:  # a missing package is not the fault of one frame
         raise
     except Exception as error:
         raise _UnreadableError(_reason(frame, error)) from error

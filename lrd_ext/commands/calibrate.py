@@ -204,7 +204,7 @@ def summary(found: Calibration, profile: CameraProfile) -> list[str]:
     from lrd_ext.calibration import verdict
 
     lines = [
-        f"{'ISO':>7} {'K DN/e-':>10} {'read DN':>9} {'read e-':>8} {'lambda':>8} {'row DN':>8} {'col DN':>8}"
+        f"{'ISO':>7} {'K DN/e-':>10} {'read DN':>9} {'read e-':>8} {'shape':>8} {'row DN':>8} {'col DN':>8}"
     ]
     for row in profile.rows:
         K = "-" if row.K is None else f"{row.K:.5g}"

@@ -21,11 +21,11 @@ def add_to(commands: Any) -> None:
 
 def run(options: Namespace) -> int:
     """Print the report and return the exit code."""
-    from lrd_ext import doctor
+    from lrd_ext import installation
 
     made = tables.table("", "", left=2)
     made.show_header = False
-    for subject, finding in doctor.report():
+    for subject, finding in installation.report():
         made.add_row(subject, finding)
     tables.show(made)
     return 0

@@ -254,8 +254,8 @@ def _told(found: Evaluation) -> Iterator[Any]:
 
 
 def _distances(at: IsoEvaluation) -> Any:
+    from lrd_ext.evaluation.advice import excess
     from lrd_ext.evaluation.noise import title_of
-    from lrd_ext.evaluation.verdict import excess
 
     made = tables.table("distance", "floor", "highest", *(c.name for c in at.candidates))
     for name, floor in at.floor.items():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lrd_ext.inspection.verdict import BIAS
+from lrd_ext.inspection.judgement import BIAS
 
 from .tables import table, three
 
@@ -60,11 +60,11 @@ def _levels(raw: Raw) -> Any:
 
 
 def _remarks(raw: Raw) -> list[str]:
-    from lrd_ext.inspection import site_levels, value_step
+    from lrd_ext.inspection import site_levels, step_of_values
 
-    step, lines = value_step(raw), []
+    step, lines = step_of_values(raw), []
     if step > 1:
-        lines.append(f"Values come in steps of {step} DN.")
+        lines.append(f"Values come in steps of {step:.4g} DN.")
     if any(s.at_zero > 1e-3 for s in site_levels(raw)):
         lines.append("Dark pixels are cut at 0: noise below it is lost.")
     return [*lines, *(f"Odd tag: {remark}." for remark in raw.remarks)]
@@ -180,7 +180,7 @@ def _notes(report: PairReport) -> list[str]:
     if report.line.misfit > 3:
         notes.append(
             f"The points lie {math.sqrt(report.line.misfit):.1f} times their errors off a straight line: "
-            "scene or light differ between the files, or the noise is no sum of shot and constant noise."
+            "scene or light differ between the files, or the noise is not a sum of shot and constant noise."
         )
     if math.isnan(report.K.value):
         notes.append("Only one level of light: K cannot be told from the noise at zero light.")

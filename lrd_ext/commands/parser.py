@@ -50,7 +50,7 @@ class Parser(ArgumentParser):
 
 
 def decimal(text: Any) -> float:
-    """Read a number as people write it: 20, 0.5, 1e3; who knows the range refuses inf and nan."""
+    """Read a number as people write it: 20, 0.5, 1e3; the caller checks its range, inf and nan too."""
     if isinstance(text, str) and not _DECIMAL.fullmatch(text.strip()):
         raise argparse.ArgumentTypeError(f"must be a number, got {text!r}")
     return float(text)

@@ -98,7 +98,7 @@ def title_of(name: str) -> str:
 
 
 def check_distance(name: str) -> None:
-    """Refuse a name that is no distance's.
+    """Refuse a name that no distance has.
 
     Raises:
         ValueError: it is unknown.

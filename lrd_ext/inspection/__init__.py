@@ -2,10 +2,10 @@
 """What is in a raw file, and whether the noise between two of them is what a camera profile predicts."""
 
 from .expectation import Recipe, expected_signal, find_ratio, read_recipe
-from .levels import SiteLevels, site_levels, value_step
+from .judgement import Finding, findings, in_one_sentence
+from .levels import SiteLevels, site_levels, step_of_values
 from .pair import PairReport, inspect_pair
 from .prediction import Prediction, predict, predict_from_noise_profile
-from .verdict import Finding, findings, in_one_sentence
 
 __all__ = [
     "Finding",
@@ -22,5 +22,5 @@ __all__ = [
     "predict_from_noise_profile",
     "read_recipe",
     "site_levels",
-    "value_step",
+    "step_of_values",
 ]

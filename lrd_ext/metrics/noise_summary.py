@@ -124,7 +124,7 @@ def _neighbours(real: NoiseSummary, fake: NoiseSummary, range_dn: float) -> floa
 def _tail(reach: int) -> Callable[[NoiseSummary, NoiseSummary, float], float]:
     def distance(real: NoiseSummary, fake: NoiseSummary, range_dn: float) -> float:
         shares = [tail_share(summary, reach, real.std) for summary in (real, fake)]
-        # Half a count more in both: the logarithm stays finite, and none against none is no distance.
+        # Half a count more in both: the logarithm stays finite, and two empty tails are at distance 0.
         half = 0.5 / min(real.counts.sum(), fake.counts.sum())
         return abs(math.log((shares[1] + half) / (shares[0] + half)))
 

@@ -3,7 +3,7 @@
 
 from .fit import RIVALS, check_rival, fit_rival
 from .learned import LearnedNoise
-from .model import MODEL_RIVALS, ModelNoise, NoNoise
+from .physics import MODEL_RIVALS, ModelNoise, NoNoise
 from .recorded import RecordedNoise
 from .source import NoiseSource
 from .spectral import SpectralNoise

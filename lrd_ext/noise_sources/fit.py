@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from .model import MODEL_RIVALS, ModelNoise, NoNoise
+from .physics import MODEL_RIVALS, ModelNoise, NoNoise
 from .recorded import RecordedNoise
 from .source import Darks, NoiseSource
 from .spectral import SpectralNoise
@@ -12,7 +12,7 @@ RIVALS = ("none", *MODEL_RIVALS, "spectral", "darks")
 
 
 def check_rival(name: str) -> None:
-    """Refuse a name that is no rival's.
+    """Refuse a name that no rival has.
 
     Raises:
         ValueError: it is unknown.

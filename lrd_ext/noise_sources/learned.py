@@ -14,7 +14,7 @@ from lrd_ext.cfa import unpack
 from lrd_ext.generator import LiteGenerator
 from lrd_ext.params import NoiseParams
 
-from .model import draw_dark
+from .physics import draw_dark
 
 
 class Generator(Protocol):

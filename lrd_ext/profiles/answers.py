@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a profile answers at given ISOs: calibrated rows, interpolation between them, laws elsewhere.
 
-Everything here works on arrays of ISOs in float64 and knows nothing of random numbers or tensors. What
+Everything here works on arrays of ISOs in float64 and knows nothing of draws or tensors. What
 depends on the profile alone is put into arrays once, figure by figure, when it is first asked for.
 """
 

@@ -184,7 +184,7 @@ class CameraProfile:
         """
         if self.dark_only:
             raise ValueError(
-                f"{self.name}: sample needs the system gain K, but this profile was made from darks alone "
+                f"{self.name}: sample needs the gain K, but this profile was made from darks alone "
                 "(K is null). Calibrate with flat frames as well, or use at(), which leaves shot noise out"
             )
         model, answers = self._read_model(read), self.answers

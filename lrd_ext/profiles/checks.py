@@ -17,7 +17,7 @@ _SHOWN.maxstring = _SHOWN.maxlong = _SHOWN.maxother = 80
 
 
 class Refused(Exception):  # noqa: N818  # never leaves this room: Check.at makes it a ProfileError
-    """A value breaks a rule; its place is put together on the way out: what is right costs nothing."""
+    """A value breaks a rule; its place is put together as it is raised: valid values cost nothing."""
 
     def __init__(self, text: str, place: str = "") -> None:
         super().__init__(text)

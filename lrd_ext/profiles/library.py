@@ -31,10 +31,10 @@ def load_profile(name_or_path: str | os.PathLike[str]) -> CameraProfile:
 
     Args:
         name_or_path: a name of :func:`list_profiles`, or a path. A string is a path when it ends in ".json",
-            holds a path separator, or is no library name and such a file exists.
+            holds a path separator, or names no camera of the library and such a file exists.
 
     Raises:
-        TypeError: ``name_or_path`` is no string or path.
+        TypeError: ``name_or_path`` is neither a string nor a path.
         ProfileError: there is no such camera (the nearest names are given) or file, the file is no regular
             file, larger than 10 MB or not JSON, or its content breaks the schema (the field is named).
 
@@ -71,7 +71,7 @@ def _read(path: Path) -> bytes:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise ProfileError("must be a regular file" + (", got a directory" if path.is_dir() else ""))
+            raise ProfileError("must be a regular file" + (", got a folder" if path.is_dir() else ""))
         if status.st_size > MAX_BYTES:
             raise ProfileError(f"must be at most {MAX_BYTES} bytes, got {status.st_size}")
         return path.read_bytes()

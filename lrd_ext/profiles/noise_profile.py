@@ -46,9 +46,9 @@ def to_noise_profile(params: NoiseParams, cfa: str = "RGGB", *, step: int = 1) -
     black = params.black[0].double().numpy()
     planes = (("Y",),) if cfa == "MONO" else (("R",), ("Gr", "Gb"), ("B",))
     sites = np.array([[colour in plane for colour in site_colours(cfa)] for plane in planes])
-    spans = params.white.item() - np.array([black[site].mean() for site in sites])
+    ranges = params.white.item() - np.array([black[site].mean() for site in sites])
     gain = params.K.item() if params.shot else 0.0
-    return np.stack([gain / spans, (_variance(params) + step**2 / 12) / spans**2], axis=1)
+    return np.stack([gain / ranges, (_variance(params) + step**2 / 12) / ranges**2], axis=1)
 
 
 def _variance(params: NoiseParams) -> float:
@@ -103,20 +103,20 @@ def from_noise_profile(
         )
     shot, offset = np.average(values, axis=0, weights=(1, 2, 1) if len(values) == 3 else None)
     number(float(np.max(black)), 1e7, above=True).at(white, "white")
-    span = float(white) - float(np.mean(black))
+    range_dn = float(white) - float(np.mean(black))
     data: dict[str, Any] = {
         **header(), "name": name, "make": make, "model": model,
         "licence": licence, "sources": [{"title": source}], "bits": bits, "white": white, "cfa": cfa,
         "black": black if isinstance(black, (int, float)) else [float(v) for v in black], "read": "gaussian",
-        "rows": [{"iso": iso, "K": float(shot) * span, "sigma_gaussian": math.sqrt(offset) * span}],
-        "branches": [{"name": "single", "iso": [iso, iso]}], "notes": _notes(values, span),
+        "rows": [{"iso": iso, "K": float(shot) * range_dn, "sigma_gaussian": math.sqrt(offset) * range_dn}],
+        "branches": [{"name": "single", "iso": [iso, iso]}], "notes": _notes(values, range_dn),
     }  # fmt: skip
     return profile_from_dict(data)
 
 
-def _notes(pairs: np.ndarray, span: float) -> list[str]:
+def _notes(pairs: np.ndarray, range_dn: float) -> list[str]:
     """Keep what averaging over the planes takes away."""
     if (np.ptp(pairs, axis=0) <= 1e-6 * pairs.max(axis=0)).all():
         return []
-    planes = (f"{s * span:.6g} and {math.sqrt(o) * span:.6g}" for s, o in pairs)
+    planes = (f"{s * range_dn:.6g} and {math.sqrt(o) * range_dn:.6g}" for s, o in pairs)
     return [f"The planes differ and are averaged; K [DN/e-] and sigma [DN] by plane: {'; '.join(planes)}."]

@@ -366,5 +366,5 @@ def _unique_model(first: Ifd, remarks: list[str]) -> str | None:
 
 
 def printable(text: str | None) -> str | None:
-    """Return a name without what is no letter: a camera's name holds no control characters."""
+    """Return a name without characters that do not print, which a camera's name has no use for."""
     return None if text is None else "".join(c for c in text if c.isprintable()).strip() or None

@@ -3,7 +3,7 @@
 
 LibRaw stops at a tile it cannot decode and says nothing: the rest of the picture is what memory held before.
 Strips it reads as one run of bytes from the first. So strips, tiles and their JPEG frames are checked here,
-and uncompressed strips that are no such run are read here.
+and uncompressed strips that are not one run are read here.
 
 Source: TIFF 6.0, sections 3 and 15; ITU-T T.81 annexes B and H for lossless JPEG; DNG 1.6, chapter 2.
 """

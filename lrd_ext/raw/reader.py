@@ -46,7 +46,7 @@ def read(path: str | os.PathLike[str]) -> Raw:
         The whole mosaic, (H, W) uint16, raw DN, a copy of its own, and what the file says of it.
 
     Raises:
-        RawFileError: the file is missing, a directory, empty, no raw file, truncated, broken or of a kind
+        RawFileError: the file is missing, a folder, empty, not a raw file, truncated, broken or of a kind
             that is not supported (LinearRaw, X-Trans, other filter patterns, Foveon, JPEG XL, float).
         OSError: the system refuses to read the file.
     """
@@ -69,7 +69,7 @@ def read(path: str | os.PathLike[str]) -> Raw:
 def _check_source(path: str | os.PathLike[str]) -> None:
     source = Path(path)
     if source.is_dir():
-        raise RawFileError(f"{path}: a directory; a raw file is needed")
+        raise RawFileError(f"{path}: a folder; a raw file is needed")
     if not source.exists():
         raise RawFileError(f"{path}: no such file")
     with open(source, "rb") as file:

@@ -183,13 +183,13 @@ class Ifd:
         """Return a tag's text up to its first NUL; None where there is none.
 
         Raises:
-            TagError: it is no text, or does not lie in the file.
+            TagError: it is not text, or does not lie in the file.
         """
         if code not in self.tags:
             return None
         tag = self.tags[code]
         if tag.kind not in (1, _TEXT, 7):
-            raise TagError(f"{tag.name} is no text: {tag.shown()}")
+            raise TagError(f"{tag.name} is not text: {tag.shown()}")
         data = tag.data().partition(b"\0")[0] if tag.count else b""
         try:
             text = data.decode("utf-8")

@@ -91,7 +91,7 @@ def _convert(
 
 
 def _as_float32_holds(values: Tensor) -> Tensor:
-    """Make infinite what is beyond float32: every executor computes in it, and a ratio below 1 comes last."""
+    """Make infinite what float32 cannot hold, as float32 executors do before the ratio."""
     narrow = values.to(torch.float32)
     return torch.where(torch.isinf(narrow), narrow.double(), values)
 

@@ -42,7 +42,7 @@ def _one(p: CameraProfile) -> Figure:
     figure, (gain, noise) = _figure(2, (11.0, 4.6))
     figure.suptitle(shown(f"{p.name}: {p.camera}"))
     _draw_over_iso(gain, p, lambda f: f.K, color="C0")
-    _label(gain, "system gain K, DN/e-")
+    _label(gain, "gain K, DN/e-")
     sigmas: tuple[tuple[str, _Value], ...] = (
         ("read (standard deviation)", lambda f: f.read_std),
         ("row", lambda f: f.sigma_row or None),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrd_ext.inspection.photon_transfer import error_of_variance
+from lrd_ext.inspection.noise_over_signal import error_of_variance
 from lrd_ext.raw import site_labels
 
 from .figure import shown

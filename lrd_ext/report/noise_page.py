@@ -8,8 +8,8 @@ from html import escape
 from pathlib import Path
 
 from lrd_ext.evaluation import Evaluation, IsoEvaluation, verdict
+from lrd_ext.evaluation.advice import excess
 from lrd_ext.evaluation.noise import title_of
-from lrd_ext.evaluation.verdict import excess
 from lrd_ext.metrics.noise_summary import TAILS, tail_share
 from lrd_ext.version import __version__
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from lrd_ext import doctor, fused_synth, ops
+from lrd_ext import fused_synth, installation, ops
 from lrd_ext.params import NoiseParams
 
 ROOT = Path(__file__).parents[2]
@@ -73,7 +73,7 @@ def test_every_reason_that_setup_gives_is_explained():
 @pytest.mark.parametrize("why_not", ops.WHY_NOT_CUDA)
 def test_doctor_says_why_there_are_no_kernels(monkeypatch, why_not):
     monkeypatch.setattr(ops, "NATIVE", SimpleNamespace(cuda_targets="", cuda_why_not=why_not))
-    assert ops.WHY_NOT_CUDA[why_not] in doctor._cuda()
+    assert ops.WHY_NOT_CUDA[why_not] in installation._cuda()
 
 
 @pytest.mark.native

@@ -22,8 +22,8 @@ from lrd_ext.evaluation import (
     read_darks,
     verdict,
 )
+from lrd_ext.evaluation.advice import beyond_floor
 from lrd_ext.evaluation.noise import ALL_DISTANCES
-from lrd_ext.evaluation.verdict import beyond_floor
 from lrd_ext.metrics.noise_summary import DISTANCES, summarise, total
 
 GIVEN = Levels((256.0,) * 4, 4095.0, "RGGB")

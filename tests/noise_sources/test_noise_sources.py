@@ -19,7 +19,7 @@ from lrd_ext.noise_sources import (
     RecordedNoise,
     fit_rival,
 )
-from lrd_ext.noise_sources.model import draw_dark
+from lrd_ext.noise_sources.physics import draw_dark
 
 SHAPE = (96, 128)
 ISO = 800.0

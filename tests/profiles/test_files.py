@@ -279,7 +279,7 @@ def test_a_file_that_is_too_large_is_refused_unread(tmp_path):
 
 
 def test_directories_devices_and_missing_files_are_refused(tmp_path):
-    with pytest.raises(ProfileError, match="must be a regular file, got a directory"):
+    with pytest.raises(ProfileError, match="must be a regular file, got a folder"):
         load_profile(tmp_path)
     with pytest.raises(ProfileError, match="must be a regular file"):
         load_profile("/dev/zero")

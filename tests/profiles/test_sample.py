@@ -153,7 +153,7 @@ def test_spread_over_frames_where_there_is_no_law(minimal):
 
 def test_sampling_without_gain_is_refused_with_the_reason(minimal):
     minimal["rows"][0]["K"] = None
-    with pytest.raises(ValueError, match=r"sample needs the system gain K, .* darks alone"):
+    with pytest.raises(ValueError, match=r"sample needs the gain K, .* darks alone"):
         profile_from_dict(minimal).sample(1, iso=100, ratio=1, seed=1)
 
 

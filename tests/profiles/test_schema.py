@@ -37,7 +37,9 @@ ACROSS_FIELDS = (
 
 
 def test_the_file_is_the_one_the_parser_gives():
-    assert schema_text() == SCHEMA_FILE.read_text("utf-8"), "run make schema"
+    assert schema_text() == SCHEMA_FILE.read_text("utf-8"), (
+        "the declarations changed: run make schema, which writes this file"
+    )
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 

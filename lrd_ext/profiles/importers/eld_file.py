@@ -52,8 +52,8 @@ def read_eld_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     Returns: what :func:`~lrd_ext.profiles.importers.import_eld` takes as ``figures``.
 
     Raises:
-        ProfileError: the file cannot be read, is no such array, or its pickle asks for anything but numbers
-            (what it asked for is named; it was not run).
+        ProfileError: the file cannot be read, holds no such array, or its pickle asks for anything but
+            numbers (what it asked for is named; it was not run).
     """
     path = Path(path)
     try:
@@ -82,7 +82,7 @@ def _read(path: Path) -> bytes:
 def _pickle_of(content: bytes) -> bytes:
     file = io.BytesIO(content)
     if not content.startswith(np.lib.format.MAGIC_PREFIX):
-        raise ProfileError("is no .npy file (pickles under other names are never opened)")
+        raise ProfileError("is not an .npy file (pickles under other names are never opened)")
     version = np.lib.format.read_magic(file)
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -216,7 +216,7 @@ def _fill(target: Any, items: list[Any]) -> Any:
 
 def _name(module: Any, inner: Any) -> _Name:
     if not isinstance(module, str) or not isinstance(inner, str):
-        raise ProfileError("its pickle asks for a name that is no text; refused")
+        raise ProfileError("its pickle asks for a name that is not text; refused")
     known = _NAMES.get((module.replace("numpy.core", "numpy._core"), inner))
     if known is None:
         asked = f"{module}.{inner}"[:80]

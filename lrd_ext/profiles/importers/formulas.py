@@ -25,7 +25,7 @@ def import_hdrutils(
     """Make a profile of a camera of HDRutils.
 
     There var = DN*g*k + ((std_read*g)^2 + std_adc^2)*k^2 with g = ISO/100. So K = g*k and sigma =
-    k*sqrt((std_read*g)^2 + std_adc^2). The three k (R, G, B) estimate one system gain; their mean over R, G,
+    k*sqrt((std_read*g)^2 + std_adc^2). The three k (R, G, B) estimate one gain; their mean over R, G,
     G, B is taken.
 
     Args:

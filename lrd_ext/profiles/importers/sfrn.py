@@ -44,9 +44,9 @@ def import_sfrn(
     Raises:
         ProfileError: a figure breaks the schema.
     """
-    span = white - black
-    gains = [s * span for s in cshot] if normalised else list(cshot)
-    sigmas = [math.sqrt(o) * span for o in cread] if normalised else list(cread)
+    range_dn = white - black
+    gains = [s * range_dn for s in cshot] if normalised else list(cshot)
+    sigmas = [math.sqrt(o) * range_dn for o in cread] if normalised else list(cread)
     rows: list[Mapping[str, float]] = [
         {"iso": iso, "K": K, "sigma_gaussian": sigma}
         for iso, K, sigma in zip(iso_set, gains, sigmas, strict=True)

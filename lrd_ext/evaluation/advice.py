@@ -67,7 +67,7 @@ def score(at: IsoEvaluation, candidate: Candidate) -> float:
 def best(found: Evaluation) -> str | None:
     """Return the name of the source to train with: the nearest to the darks, of equal ones the simplest.
 
-    Real darks are no candidate: they are the floor. None where nothing else was compared, or nothing that
+    Real darks are the floor, not a candidate. None where nothing else was compared, or nothing that
     decides.
     """
     if not set(DECIDING) & set(found.settings.distances):

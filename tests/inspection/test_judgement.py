@@ -13,7 +13,7 @@ from lrd_ext import NoiseParams, fused_synth, raw
 from lrd_ext.estimators.intervals import from_error
 from lrd_ext.estimators.line_noise import as_deviation
 from lrd_ext.inspection import findings, inspect_pair, predict
-from lrd_ext.inspection.verdict import _judge
+from lrd_ext.inspection.judgement import _judge
 
 SITES = ("R", "Gr", "Gb", "B")
 
