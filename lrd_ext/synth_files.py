@@ -380,9 +380,9 @@ def settings_for(
     steps = _read_step(step)
     if generator_file is None:
         return Settings(profile, iso, ratio, seed, step=steps)
-    from .generator import LiteGenerator
+    from .generator import load_generator
 
-    generator = LiteGenerator.load(generator_file)
+    generator = load_generator(generator_file)
     generator.sigma_init(iso)
     return Settings(profile, iso, ratio, seed, generator, Path(generator_file), steps)
 

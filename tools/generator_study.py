@@ -37,7 +37,7 @@ ISOS = (*sensor.TRAINED_ISOS, sensor.UNTRAINED_ISO)
 RIVALS = ("generator", "tukey_lambda", "gaussian")
 #: Rows of a stretch whose spectrum is taken, and the share of power from which a bin counts.
 STRETCH, BIN_SHARE = 64, 0.02
-ABLATION_ROUNDS = [(2, 20)]
+ABLATION_ROUNDS = [(1, 12)]
 
 
 def write_frames(work: Path) -> None:

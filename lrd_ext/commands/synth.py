@@ -46,8 +46,8 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--generator",
         type=str,
-        metavar="FILE",
-        help="learned noise (safetensors) in place of the profile's read, row and column noise",
+        metavar="NAME|FILE",
+        help="learned noise in place of the profile's read, row and column noise: one that ships, or a file",
     )
     parser.add_argument(
         "--preview", type=str, metavar="PNG", help="before/after picture; a folder for many inputs"

@@ -15,7 +15,7 @@ from .parser import Parser
 if TYPE_CHECKING:
     from jsonargparse import Namespace
 
-    from lrd_ext.generator import LiteGenerator
+    from lrd_ext.generator import LiteGenerator, UNetGenerator
     from lrd_ext.generator.train import Camera
 
 
@@ -146,7 +146,7 @@ class _Progress:
             self.bar = None
 
 
-def _summary(generator: LiteGenerator) -> Sequence[Any]:
+def _summary(generator: LiteGenerator | UNetGenerator) -> Sequence[Any]:
     made = tables.table("darks", "sigma_init", "std real", "made", "KLD (adu)", "rows real", "made")
     for name, f in generator.card["against_the_darks"].items():
         made.add_row(

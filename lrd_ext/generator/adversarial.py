@@ -164,7 +164,7 @@ class NoiseAlignment:
     def _descend(self, name: str, module: nn.Module, loss: Tensor) -> None:
         optimizer = self.optimizers[name]
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         if self.fabric.world_size > 1:
             for weight in module.parameters():
                 if weight.grad is not None:

@@ -86,7 +86,7 @@ class Matching:
         def closure() -> Tensor:
             self.optimizer.zero_grad()
             loss = self._loss(terms)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             for weight in self.generator.parameters():
                 weight.grad = self.mean_over_processes(weight.grad) if weight.grad is not None else None
             return loss.detach()
