@@ -14,6 +14,7 @@ from lrd_ext.datasets.crops import EPOCH, LIMIT
 from lrd_ext.params import NoiseParams
 from lrd_ext.profiles import CameraProfile, load_profile
 from lrd_ext.profiles.draws import parameter_words
+from lrd_ext.request import Layout
 from lrd_ext.synth import fused_synth
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class LowLightNoise(nn.Module):
             beside several cameras.
     """
 
+    dark: Tensor | None
+
     def __init__(
         self,
         profile: Cameras,
@@ -96,7 +99,7 @@ class LowLightNoise(nn.Module):
         cfa: str | None = None,
         iso: float | Sequence[float] | None = None,
         ratio: float | Sequence[float] | None = None,
-        layout: str = "auto",
+        layout: Layout = "auto",
     ) -> dict[str, Any]:
         """Make a pair of each clean picture.
 
@@ -177,8 +180,8 @@ class LowLightNoise(nn.Module):
         camera, (black, white, cfa), (iso, ratio) = key
         return self.profiles[camera].sample(
             len(identities),
-            iso=self.iso if iso is None else iso,  # type: ignore[arg-type]
-            ratio=self.ratio if ratio is None else ratio,  # type: ignore[arg-type]
+            iso=_choice("iso", self.iso) if iso is None else iso,
+            ratio=_choice("ratio", self.ratio) if ratio is None else ratio,
             seed=self.seed,
             index=identities,
             read=self.read,
@@ -195,7 +198,7 @@ class LowLightNoise(nn.Module):
         return np.searchsorted(self.share, u, side="right").tolist()
 
     def _pair(
-        self, clean: Tensor, params: NoiseParams, identities: Tensor, layout: str, cfa: str | None
+        self, clean: Tensor, params: NoiseParams, identities: Tensor, layout: Layout, cfa: str | None
     ) -> dict[str, Any]:
         generator = self.generator
         if generator is not None:
@@ -251,10 +254,8 @@ def _cameras(given: Cameras) -> tuple[list[CameraProfile], np.ndarray]:
     """Return the profiles and the running sum of their shares."""
     if isinstance(given, (CameraProfile, str)):
         given = [given]
-    if isinstance(given, Mapping):
-        names, weights = list(given), np.array(list(given.values()), dtype=np.float64)
-    else:
-        names, weights = list(given), np.ones(len(given))
+    names: list[CameraProfile | str] = list(given)
+    weights = np.array(list(given.values()) if isinstance(given, Mapping) else [1.0] * len(names))
     if not names or not (np.isfinite(weights) & (weights > 0)).all():
         raise ValueError(f"profile must be at least one camera, each with a weight above 0, got {given!r}")
     profiles = [one if isinstance(one, CameraProfile) else load_profile(one) for one in names]
@@ -272,7 +273,7 @@ def _levels_of(item: Mapping[str, Any]) -> tuple[_Levels, float, str]:
     return (a, b, c, d), float(item["white"]), str(item["cfa"])
 
 
-def _batch_of(clean: Tensor, layout: str) -> int:
+def _batch_of(clean: Tensor, layout: Layout) -> int:
     """Return how many samples a picture or batch holds, as fused_synth reads its shape."""
     if clean.ndim == 4:
         return clean.shape[0]
