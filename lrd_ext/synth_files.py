@@ -111,11 +111,11 @@ def step_for(clean: Raw, settings: Settings) -> int:
 
 def own_step(clean: Raw) -> int:
     """Return the step a picture's values come in, DN: a power of two where bits were shifted, else 1."""
-    from .inspection import value_step
+    from .inspection import step_of_values
 
-    step = value_step(clean)
+    step = step_of_values(clean)
     # A picture of few values tells nothing: two of them are always one step apart.
-    return step if step & (step - 1) == 0 and int(np.ptp(clean.active)) >= 16 * step else 1
+    return int(step) if math.log2(step).is_integer() and int(np.ptp(clean.active)) >= 16 * step else 1
 
 
 def _in_steps(drawn: np.ndarray, clean: Raw, s: Settings) -> np.ndarray:

@@ -38,17 +38,18 @@ def params(draw, batch=1):
     def each(low, high):
         return [draw(st.floats(low, high, width=32)) for _ in range(batch)]
 
+    read = [draw(st.sampled_from(list(READ_MODELS))) for _ in range(batch)]
     return NoiseParams(
         K=each(0.125, 64),
         ratio=each(0.5, 512),
         white=each(1000, 65535),
         black=[each(0, 512)[0] for _ in range(4)],
-        sigma_read=each(0, 64),
+        sigma_read=[0.0 if model == "none" else each(0, 64)[0] for model in read],
         tukey_lambda=each(-0.375, 0.5),
         sigma_row=each(0, 8),
         sigma_col=each(0, 8),
         bias=[each(-8, 8)[0] for _ in range(4)],
-        read=draw(st.sampled_from(list(READ_MODELS))),
+        read=read,
         shot=draw(st.booleans()),
     )
 

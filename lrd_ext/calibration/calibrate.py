@@ -14,7 +14,7 @@ import numpy as np
 
 from lrd_ext.estimators.intervals import Estimate, from_scatter
 from lrd_ext.estimators.masked_border import BorderEstimate, StripStatistics, estimate_border
-from lrd_ext.estimators.rounding import rounding_variance
+from lrd_ext.estimators.rounding import ROUNDING, rounding_variance
 from lrd_ext.estimators.tukey_lambda import excess_kurtosis
 
 from .bad_frames import Group, Sensor, Sorted, sort_frames
@@ -267,7 +267,8 @@ def _dark_points(dark: DarkGroup | None) -> list[PairPoint]:
     d, fit = dark.statistics, dark.fit
     kurtosis = excess_kurtosis(d.histogram.total, d.histogram.centres)
     count = (d.frames - 1) * d.height * d.width // 4
-    variance = d.pixel.mean(axis=0)
+    # Of flats the values count, of darks the middles of codes.
+    variance = d.pixel.mean(axis=0) + rounding_variance(d.step) - ROUNDING * d.step**2
     if fit is not None:
         variance = np.full(4, fit.std.value**2 + rounding_variance(d.step))
     return [

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Sequence
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from lrd_ext.estimators.interval_likelihood import PairCounts, bin_edges, count_pair
 from lrd_ext.estimators.line_noise import FrameLines, between_variance, two_way
-from lrd_ext.estimators.rounding import Cut, find_cut, quantization_step, rounding_variance
+from lrd_ext.estimators.rounding import Cut, find_cut, middles_of_codes, quantization_step, rounding_variance
 from lrd_ext.estimators.tukey_lambda import ResidualHistogram
 from lrd_ext.raw import SITES
 
@@ -40,9 +41,9 @@ class DarkStatistics:
     and ``col_profile`` (W,) of the mean of the frames; ``shading`` (4, k, k) its small map by site, about
     the site's mean; ``spatial`` and ``spatial_white`` (4,) spatial variance of the mean of the frames by
     site, whole and without slow shading; ``hot`` (m, 2) row and column, ``hot_excess`` (m,); ``steps``
-    (4,) step of the values by site; ``cut`` share of the values piled up at the lowest one. Where noise
-    is small beside the step, or values are cut, ``pairs``, ``edges`` and ``values`` are those of
-    PairCounts, else empty.
+    (4,) step of the values by site: where it is no whole number, all but ``pairs`` is of the middles of
+    codes; ``cut`` share of the values piled up at the lowest one. Where noise is small beside the step, or
+    values are cut, ``pairs``, ``edges`` and ``values`` are those of PairCounts, else empty.
     """
 
     site_means: np.ndarray
@@ -122,11 +123,15 @@ def dark_statistics(frames: Sequence[Read], std: float) -> DarkStatistics:
     if len(frames) < 2:
         raise ValueError(f"dark_statistics: frames must be at least 2, got {len(frames)}")
     mean, counts = mean_frame(frames)
+    raw, middles = frames, [middles_of_codes(own) for own in counts]
+    if any(table is not None for table in middles):
+        frames = [functools.partial(_at_middles, read, middles) for read in raw]
+        mean = sum(read() for read in frames) / np.float32(len(frames))
     steps = np.array([quantization_step(own) for own in counts])
     cut = find_cut(counts.sum(axis=0), float(steps.max()))
     noise = max(std, 0.29)
     hot, excess = find_hot_pixels(mean, noise / len(frames) ** 0.5)
-    pairs = _pairs(frames, counts.sum(axis=0), float(steps.max()), std, cut, hot)
+    pairs = _pairs(raw, counts.sum(axis=0), float(steps.max()), std, cut, hot)
     width = noise / BINS_PER_STD
     passed = [_one_frame(read(), mean, len(frames), width, hot) for read in frames]
     columns = {name: np.stack([p[name] for p in passed]) for name in passed[0]}
@@ -177,6 +182,16 @@ def _pairs(
         skip[hot[:, 0], hot[:, 1]] = True
         found.append(count_pair(first, second, edges, skip))
     return PairCounts(np.array(found), edges, values)
+
+
+def _at_middles(read: Read, middles: Sequence[np.ndarray | None]) -> np.ndarray:
+    """Read a frame with the values of each site at the middles of their codes, (H, W) float32 raw DN."""
+    frame = read()
+    moved = frame.astype(np.float32)
+    for table, values, plane in zip(middles, site_planes(frame), site_planes(moved), strict=True):
+        if table is not None:
+            plane[:] = table[values]
+    return moved
 
 
 def mean_frame(frames: Sequence[Read]) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from lrd_ext.estimators.interval_likelihood import IntervalFit, fit_pairs
 from lrd_ext.estimators.intervals import Estimate, from_frames
-from lrd_ext.estimators.rounding import rounding_variance
+from lrd_ext.estimators.rounding import ROUNDING
 from lrd_ext.estimators.tukey_lambda import distribution_of, excess_kurtosis, fit_tukey_lambda, ppcc_shape
 from lrd_ext.read_models import profile_models
 
@@ -32,7 +32,8 @@ def fit_darks(d: DarkStatistics) -> IntervalFit | None:
     row, col = d.rows.noise().value, d.columns.noise().value
     fit = fit_pairs(pairs, math.hypot(row, col), d.step)
     # Every second line holds a site; its offsets do not average out over the pixels of the line.
-    lines = math.sqrt((row**2 / (d.height / 2) + col**2 / (d.width / 2)) / d.frames) / fit.slope
+    row, col = (seen / slope.value for seen, slope in zip((row, col), fit.slopes, strict=True))
+    lines = math.sqrt((row**2 / (d.height / 2) + col**2 / (d.width / 2)) / d.frames)
     return dataclasses.replace(fit, levels=tuple(level.blurred(lines) for level in fit.levels))
 
 
@@ -51,8 +52,8 @@ def read_noise(dark: DarkGroup) -> ReadNoise:
     found = _by_moments(d, kurtosis) if fit is None else _by_intervals(d, fit)
     return ReadNoise(
         **found,
-        row=row if fit is None else _seen_through(row, fit),
-        col=col if fit is None else _seen_through(col, fit),
+        row=row if fit is None else _seen_through(row, fit.slopes[0]),
+        col=col if fit is None else _seen_through(col, fit.slopes[1]),
         naive_row=d.rows.naive,
         dsnu=dark_nonuniformity(d.spatial, total, d.frames, pixels),
         dsnu_white=dark_nonuniformity(d.spatial_white, pixel, d.frames, pixels, True),
@@ -64,10 +65,10 @@ def read_noise(dark: DarkGroup) -> ReadNoise:
     )
 
 
-def _seen_through(line: Estimate, fit: IntervalFit) -> Estimate:
+def _seen_through(line: Estimate, slope: Estimate) -> Estimate:
     """Return line noise from what the means of recorded values show of it."""
-    own = line.scaled(1 / fit.slope)
-    return own.blurred(own.value * fit.slope_error / fit.slope)
+    own = line.scaled(1 / slope.value)
+    return own.blurred(own.value * slope.error / slope.value)
 
 
 def _by_moments(d: DarkStatistics, kurtosis: float) -> dict[str, Any]:
@@ -101,7 +102,7 @@ def _by_intervals(d: DarkStatistics, fit: IntervalFit) -> dict[str, Any]:
 
 def _std(squares: np.ndarray, kurtosis: float, free: float, step: float) -> Estimate:
     """Return the standard deviation of pixels from mean squares of frames (n,), rounding taken out, DN."""
-    pixel, rounding = float(squares.mean()), rounding_variance(step)
+    pixel, rounding = float(squares.mean()), ROUNDING * step**2
     least = 1e-6 * step**2
     std = math.sqrt(max(pixel - rounding, least))
     per_frame = np.sqrt(np.maximum(squares - rounding, least))

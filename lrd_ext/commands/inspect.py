@@ -101,6 +101,7 @@ def _prediction(
     from lrd_ext.profiles import load_profile
     from lrd_ext.synth_files import range_factor
 
+    step = inspection.step_of_values(noisy)
     if options.camera is not None:
         iso = options.iso if options.iso is not None else noisy.iso
         if iso is None:
@@ -112,14 +113,13 @@ def _prediction(
             params = profile.at(iso, ratio, **levels)
         factor = range_factor(profile, noisy)
         scaled = [] if factor == 1 else [f"profile to file range: K, sigmas and bias x {factor:.6g}"]
-        prediction = inspection.predict(params, f"{profile.name} at ISO {iso:g}")
+        prediction = inspection.predict(params, f"{profile.name} at ISO {iso:g}", step)
         return prediction, scaled + [f"doubtful: {doubt.message}" for doubt in doubts]
     if options.iso is not None:
         raise ValueError("--iso chooses a profile's figures and needs --camera")
     if recipe is not None:
-        return inspection.predict(
-            recipe.params, f"{recipe.camera} at ISO {recipe.iso:g}, as written in the file"
-        ), []
+        title = f"{recipe.camera} at ISO {recipe.iso:g}, as written in the file"
+        return inspection.predict(recipe.params, title, step), []
     if noisy.noise_profile is not None:
         return inspection.predict_from_noise_profile(noisy.noise_profile, noisy.black, noisy.white), []
     return None, []

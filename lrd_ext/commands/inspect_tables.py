@@ -60,11 +60,11 @@ def _levels(raw: Raw) -> Any:
 
 
 def _remarks(raw: Raw) -> list[str]:
-    from lrd_ext.inspection import site_levels, value_step
+    from lrd_ext.inspection import site_levels, step_of_values
 
-    step, lines = value_step(raw), []
+    step, lines = step_of_values(raw), []
     if step > 1:
-        lines.append(f"Values come in steps of {step} DN.")
+        lines.append(f"Values come in steps of {step:.4g} DN.")
     if any(s.at_zero > 1e-3 for s in site_levels(raw)):
         lines.append("Dark pixels are cut at 0: noise below it is lost.")
     return [*lines, *(f"Odd tag: {remark}." for remark in raw.remarks)]

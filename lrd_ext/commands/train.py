@@ -92,11 +92,12 @@ def _generator(options: Namespace) -> int:
     cameras = _cameras(options)
     fabric = make_fabric(configuration)
     folder, kept = target.with_suffix(".training"), target.with_suffix(".frames")
-    material = gather(cameras, kept, _Progress())
+    fabric.launch()
+    with fabric.rank_zero_first():  # the others find the frames kept already
+        material = gather(cameras, kept, _Progress())
     checkpoint = latest(folder)
     if options.resume and checkpoint is not None:
         read_checkpoint(checkpoint, fingerprint(configuration, material))
-    fabric.launch()
     generator = train_generator(material, configuration, folder, fabric, resume=options.resume)
     if not fabric.is_global_zero:
         return 0

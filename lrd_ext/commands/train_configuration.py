@@ -8,9 +8,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from lrd_ext.training.configuration import PRESETS, Adversarial, Configuration, ImageDomain
+from lrd_ext.training.configuration import PRESETS, Adversarial, Configuration
 
-_PARTS: dict[str, type] = {"adversarial": Adversarial, "image_domain": ImageDomain}
+_PARTS: dict[str, type] = {"adversarial": Adversarial}
 
 
 def read_configuration(preset: str, path: str | os.PathLike[str] | None = None) -> Configuration:

@@ -19,7 +19,7 @@ from scipy import special
 
 from lrd_ext.read_models import tukey_lambda_cdf, tukey_lambda_std
 
-from .intervals import Estimate, from_frames
+from .intervals import Estimate, from_error, from_frames
 from .tukey_lambda import SHAPES, Distribution, TukeyLambdaFit
 
 #: Shapes cameras are known to have, mean and deviation: it counts where the data tell little.
@@ -65,17 +65,16 @@ class PairCounts:
 class IntervalFit:
     """What the likelihood gave: noise without that of lines [DN], shape, levels of the sites [raw DN].
 
-    ``slope`` is how much of a small change of the level is left in the mean of the recorded values: line
-    noise is seen through it, and known no better than ``slope_error``. ``by_site`` is ``std`` of each
-    site by itself; ``distributions`` hold recorded values beside those of each read model.
+    ``slopes`` are how much of the offsets of rows and of columns is left in the means of recorded values:
+    line noise is seen through them. ``by_site`` is ``std`` of each site by itself; ``distributions`` hold
+    recorded values beside those of each read model.
     """
 
     std: Estimate
     tukey_lambda: TukeyLambdaFit
     levels: tuple[Estimate, ...]
     by_site: tuple[Estimate, ...]
-    slope: float
-    slope_error: float
+    slopes: tuple[Estimate, Estimate]
     distributions: dict[str, Distribution]
 
 
@@ -158,7 +157,7 @@ def fit_pairs(pairs: PairCounts, seen: float, step: float) -> IntervalFit:
     """
     model = _Model(pairs.edges, seen, True)
     first = _fit(pairs, model, step)
-    line = seen / _slope(model, pairs, first[0], first[1], step)
+    line = seen / float(_slopes(model, pairs, first[0], first[1], step).mean())
     model, gaussian = (_Model(pairs.edges, line, s) for s in (True, False))
     shaped, plain = (_fit(pairs, m, step, first[:2]) for m in (model, gaussian))
     theta, sites, covariance, per_pair = shaped
@@ -180,9 +179,8 @@ def fit_pairs(pairs: PairCounts, seen: float, step: float) -> IntervalFit:
         for name, m, found in (("gaussian", gaussian, plain), ("tukey_lambda", model, shaped))
     }
     by_site = tuple(_noise(_fit(pairs.of_site(site), model, step, (theta, sites))) for site in range(4))
-    error = np.array([math.sqrt(covariance[0, 0]), 0.0])
-    slope, high, low = (_slope(model, pairs, t, sites, step) for t in (theta, theta + error, theta - error))
-    return IntervalFit(_noise(shaped), fit, levels, by_site, slope, abs(high - low) / 2, shown)
+    slopes = _slopes_with_errors(model, pairs, shaped, step)
+    return IntervalFit(_noise(shaped), fit, levels, by_site, slopes, shown)
 
 
 def _noise(found: Found) -> Estimate:
@@ -312,16 +310,43 @@ def _moved(
     return moved, [np.array([s[0], max(s[1], 0.0)]) for s in new]
 
 
-def _slope(
+def _slopes(
     model: _Model, pairs: PairCounts, theta: np.ndarray, sites: Sequence[np.ndarray], step: float
-) -> float:
+) -> np.ndarray:
+    """Return the slopes of row and column means over a small change of the level, (2,).
+
+    A line holds two of the sites; over lines the squares of their slopes count, as for a variance.
+    """
     found, by = [], 0.02 * max(step, math.exp(theta[0]))
     for site in sites:
         u, w = model.levels(theta, site)
         up, down = (model.single(theta, u + d) @ pairs.values for d in (by, -by))
         found.append(float(w @ (up - down)) / (2 * by))
+    plane = np.reshape(found, (2, 2))
     # Below this little is seen of lines, and the quotient says nothing.
-    return max(float(np.mean(found)), 0.05)
+    return np.maximum([np.sqrt(np.square(plane.mean(axis=axis)).mean()) for axis in (1, 0)], 0.05)
+
+
+def _slopes_with_errors(
+    model: _Model, pairs: PairCounts, found: Found, step: float
+) -> tuple[Estimate, Estimate]:
+    """Return the slopes of rows and of columns, known as well as noise, shape and levels are."""
+    theta, sites, covariance, _ = found
+    here = np.concatenate([theta, *sites])
+    gradient = np.zeros((2, len(here)))
+    for k, error in enumerate(np.sqrt(np.diag(covariance))):
+        ends, places = [], []
+        for sign in (0.5, -0.5):
+            by = np.zeros(len(here))
+            by[k] = sign * error
+            moved = _moved(theta, sites, by, step)
+            places.append(np.concatenate([moved[0], *moved[1]])[k])
+            ends.append(_slopes(model, pairs, *moved, step))
+        if places[0] > places[1]:
+            gradient[:, k] = (ends[0] - ends[1]) / (places[0] - places[1])
+    errors = np.sqrt(np.maximum(np.diag(gradient @ covariance @ gradient.T), 0.0))
+    row, column = _slopes(model, pairs, theta, sites, step)
+    return from_error(float(row), float(errors[0])), from_error(float(column), float(errors[1]))
 
 
 def _distribution(

@@ -54,29 +54,56 @@ def quantization_step(counts: np.ndarray) -> float:
     beside = weight.sum() - weight.max()
     if beside < _FEWEST:
         return 1.0
-    for q in range(int(np.diff(values[weight > _OFF_STEP * beside]).max(initial=1)), 1, -1):
+    for q in range(_typical_gap(values, weight, beside), 1, -1):
         on_step = np.bincount(values % q, weight).max()
         if weight.sum() - on_step <= _OFF_STEP * beside:
             return float(q)
-    return _fractional_step(counts)
+    return _fractional_step(counts)[0]
 
 
-def _fractional_step(counts: np.ndarray) -> float:
-    """Return the step of values with regular gaps, among neighbours too frequent to be left out by chance."""
+def middles_of_codes(counts: np.ndarray) -> np.ndarray | None:
+    """Return where the code of each value lies, (len(counts),) float32 DN; None where values are codes.
+
+    Codes times a digital gain such as 4/3 are rounded to whole DN: their distances are 1 and 2 in turn, and
+    noise about a level depends on where the level falls among them. About the middles it does not.
+
+    Args:
+        counts: how often each raw value occurs.
+    """
+    step = quantization_step(counts)
+    if step.is_integer():
+        return None
+    _, start = _fractional_step(counts)
+    return (start + step * np.rint((np.arange(len(counts)) - start) / step)).astype(np.float32)
+
+
+def _typical_gap(values: np.ndarray, weight: np.ndarray, beside: float) -> int:
+    """Return the median gap between values that occur often, DN: no step of all of them is greater."""
+    falling = np.sort(weight)[::-1][1:]
+    # In a picture no value may be frequent: those count then that hold half of the pixels.
+    half = falling[np.searchsorted(np.cumsum(falling), beside / 2)]
+    often = weight > min(_OFF_STEP * beside, half / 2)
+    return int(np.median(np.diff(values[often]))) if often.sum() > 1 else 1
+
+
+def _fractional_step(counts: np.ndarray) -> tuple[float, float]:
+    """Return step and a code's middle, of values with regular gaps: neighbours that no chance leaves out."""
     frequent = np.flatnonzero(counts > _EXPECTED)
     if not len(frequent):
-        return 1.0
+        return 1.0, 0.0
     parts = np.split(frequent, np.flatnonzero(np.diff(frequent) > _DENOMINATORS) + 1)
     run = max(parts, key=lambda part: counts[part].sum())
     values = run[0] + np.flatnonzero(counts[run[0] : run[-1] + 1] > 0)
     if run[-1] - run[0] + 1 - len(values) < 3 or len(values) < 4:
-        return 1.0
-    step, start = np.polyfit(np.arange(len(values)), values, 1)
-    regular = np.abs(values - start - step * np.arange(len(values))).max() < 1.0
+        return 1.0, 0.0
+    codes = np.arange(len(values))
+    step, start = np.polyfit(codes, values, 1)
+    regular = np.abs(values - start - step * codes).max() < 1.0
     if not regular or step < 1.02:
-        return 1.0
+        return 1.0, 0.0
     simple = float(Fraction(float(step)).limit_denominator(_DENOMINATORS))
-    return simple if abs(simple / step - 1) < 0.01 else float(step)
+    found = simple if abs(simple / step - 1) < 0.01 else float(step)
+    return found, float(np.mean(values - found * codes))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,7 +19,7 @@ from lrd_ext.read_models import ReadModel, read_model, tukey_lambda_std
 
 from .histogram_distance import kl_divergence, ks_distance
 from .intervals import Estimate, from_frames
-from .rounding import ROUNDING, rounding_variance
+from .rounding import ROUNDING
 
 #: Shapes the fit may find. Below, the variance goes to infinity; above, the density has edges.
 SHAPES = (-0.45, 0.9)
@@ -74,9 +74,7 @@ def bin_probabilities(hist: ResidualHistogram, model: ReadModel, std: float, sha
         shape: its shape, where the model has one.
     """
     scale = std / model.unit_std(shape)
-    rounding = rounding_variance(hist.step)
-    apart = rounding - ROUNDING * hist.step**2
-    blur = math.sqrt(max(1 / hist.kept - 1, 0.0) * (std**2 + rounding) + apart)
+    blur = math.sqrt(max(1 / hist.kept - 1, 0.0) * (std**2 + ROUNDING * hist.step**2))
     nodes, weights = np.polynomial.hermite_e.hermegauss(9)
     weights = weights / weights.sum()
     r = hist.centres
@@ -134,7 +132,7 @@ def _as_fit(theta: np.ndarray, covariance: np.ndarray, per_frame: np.ndarray) ->
 
 def _start_std(hist: ResidualHistogram) -> float:
     total = hist.total
-    variance = float(total @ hist.centres**2) / total.sum() * hist.kept - rounding_variance(hist.step)
+    variance = float(total @ hist.centres**2) / total.sum() * hist.kept - ROUNDING * hist.step**2
     return math.sqrt(max(variance, 0.02 * hist.step**2))
 
 

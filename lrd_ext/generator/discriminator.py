@@ -24,6 +24,8 @@ class Block(nn.Module):
         window: tokens a side of a window, on a grid (rows, columns) of tokens.
     """
 
+    apart: Tensor
+
     def __init__(self, width: int, window: tuple[int, int]) -> None:
         super().__init__()
         self.window = window
@@ -40,16 +42,12 @@ class Block(nn.Module):
 
     def forward(self, grid: Tensor) -> Tensor:
         """Map a grid of tokens (B, R, C, width) to the same shape."""
-        return _forward(self, grid)
-
-
-def _forward(block: Block, grid: Tensor) -> Tensor:
-    b, rows, columns, width = grid.shape
-    r, c = block.window
-    cut = grid.view(b, rows // r, r, columns // c, c, width).transpose(2, 3).reshape(-1, r * c, width)
-    cut = cut + block.out(_attention(block.qkv(block.norms[0](cut)), block.bias[:, block.apart]))
-    cut = cut + block.perceptron(block.norms[1](cut))
-    return cut.view(b, rows // r, columns // c, r, c, width).transpose(2, 3).reshape(grid.shape)
+        b, rows, columns, width = grid.shape
+        r, c = self.window
+        cut = grid.view(b, rows // r, r, columns // c, c, width).transpose(2, 3).reshape(-1, r * c, width)
+        cut = cut + self.out(_attention(self.qkv(self.norms[0](cut)), self.bias[:, self.apart]))
+        cut = cut + self.perceptron(self.norms[1](cut))
+        return cut.view(b, rows // r, columns // c, r, c, width).transpose(2, 3).reshape(grid.shape)
 
 
 def _attention(qkv: Tensor, bias: Tensor | None) -> Tensor:

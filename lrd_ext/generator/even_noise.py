@@ -27,8 +27,9 @@ def even_n_init(crops: int, height: int, width: int, halo: int, draw: torch.Gene
     Returns: (crops, 8, height + 2 halo, width + 2 halo) float32: four sites, two rows, two columns.
     """
     mosaic = _even(torch.randn(crops, 2 * height, 2 * width, generator=draw))
-    rows = _even(torch.randn(crops, 2 * height, 1, generator=draw)).view(crops, height, 2)
-    columns = _even(torch.randn(crops, 1, 2 * width, generator=draw)).view(crops, width, 2)
+    # What is made of lines is nearly linear in them: their spectrum has to be exact.
+    rows = _flat(_even(torch.randn(crops, 2 * height, 1, generator=draw))).view(crops, height, 2)
+    columns = _flat(_even(torch.randn(crops, 1, 2 * width, generator=draw))).view(crops, width, 2)
     size = (crops, 2, height, width)
     parts = [
         functional.pixel_unshuffle(mosaic[:, None], 2),
@@ -44,8 +45,12 @@ def _even(noise: Tensor) -> Tensor:
     scores = torch.special.ndtri((torch.arange(n, dtype=torch.float64) + 0.5) / n)
     scores = (scores / scores.square().mean().sqrt()).to(noise.dtype)
     for _ in range(_ROUNDS):
-        waves = torch.fft.fft2(noise)
-        flat = torch.fft.ifft2(waves / waves.abs().clamp_min(1e-12)).real.reshape(noise.shape[0], -1)
-        rank = flat.argsort(1).argsort(1)
+        rank = _flat(noise).flatten(1).argsort(1).argsort(1)
         noise = scores[rank].view_as(noise)
     return noise
+
+
+def _flat(noise: Tensor) -> Tensor:
+    """Give every frequency of each field (B, h, w) the same power, of unit variance in all."""
+    waves = torch.fft.fft2(noise, norm="ortho")
+    return torch.fft.ifft2(waves / waves.abs().clamp_min(1e-12), norm="ortho").real

@@ -38,6 +38,7 @@ class Matching:
         seed: of all draws.
         mean_over_processes: averages a tensor over all processes; with one process, the tensor itself.
         rank: number of this process: each draws N_init of its own.
+        processes: how many there are.
     """
 
     name = "stage 1"
@@ -52,6 +53,7 @@ class Matching:
         dn: float = 1.0,
         mean_over_processes: Callable[[Tensor], Tensor] = lambda value: value,
         rank: int = 0,
+        processes: int = 1,
     ) -> None:
         self.generator, self.rounds, self.seed, self.rank = generator, tuple(rounds), seed, rank
         self.names = [t.name for t in targets]
@@ -60,7 +62,7 @@ class Matching:
         self.mean, self.error = (Statistics(*(f.to(device) for f in s)) for s in (mean, error))
         self.sigmas = torch.tensor([t.sigma_init for t in targets], device=device)
         self.mean_over_processes = mean_over_processes
-        self.dn, self.round = dn, -1
+        self.dn, self.round, self.processes = dn, -1, processes
         self.optimizer: torch.optim.LBFGS
 
     @property
@@ -120,7 +122,7 @@ class Matching:
         crops = self.rounds[number][0]
         self._draw(crops, self.seed * 1_000_003 + number)
         # The error of a sample's quantiles, beside the target's own.
-        p, pixels = levels().to(self.mean.quantiles), crops * CROP * CROP
+        p, pixels = levels().to(self.mean.quantiles), crops * self.processes * CROP**2
         slope = torch.gradient(self.mean.quantiles, spacing=(p,), dim=2)[0]
         sample = slope * torch.sqrt(p * (1 - p) / pixels)
         q, lines, sites, spectrum = (e.square() for e in self.error)

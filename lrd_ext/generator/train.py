@@ -280,6 +280,7 @@ def _matching(
         dn=1 / unit,
         mean_over_processes=_mean_over(fabric),
         rank=fabric.global_rank,
+        processes=fabric.world_size,
     )
 
 

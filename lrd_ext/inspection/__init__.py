@@ -3,7 +3,7 @@
 
 from .expectation import Recipe, expected_signal, find_ratio, read_recipe
 from .judgement import Finding, findings, in_one_sentence
-from .levels import SiteLevels, site_levels, value_step
+from .levels import SiteLevels, site_levels, step_of_values
 from .pair import PairReport, inspect_pair
 from .prediction import Prediction, predict, predict_from_noise_profile
 
@@ -22,5 +22,5 @@ __all__ = [
     "predict_from_noise_profile",
     "read_recipe",
     "site_levels",
-    "value_step",
+    "step_of_values",
 ]

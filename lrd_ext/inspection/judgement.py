@@ -97,7 +97,7 @@ def _kurtosis(report: PairReport, p: Prediction | None) -> float | None:
     dark, K = report.dark, p.K
     if K is None:  # made of darks alone: the light in the darkest pixels is there all the same
         K = report.K.value if math.isfinite(report.K.value) else 0.0
-    c4 = p.read_c4 + ROUNDING_C4 + K**3 * dark.signal + 3 * K**2 * dark.signal_variance
+    c4 = p.read_c4 + ROUNDING_C4 * p.step**4 + K**3 * dark.signal + 3 * K**2 * dark.signal_variance
     return c4 / (p.offset + K * dark.signal) ** 2
 
 

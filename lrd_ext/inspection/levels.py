@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrd_ext.estimators.rounding import quantization_step
 from lrd_ext.raw import SITES, site_labels
 
 if TYPE_CHECKING:
@@ -48,10 +49,16 @@ def site_levels(raw: Raw) -> tuple[SiteLevels, ...]:
     return tuple(found)
 
 
-def value_step(raw: Raw) -> int:
-    """Return the common step of the active area's values: 4 where 12-bit values were shifted by two bits."""
-    used = np.flatnonzero(np.bincount(raw.active.ravel(), minlength=65536))
-    return int(np.gcd.reduce(np.diff(used))) if len(used) > 1 else 1
+def step_of_values(raw: Raw) -> float:
+    """Return the step of the active area's values, DN: 4 where 12-bit values were shifted by two bits.
+
+    Where digital gain differs between sites, the root mean square of their steps.
+    """
+    counts = [np.bincount(raw.active[r::2, c::2].ravel(), minlength=65536) for r, c in SITES]
+    common = quantization_step(np.sum(counts, axis=0))
+    if common > 1:
+        return common
+    return float(np.sqrt(np.square([quantization_step(own) for own in counts]).mean()))
 
 
 def active_sites(raw: Raw) -> list[tuple[int, int, int]]:

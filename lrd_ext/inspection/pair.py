@@ -11,10 +11,11 @@ import numpy as np
 
 from lrd_ext.estimators.intervals import Estimate, from_error
 from lrd_ext.estimators.line_noise import as_deviation, line_noise
-from lrd_ext.estimators.rounding import ROUNDING
+from lrd_ext.estimators.rounding import ROUNDING, rounding_variance
 from lrd_ext.estimators.variance_line import VarianceLine
 
 from .expectation import above_black, expected_signal
+from .levels import step_of_values
 from .noise_over_signal import Bins, fit_line, fit_offsets, gather
 
 if TYPE_CHECKING:
@@ -99,18 +100,18 @@ def inspect_pair(clean: Raw, noisy: Raw, ratio: float) -> PairReport:
         )
     clipped = (raw == 0) | (raw >= noisy.white)
     bins, left_out = gather(expected[known], noise[known], site[known], clipped[known])
-    return _measure(expected, noise, site, bins, left_out)
+    return _measure(expected, noise, site, bins, left_out, step_of_values(noisy))
 
 
 def _measure(
-    expected: np.ndarray, noise: np.ndarray, site: np.ndarray, bins: Bins, left_out: float
+    expected: np.ndarray, noise: np.ndarray, site: np.ndarray, bins: Bins, left_out: float, step: float
 ) -> PairReport:
     line = fit_line(bins)
     bias, bias_error, scale = fit_offsets(bins, line)
     usable = np.isfinite(expected) & np.isfinite(bias)[site] & (expected <= bins.signal.max() * 1.05)
     offset = bias.astype(np.float32)[site] + np.float32(scale.value - 1) * expected
     residual = np.where(usable, noise - offset, 0)
-    dark = _dark_noise(expected[usable], residual[usable], line)
+    dark = _dark_noise(expected[usable], residual[usable], line, step)
     line = fit_line(bins, dark.c4)
     row = col = from_error(0.0, 0.0)
     for _ in range(3):  # the pixels' own variance is what row and column noise leave, and the reverse
@@ -119,7 +120,7 @@ def _measure(
             np.float32
         )
         row, col = line_noise(residual, weight, 1), line_noise(residual, weight, 0)
-    read = line.offset.value - row.value**2 - col.value**2 - ROUNDING
+    read = line.offset.value - row.value**2 - col.value**2 - rounding_variance(step)
     read_error = math.hypot(line.offset.error, row.square_error, col.square_error)
     return PairReport(
         bins=bins,
@@ -141,7 +142,7 @@ def _line_error(line: Estimate, weight: np.ndarray, axis: int) -> float:
     return 2 * line.value**2 * float((total**2).sum() / total.sum() ** 2)
 
 
-def _dark_noise(expected: np.ndarray, residual: np.ndarray, line: VarianceLine) -> DarkNoise:
+def _dark_noise(expected: np.ndarray, residual: np.ndarray, line: VarianceLine, step: float) -> DarkNoise:
     """Take the pixels whose shot noise is a tenth of the rest at most, or else the darkest ones."""
     K = line.K.value
     limit = 0.1 * line.offset.value / K if K > 0 else math.inf
@@ -151,8 +152,8 @@ def _dark_noise(expected: np.ndarray, residual: np.ndarray, line: VarianceLine) 
     noise -= noise.mean()
     parts = [_kurtosis(part) for part in np.array_split(noise, _PARTS) if part.size > 3]
     error = float(np.std(parts, ddof=1) / math.sqrt(len(parts))) if len(parts) > 1 else math.nan
-    # Whole DN a bin: finer ones would show the comb of rounded values.
-    width = max(1, math.ceil(16 * float(noise.std()) / 120))
+    # Whole steps a bin: finer ones would show the comb of rounded values.
+    width = step * max(1, math.ceil(16 * float(noise.std()) / 120 / step))
     half = math.ceil(8 * float(noise.std()) / width) + 1
     counts, edges = np.histogram(noise, bins=(np.arange(-half, half + 2) - 0.5) * width)
     return DarkNoise(

@@ -7,7 +7,7 @@ import dataclasses
 
 import numpy as np
 
-from lrd_ext.estimators.rounding import ROUNDING
+from lrd_ext.estimators.rounding import rounding_variance
 from lrd_ext.params import NoiseParams
 from lrd_ext.read_models import read_model
 
@@ -18,7 +18,7 @@ class Prediction:
 
     ``offset`` is the variance at zero light, DN^2, rounding included; ``read_std`` the standard deviation of
     the read noise whatever its model; ``read_c4`` its fourth cumulant, DN^4 (inf where it has none); ``bias``
-    per site, DN.
+    per site, DN; ``step`` of the values that are rounded to, DN.
     """
 
     title: str
@@ -29,22 +29,30 @@ class Prediction:
     sigma_row: float | None = None
     sigma_col: float | None = None
     bias: tuple[float, ...] | None = None
+    step: float = 1.0
 
 
-def predict(params: NoiseParams, title: str) -> Prediction:
-    """Predict from noise parameters, batch of 1, in DN of the noisy file."""
+def predict(params: NoiseParams, title: str, step: float = 1.0) -> Prediction:
+    """Predict from noise parameters, batch of 1, in DN of the noisy file.
+
+    Args:
+        params: the parameters.
+        title: what they are called in the report.
+        step: step of the noisy file's values, DN.
+    """
     model, shape = read_model(str(params.read)), float(params.tukey_lambda)
     std = model.std(float(params.sigma_read), shape)
     row, col = float(params.sigma_row), float(params.sigma_col)
     return Prediction(
         title=title,
-        offset=std**2 + row**2 + col**2 + ROUNDING,
+        offset=std**2 + row**2 + col**2 + rounding_variance(step),
         K=float(params.K) if params.shot else None,
         read_std=std,
         read_c4=model.kurtosis(shape) * std**4 if std else 0.0,
         sigma_row=row,
         sigma_col=col,
         bias=tuple(params.bias[0].tolist()),
+        step=step,
     )
 
 

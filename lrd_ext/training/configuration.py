@@ -47,23 +47,6 @@ class Adversarial:
 
 
 @dataclasses.dataclass
-class ImageDomain:
-    """Alignment of what a frozen denoiser makes of real and of made noisy images; it needs pairs.
-
-    Args:
-        denoiser: a file of PMRID weights, or "package.module:factory" of a module (B, 4, h, w) to the same.
-        l1: weight of the mean absolute difference.
-        lpips: weight of LPIPS.
-        lpips_weights: file of its backbone's weights; None leaves LPIPS off.
-    """
-
-    denoiser: str | None = None
-    l1: float = 0.1
-    lpips: float = 0.01
-    lpips_weights: str | None = None
-
-
-@dataclasses.dataclass
 class Configuration:
     """One training of a generator.
 
@@ -73,7 +56,6 @@ class Configuration:
         channels: ngf, first width of the U-Net.
         rounds: stage 1: crops for each ISO, and steps, of each round.
         adversarial: stage 2; None ends after stage 1.
-        image_domain: a frozen denoiser's part in stage 2; None leaves it out.
         distill: let a lite generator learn the U-Net's noise, and write that one.
         seed: of all draws.
         accelerator: "cpu", "cuda" or "auto".
@@ -88,7 +70,6 @@ class Configuration:
     channels: int = 64
     rounds: list[list[int]] = dataclasses.field(default_factory=lambda: [[1, 25], [4, 30], [12, 20]])
     adversarial: Adversarial | None = None
-    image_domain: ImageDomain | None = None
     distill: bool = False
     seed: int = 0
     accelerator: Literal["auto", "cpu", "cuda"] = "cpu"
@@ -100,8 +81,6 @@ class Configuration:
     def __post_init__(self) -> None:
         if not self.rounds or any(len(r) != 2 or min(r) < 1 for r in self.rounds):
             raise ValueError(f"rounds must be pairs of crops and steps, 1 or more each, got {self.rounds}")
-        if self.image_domain is not None and self.adversarial is None:
-            raise ValueError("image_domain is a part of stage 2 and needs adversarial")
         if self.distill and self.generator != "unet":
             raise ValueError("distill needs generator: unet, which the lite one learns from")
         if self.devices < 1 or self.seed < 0 or self.checkpoint_s < 0:

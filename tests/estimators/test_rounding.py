@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lrd_ext.estimators.rounding import find_cut, quantization_step, rounding_variance
+from lrd_ext.estimators.rounding import find_cut, middles_of_codes, quantization_step, rounding_variance
 
 
 def in_steps(x, step: float):
@@ -32,6 +32,13 @@ def test_step_is_found(step, sigma):
     assert quantization_step(counts(values(sigma, step))) == pytest.approx(step)
 
 
+@pytest.mark.parametrize("step", [2, 4, 16])
+def test_step_of_a_picture_is_found_though_no_value_is_frequent(step):
+    v = in_steps(512 + 15_000 * np.random.default_rng(5).beta(0.8, 2, 400_000), step).astype(int)
+    v[:200] += 1
+    assert quantization_step(counts(v)) == step
+
+
 def test_a_few_repaired_pixels_hide_no_step():
     v = values(30, 16)
     v[:20] += 5
@@ -49,6 +56,22 @@ def test_variance_of_rounding_is_what_the_values_show(step):
     x = np.random.default_rng(2).normal(500, sigma, 2_000_000)
     error = in_steps(x, step) - x
     assert rounding_variance(step) == pytest.approx(float(error.var()), rel=0.01)
+
+
+@pytest.mark.parametrize("step", [4 / 3, 3 / 2, 5 / 4, 8 / 3])
+def test_middles_of_codes_are_a_step_apart_and_keep_the_mean(step):
+    x = np.random.default_rng(4).normal(511.7, 9, 200_000)
+    v = in_steps(x, step).astype(int)
+    table = middles_of_codes(counts(v))
+    near = np.unique(v[np.abs(v - 512) < 20])
+    np.testing.assert_allclose(np.diff(table[near]), step, atol=1e-3)
+    assert float(np.mean(table[v] - v)) == pytest.approx(0, abs=0.02)
+    assert float((table[v] - x).var()) == pytest.approx(step**2 / 12, rel=0.01)
+
+
+@pytest.mark.parametrize("step", [1, 4, 16])
+def test_whole_steps_are_codes_already(step):
+    assert middles_of_codes(counts(values(9, step))) is None
 
 
 def test_values_cut_at_zero_are_found_with_their_share():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lrd_ext import raw
-from lrd_ext.inspection import site_levels, value_step
+from lrd_ext.inspection import site_levels, step_of_values
 
 CHART = Path(__file__).parents[1] / "data" / "canon550d_ml_colorchart.dng"
 
@@ -55,4 +55,4 @@ def test_masked_pixels_are_no_levels_of_the_picture():
 )
 def test_step_of_values(values, step):
     mosaic = np.resize(values, (20, 30))
-    assert value_step(picture(mosaic)) == step
+    assert step_of_values(picture(mosaic)) == step

@@ -21,6 +21,7 @@ from lrd_ext.inspection import (
     predict,
     predict_from_noise_profile,
     read_recipe,
+    step_of_values,
 )
 from lrd_ext.profiles import to_noise_profile
 
@@ -73,6 +74,21 @@ def test_bias_by_site_column_noise_and_kurtosis():
         assert found[f"bias {SITES[i]}"].measured.value == pytest.approx(bias, abs=0.15)
     assert found["column"].measured.value == pytest.approx(0.8, rel=0.1)
     assert found["dark kurtosis"].predicted > 1
+
+
+@pytest.mark.parametrize("step", [4, 16])
+def test_values_in_steps_agree_with_what_predicts(step):
+    """Noise little above the step: rounding adds step^2/12 to its variance, which is no read noise."""
+    clean = clean_picture(2048, 512)
+    params = NoiseParams(K=step, ratio=8, white=16383, black=512, sigma_read=0.9 * step, read="gaussian")
+    fine = noisy_of(clean, params, seed=6)
+    between = np.random.default_rng(7).uniform(-0.5, 0.5, fine.mosaic.shape)  # whole DN would tie
+    noisy = clean.replace(mosaic=(step * np.rint((fine.mosaic + between) / step)).astype(np.uint16))
+    report = inspect_pair(clean, noisy, 8.0)
+    found = by_name(findings(report, predict(params, "", step_of_values(noisy)), SITES))
+    assert report.sigma_read.value == pytest.approx(0.9 * step, rel=0.02)
+    told = [found[name].agrees for name in ("K", "read", "zero light", "dark kurtosis")]
+    assert told == [True] * 4
 
 
 def test_predicted_kurtosis_is_that_of_the_sum():

@@ -30,7 +30,6 @@ BAD = {
     "generator: big": r"generator",
     "seed: many": r"seed",
     "rounds: [[1]]": r"rounds must be pairs of crops and steps",
-    "image_domain: {}": r"image_domain is a part of stage 2",
     "distill: true": r"distill needs generator: unet",
     "- 1": r"must hold keys and values",
     "a: [": r"is no YAML",
