@@ -18,7 +18,8 @@ The rooms of the package are loaded when they are first named:
 
     lrd_ext.raw            raw files in, DNG out, packing into planes, pictures for the eye
     lrd_ext.profiles       camera profiles: the library, the schema, DNG noise profiles in and out
-    lrd_ext.generator      a learned generator of signal-independent noise
+    lrd_ext.generator      learned generators of signal-independent noise
+    lrd_ext.training       the loop that trains them, with whole checkpoints
     lrd_ext.calibration    from dark and flat frames to a camera profile
     lrd_ext.inspection     what is in a raw file, and the noise between two
     lrd_ext.metrics        how far made-up noise is from a camera's: distances, spectra, correlations
@@ -81,6 +82,7 @@ _ROOMS = (
     "noise_sources",
     "raw",
     "report",
+    "training",
 )
 
 

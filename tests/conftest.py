@@ -26,6 +26,18 @@ SLOW = (
     *("calibration/", "cli/", "csrc/", "cuda/", "evaluation/", "noise_sources/", "verify/"),
     *("inspection/test_pair.py", "profiles/test_docs.py", "profiles/test_fuzz.py", "test_benchmarks.py"),
     *("test_builds.py", "test_memory.py", "test_native.py", "test_parity.py", "test_properties.py"),
+    *(
+        "generator/test_fused.py",
+        "generator/test_statistics.py",
+        "generator/test_train_command.py",
+        "training/",
+    ),
+    *(
+        "test_ops.py::test_compiled_by_inductor",
+        "test_ops.py::test_200_batches",
+        "test_batches.py::test_workers",
+    ),
+    *("generator/test_lite.py::test_gradients", "test_fuzz_tool.py::test_each_way_to_fail"),
 )
 
 
@@ -36,7 +48,8 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if item.path.relative_to(Path(__file__).parent).as_posix().startswith(SLOW):
+        place = f"{item.path.relative_to(Path(__file__).parent).as_posix()}::{item.name}"
+        if place.startswith(SLOW):
             item.add_marker("slow")
     if ops.NATIVE is not None:
         return

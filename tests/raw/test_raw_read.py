@@ -305,7 +305,7 @@ REFUSED = {
     "an empty file": lambda p: p.touch(),
     "no such file": lambda p: None,
     "not a raw file LibRaw knows": lambda p: p.write_bytes(bytes(range(256)) * 9),
-    "a directory": lambda p: p.mkdir(),
+    "a folder": lambda p: p.mkdir(),
     "ActiveArea": lambda p: make_dng(p, extra=[(50829, 4, 4, (0, 0, 99, 99))]),
     "black must be": lambda p: make_dng(p, extra=[(50714, 3, 1, 500), (50717, 4, 1, 400)]),
     "guesses it by its size": lambda p: shutil.copy(DATA / "nikon_rose_768x512_rggb_u16le.raw", p),
