@@ -169,7 +169,8 @@ def report(runs: int) -> str:
             "|" + "---|" * (len(names) + 3),
             *rows,
             "",
-            "Of 50 intervals with a true coverage of 95 %, 45 or more hold the truth in 96 of 100 cases (binomial).",
+            "Of 50 intervals with a true coverage of 95 %, 45 or more hold the truth in 96 of 100 cases "
+            "(binomial).",
             "",
         ]
     )
