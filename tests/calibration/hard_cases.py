@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import functools
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -145,7 +144,6 @@ def study(case: Case, runs: int, first: int = 0) -> tuple[dict[str, float], floa
 
 def report(runs: int) -> str:
     """Run all cases and write the table."""
-    start = time.monotonic()
     rows = []
     for case in CASES:
         coverage, right, ratios = study(case, runs)
@@ -163,7 +161,6 @@ def report(runs: int) -> str:
             "and 6 pairs of flats of 96 x 128, with row noise of 0.2 of the read noise, a Tukey-lambda shape",
             "from -0.12 to 0.14, black-level error by site, and PRNU. Columns: share of the 95 % intervals",
             "that hold the truth, and of verdicts that say what is wrong.",
-            f"{time.monotonic() - start:.0f} s on one thread.",
             "",
             head,
             "|" + "---|" * (len(names) + 3),
