@@ -22,7 +22,7 @@ A7S2 = ("--camera", "sony_a7s2", "--iso", 3200)
 
 REFUSED = {
     "missing file": (["{tmp}/none.dng", *A7S2], "none.dng"),
-    "directory": (["{tmp}", *A7S2], "director"),
+    "directory": (["{tmp}", *A7S2], "folder"),
     "text file": (["{tmp}/notes.txt", *A7S2], "notes.txt"),
     "truncated raw": (["{tmp}/short.dng", *A7S2], "short.dng"),
     "iso outside the profile": (["{rose}", "--camera", "sony_a7s2", "--iso", 51200], "25600"),
