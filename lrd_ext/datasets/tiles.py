@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from lrd_ext.plain_text import cause
+
 from .crops import EPOCH, crop_corner
 
 FORMAT, VERSION = "lrd_ext.raw_tiles", 1
@@ -77,7 +79,7 @@ def read_index(root: str | os.PathLike[str]) -> list[Tile]:
         tiles = [Tile.from_dict(entry) for entry in table["tiles"]]
         values, mosaics = int(table["values"]), Path(root) / Path(table["mosaics"]).name
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{root}: its {INDEX} is broken ({error!r}); prepare the data again") from error
+        raise ValueError(f"{root}: its {INDEX} is broken ({cause(error)}); prepare the data again") from error
     size = mosaics.stat().st_size if mosaics.is_file() else 0
     if not tiles or size != 2 * values or any(t.end > values for t in tiles):
         raise ValueError(
@@ -102,7 +104,9 @@ def _read_table(root: str | os.PathLike[str]) -> dict[str, Any]:
         read = json.loads(table.read_text(encoding="utf-8"))
         found = (read["format"], read["version"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(f"{table}: is no table of raw tiles ({error!r}); prepare the data again") from error
+        raise ValueError(
+            f"{table}: is no table of raw tiles ({cause(error)}); prepare the data again"
+        ) from error
     if found != (FORMAT, VERSION):
         raise ValueError(f"{table}: must be {FORMAT} version {VERSION}, got {found[0]} version {found[1]}")
     return dict(read)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import Tensor
 
+from lrd_ext.plain_text import cause
+
 if TYPE_CHECKING:
     from .lite import LiteGenerator
     from .unet import UNetGenerator
@@ -68,7 +70,7 @@ def _card(kind: type[G], metadata: Mapping[str, str], path: str | os.PathLike[st
         card = json.loads(metadata.get("card", "{}"))
     except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(
-            f"{kind.__name__}.load: {path} has no valid model card: {_shortened(str(error))}"
+            f"{kind.__name__}.load: {path} has no valid model card: {_shortened(cause(error))}"
         ) from error
     if not isinstance(card, dict):
         raise ValueError(f"{kind.__name__}.load: {path} has no valid model card: {_shortened(repr(card))}")
@@ -101,7 +103,7 @@ def _construct(kind: type[G], metadata: Mapping[str, str], path: str | os.PathLi
         return kind(**configuration)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         raise ValueError(
-            f"{kind.__name__}.load: {path} has no valid configuration: {_shortened(str(error), 200)}"
+            f"{kind.__name__}.load: {path} has no valid configuration: {_shortened(cause(error), 200)}"
         ) from error
 
 

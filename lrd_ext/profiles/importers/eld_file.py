@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from lrd_ext.plain_text import cause
 from lrd_ext.profiles.records import ProfileError
 
 #: ELD's files have 2 kB.
@@ -61,7 +62,7 @@ def read_eld_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     except ProfileError as error:
         raise ProfileError(f"{path}: {error}") from None
     except Exception as error:  # a broken pickle can fail in any way
-        raise ProfileError(f"{path}: broken .npy file ({type(error).__name__}: {error})") from None
+        raise ProfileError(f"{path}: broken .npy file ({cause(error)})") from None
     if not isinstance(found, dict):
         raise ProfileError(f"{path}: must hold a dictionary of figures, got {type(found).__name__}")
     return found
