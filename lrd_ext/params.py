@@ -15,51 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .parameter_table import Figure, Numbers, code_of, table_of_numbers, table_of_tensors
 from .read_models import READ_MODELS, ReadName
-
-Numbers = float | Sequence[float] | Sequence[Sequence[float]] | Tensor
-
-
-@dataclasses.dataclass(frozen=True)
-class Figure:
-    """One number per sample, or one per CFA site, of NoiseParams: all that the code has to know about it.
-
-    Attributes:
-        unit: for people to read.
-        low: lowest value.
-        high: highest value; low enough to keep every product of the model finite in float32.
-        low_is_in: whether ``low`` itself is a value.
-        default: None where the figure must be given. NaN is allowed as a value where it is the default.
-        by_site: (B, 4) in place of (B,).
-        scales: given in DN above black, so that it grows with the raw range.
-        signal_independent: belongs to noise that a learned generator draws in place of physics.
-    """
-
-    unit: str
-    low: float
-    high: float
-    low_is_in: bool = True
-    default: float | None = None
-    by_site: bool = False
-    scales: bool = False
-    signal_independent: bool = False
-
-    @property
-    def width(self) -> int:
-        """Columns in the table."""
-        return 4 if self.by_site else 1
-
-    @property
-    def may_be_nan(self) -> bool:
-        """Whether NaN stands for an unknown value."""
-        return self.default is not None and math.isnan(self.default)
-
-    @property
-    def rule(self) -> str:
-        """What a value must be, for error messages."""
-        if self.may_be_nan:
-            return f"above {self.low:g} or NaN (unknown)"
-        return f"finite and in {'[' if self.low_is_in else '('}{self.low:g}, {self.high:g}]"
 
 
 def _figure(unit: str, low: float, high: float, **more: Any) -> dict[str, Figure]:
@@ -139,9 +96,9 @@ class NoiseParams:
         if not isinstance(shot, bool):
             raise TypeError(f"NoiseParams: shot must be True or False, got {shot!r}")
         models = _read_models(read)
-        table = _table_of_numbers(figures, models)
+        table = table_of_numbers(FIGURES, figures, models)
         if table is None:
-            table = _table_of_tensors(figures, models)
+            table = table_of_tensors(FIGURES, figures, models)
         self._keep(table, models, shot)
         self._check_values(models)
 
@@ -344,7 +301,7 @@ class NoiseParams:
         table = np.empty((n, sum(_WIDTHS)), dtype=np.float32)
         for name, place in _PLACES.items():
             table[:, place] = columns[name]
-        table[:, -1] = _code(read)
+        table[:, -1] = code_of(read)
         params = cls._of(torch.from_numpy(table), (read,), shot)
         if not ((table >= _LEAST) & (table <= _MOST)).all():  # in a tenth of the time the whole check takes
             params._check_values((read,))
@@ -370,11 +327,6 @@ _PLACES: dict[str, int | slice] = {
     name: slice(start, start + 4) if figure.by_site else start
     for (name, figure), start in zip(FIGURES.items(), _STARTS, strict=False)
 }
-
-
-def _code(read: str) -> int:
-    """The place of a read-noise model is its code in the table. Mirrors csrc/noise/read_noise.h."""
-    return list(READ_MODELS).index(read)
 
 
 def _by_column(values: Iterable[float | bool], code: float | bool) -> Tensor:
@@ -422,78 +374,3 @@ def _read_models(read: str | Sequence[str]) -> tuple[str, ...]:
             f"NoiseParams: read must be one of {known}, or a sequence with one per sample, got {read!r}"
         )
     return models
-
-
-def _table_of_numbers(figures: Mapping[str, Numbers], models: tuple[str, ...]) -> Tensor | None:
-    """The table of one sample given in plain numbers, several times as fast; None for anything else."""
-    if len(models) > 1:
-        return None
-    row: list[float] = []
-    for name, figure in FIGURES.items():
-        value = figures.get(name, figure.default)
-        if type(value) is float or type(value) is int:
-            row += [value] * figure.width
-        elif figure.by_site and isinstance(value, (list, tuple)) and _are_four_numbers(value):
-            row += value
-        else:
-            return None
-    try:
-        return torch.tensor([[*row, _code(models[0])]], dtype=torch.float64).to(torch.float32)
-    except OverflowError:  # an int beyond float64
-        return None
-
-
-def _are_four_numbers(values: Sequence[Any]) -> bool:
-    return len(values) == 4 and all(type(v) is float or type(v) is int for v in values)
-
-
-def _table_of_tensors(figures: Mapping[str, Numbers], models: tuple[str, ...]) -> Tensor:
-    devices = {value.device for value in figures.values() if isinstance(value, Tensor)}
-    if len(devices) > 1:
-        raise ValueError(f"NoiseParams: all tensors must be on one device, got {sorted(map(str, devices))}")
-    device = devices.pop() if devices else torch.device("cpu")
-    tensors = {name: _as_tensor(name, figures.get(name, figure.default)) for name, figure in FIGURES.items()}
-    batch = _batch_size(tensors, models)
-    columns = [
-        (tensors[name] if figure.by_site or tensors[name].ndim == 0 else tensors[name][:, None])
-        .to(device)
-        .expand(batch, figure.width)
-        for name, figure in FIGURES.items()
-    ]
-    codes = torch.tensor([[_code(m)] for m in models], dtype=torch.float32)
-    return torch.cat([*columns, codes.to(device).expand(batch, 1)], dim=1)
-
-
-def _as_tensor(name: str, value: Any) -> Tensor:
-    if isinstance(value, Tensor):
-        if value.is_complex() or value.dtype == torch.bool:
-            raise TypeError(f"NoiseParams: {name} must be real numbers, got a tensor of {value.dtype}")
-        tensor = value.detach().to(torch.float32)
-    else:
-        try:
-            if isinstance(value, bool):
-                raise TypeError("True and False are not numbers here")
-            tensor = torch.as_tensor(value, dtype=torch.float64).to(torch.float32)
-        except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-            raise TypeError(
-                f"NoiseParams: {name} must be a number, a sequence of numbers or a tensor, got {value!r}"
-            ) from error
-    by_site = FIGURES[name].by_site
-    allowed = (0, 1, 2) if by_site else (0, 1)
-    if tensor.ndim not in allowed or (by_site and tensor.ndim and tensor.shape[-1] != 4):
-        rule = "a number, (4,) or (B, 4)" if by_site else "a number or (B,)"
-        raise ValueError(f"NoiseParams: {name} must be {rule}, got shape {tuple(tensor.shape)}")
-    return tensor
-
-
-def _batch_size(given: Mapping[str, Tensor], models: tuple[str, ...]) -> int:
-    sizes = {"read": len(models)}
-    for name, tensor in given.items():
-        if tensor.ndim == (2 if FIGURES[name].by_site else 1):
-            sizes[name] = tensor.shape[0]
-    if 0 in sizes.values():
-        raise ValueError(f"NoiseParams: the batch must hold at least one sample, got sizes {sizes}")
-    batches = {n for n in sizes.values() if n != 1}
-    if len(batches) > 1:
-        raise ValueError(f"NoiseParams: batch sizes must agree (or be 1), got {sizes}")
-    return batches.pop() if batches else 1
