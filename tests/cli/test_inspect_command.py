@@ -152,7 +152,7 @@ def test_a_file_against_itself_has_no_noise(lrd, rose_dng):
     ("arguments", "word"),
     [
         (["{none}"], "no such file"),
-        (["{tmp}"], "directory"),
+        (["{tmp}"], "a folder"),
         (["{text}"], "a text file"),
         (["{rose}", "{chart}"], "ratio must be given"),
         (["{rose}", "{chart}", "--ratio", "1"], "same sensor area"),
