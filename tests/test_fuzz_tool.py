@@ -60,8 +60,8 @@ def test_each_way_to_fail_is_counted_once_and_survived(harness, monkeypatch):
 
     kind = Kind("orders", lambda: [b""], (), reader)
     monkeypatch.setattr(harness, "content", lambda kind, files, seed, n: ORDERS[min(n, len(ORDERS) - 1)])
-    limits = harness.Limits(cpu_s=0.5, wall_s=3.0, memory=held_now() + (300 << 20))
-    counts, findings = harness.run([kind], 1, 9.0, 1, limits)
+    limits = harness.Limits(cpu_s=2.0, wall_s=6.0, memory=held_now() + (300 << 20))
+    counts, findings = harness.run([kind], 1, 24.0, 1, limits)
     found = {(f.number, f.what) for f in findings}
     assert found == {
         (2, "crash"), (3, "hang"), (4, "hang"), (5, "memory"), (6, "memory"), (7, "memory"), (8, "traceback"),

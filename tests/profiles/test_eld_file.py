@@ -240,6 +240,8 @@ def test_every_byte_of_the_pickle_may_be_wrong(tmp_path):
         ({"Kmin": None}, "Kmin must be a number"),
         ({"Kmin": float("nan")}, "Kmin must be a number"),
         ({"Kmin": -1.0}, "Kmin must be a number"),
+        ({"Kmin": 5e-324}, "Kmin must be a number"),  # Kmax over it is infinite
+        ({"Kmin": 1e-6, "Kmax": 1e6}, "iso"),
         ({"G_shape": 0.1}, "G_shape must be a list"),
         ({"color_bias": [[1, 2, 3]]}, r"color_bias\[0\] must be a number or four"),
         ({"color_bias": [[1, 2, 3, 4]]}, "color_bias must be two frames for each ISO"),

@@ -93,7 +93,7 @@ def _check_figures(figures: Mapping[str, Any], law: str) -> None:
         if field not in figures:
             raise ProfileError(f"{field} is missing")
     for field in ("Kmin", "Kmax"):
-        number(0, 1e6, above=True).at(figures[field], field)
+        number(1e-6, 1e6).at(figures[field], field)
     each(number()).at(_values(figures["G_shape"]), "G_shape")
     frames = each(SITES).at(_values(figures["color_bias"]), "color_bias")
     if len(frames) % 2:
