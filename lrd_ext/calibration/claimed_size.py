@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from lrd_ext.raw.quiet import silenced
+
 #: The best compression in use: deflate of zeros makes 1,032 bytes of one.
 BEST_COMPRESSION = 1100
 #: A file may claim this much whatever its size, bytes.
@@ -56,8 +58,10 @@ def _png(path: Path) -> tuple[int, int]:
 def _tiff(path: Path) -> tuple[int, int]:
     import tifffile
 
-    with tifffile.TiffFile(path) as file:
+    with silenced("tifffile"), tifffile.TiffFile(path) as file:
         page = file.pages[0]
+        if min(page.imagewidth, page.imagelength, page.samplesperpixel) < 1:  # tifffile would count for hours
+            raise ValueError(f"says it is {page.imagewidth} x {page.imagelength} pixels")
         claimed = int(page.nbytes)
         held = sum(int(n) for n in page.databytecounts)
         plain = int(page.compression) == 1

@@ -65,3 +65,15 @@ def test_an_even_picture_is_no_claim(tmp_path, suffix):
     else:
         tifffile.imwrite(path, mosaic, compression="zlib")
     check_claimed_size(path)
+
+
+def test_a_picture_of_less_than_no_width_is_refused(tmp_path, capfd):
+    """Tifffile would look for its axes without end where it holds a description of a shape as well."""
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((64, 80), np.uint16))
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    at = next(data.index(tag) for kind in (3, 4) if (tag := struct.pack("<HHI", 256, kind, 1)) in data)
+    data[at : at + 12] = struct.pack("<HHIi", 256, 9, 1, -1)
+    (tmp_path / "a.tif").write_bytes(data)
+    with pytest.raises(ValueError, match="says it is -1 x 64 pixels"):
+        check_claimed_size(tmp_path / "a.tif")
+    assert capfd.readouterr().err == ""
