@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lrd_ext.profiles.camera_profile import describe_bias
 from lrd_ext.profiles.summary import (
+    MOST_ISOS,
     IsoFigures,
     answers_at,
     gain_breaks,
@@ -56,6 +57,8 @@ def camera(p: CameraProfile) -> list[Any]:
     scale = "" if model.scale_is_std else f" (the {model.label} scale is not one)"
     made = [head, f"{p.iso_ranges()}; read noise {p.read}; {describe_bias(p.bias)}", "", _over_iso(p)]
     made += [f"K in DN/e-; read, row and column noise as standard deviations{scale} and bias in DN."]
+    if len(p.rows) > MOST_ISOS:
+        made += [f"{MOST_ISOS} of its {len(p.rows)} ISOs are shown."]
     if any(b.laws or b.K for b in p.branches):
         made += ["", _laws(p)]
     made += ["", f"licence: {p.licence}", *(line for source in p.sources for line in _source(source))]

@@ -69,14 +69,23 @@ def figures_at(profile: CameraProfile, iso: float, read: str | None = None) -> I
     )
 
 
+#: ISOs a summary shows.
+MOST_ISOS = 500
+
+
 def typical_isos(profile: CameraProfile) -> list[float]:
-    """Return ISOs that show a profile: its rows, its branches' ends, and full stops beyond its rows."""
+    """Return ISOs that show a profile: its rows, its branches' ends, and full stops beyond its rows.
+
+    At most :data:`MOST_ISOS`, evenly out of more: no camera has as many, but a file may hold 100,000.
+    """
     isos = {float(end) for branch in profile.branches for end in branch.iso}
     for own in profile.answers.branches:
         rows = [float(row.iso) for row in own.rows]
         first, last = (rows[0], rows[-1]) if rows else (math.inf, -math.inf)
         isos |= {*rows, *(stop for stop in _full_stops(*own.branch.iso) if not first <= stop <= last)}
-    return sorted(isos)
+    ordered = sorted(isos)
+    kept = min(len(ordered), MOST_ISOS)
+    return [ordered[round(i)] for i in np.linspace(0, len(ordered) - 1, kept)]
 
 
 def widest_range(profile: CameraProfile) -> tuple[float, float]:
