@@ -55,6 +55,7 @@ class Configuration:
         widths: channels of the lite generator's hidden layers.
         channels: ngf, first width of the U-Net.
         rounds: stage 1: crops for each ISO, and steps, of each round.
+        settling: steps of stage 1 behind its rounds, on a new draw each.
         adversarial: stage 2; None ends after stage 1.
         distill: let a lite generator learn the U-Net's noise, and write that one.
         seed: of all draws.
@@ -66,9 +67,10 @@ class Configuration:
     """
 
     generator: Literal["lite", "unet"] = "lite"
-    widths: list[int] = dataclasses.field(default_factory=lambda: [32, 16])
+    widths: list[int] = dataclasses.field(default_factory=lambda: [32, 32])
     channels: int = 64
-    rounds: list[list[int]] = dataclasses.field(default_factory=lambda: [[1, 25], [4, 30], [12, 20]])
+    rounds: list[list[int]] = dataclasses.field(default_factory=lambda: [[8, 10]])
+    settling: int = 30
     adversarial: Adversarial | None = None
     distill: bool = False
     seed: int = 0
@@ -83,5 +85,5 @@ class Configuration:
             raise ValueError(f"rounds must be pairs of crops and steps, 1 or more each, got {self.rounds}")
         if self.distill and self.generator != "unet":
             raise ValueError("distill needs generator: unet, which the lite one learns from")
-        if self.devices < 1 or self.seed < 0 or self.checkpoint_s < 0:
-            raise ValueError("devices must be at least 1, seed and checkpoint_s at least 0")
+        if self.devices < 1 or min(self.seed, self.checkpoint_s, self.settling) < 0:
+            raise ValueError("devices must be at least 1, seed, checkpoint_s and settling at least 0")
