@@ -50,8 +50,8 @@ class SigmaTable:
     def at(self, iso: Tensor) -> Tensor:
         """Interpolate: variance between two ISOs is linear in the square of ISO.
 
-        Noise before the gain grows with it, noise behind it does not, and their variances add. Log-log would be
-        up to 2 % too high between ISOs an octave apart.
+        Noise before the gain grows with it, noise behind it does not, and their variances add. Log-log is up
+        to 2 % too high between ISOs an octave apart.
 
         Args:
             iso: any shape.
