@@ -24,6 +24,8 @@ ELD_CAMERAS = {
 #: Frames of a scene by the ratio of light that 1, 6, 11 and 16 got, the clean ones, to theirs.
 _FRAMES = {1: (2, 7, 12), 10: (3, 8, 13), 100: (4, 9, 14), 200: (5, 10, 15)}
 _CLEAN = (1, 6, 11, 16)
+#: Where the set may lie in a folder that holds it.
+ELD_PLACES = ("ELD",)
 _SCENES = range(1, 11)
 
 
@@ -60,7 +62,7 @@ class ELD(RawPairs):
         unknown = [ratio for ratio in ratios if ratio not in _FRAMES]
         if unknown or not ratios:
             raise ValueError(f"ratios must be of {', '.join(map(str, _FRAMES))}, got {tuple(ratios)}")
-        folder = found_root(root, ("ELD",), camera)
+        folder = found_root(root, ELD_PLACES, camera)
         place = folder / camera
         pairs = [
             _pair(place, scene, frame, ratio)

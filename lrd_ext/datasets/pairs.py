@@ -219,8 +219,16 @@ def found_root(root: str | os.PathLike[str], inner: Sequence[str], holds: str) -
     folder = Path(root)
     if not folder.is_dir():
         raise ValueError(f"{root}: is no folder")
-    places = (folder, *(folder / name for name in inner))
-    return next((place for place in places if (place / holds).is_dir()), folder)
+    return next((place for place in _places(folder, inner) if (place / holds).is_dir()), folder)
+
+
+def holds(root: str | os.PathLike[str], inner: Sequence[str], folder: str) -> bool:
+    """Whether ``root``, or one of the folders ``inner`` in it, holds ``folder``."""
+    return any((place / folder).is_dir() for place in _places(Path(root), inner))
+
+
+def _places(root: Path, inner: Sequence[str]) -> list[Path]:
+    return [root, *(root / name for name in inner)]
 
 
 def shown(root: Path, path: Path) -> str:

@@ -48,6 +48,8 @@ _TEST_10S = (
 _FIRST_INDOOR = {"1": 10178, "2": 20188}
 #: The 15 scenes, of both, that ELD's paper evaluates.
 _ELD_SCENES = "20188 20201 20208 20210-20211 10185 10187 10191 10193 10198 10213 10217 10226-10228"
+#: Where the set may lie in a folder that holds it.
+SID_PLACES = ("Sony", "SID/Sony")
 SPLITS = ("train", "val", "test", "eval", "eld")
 _LARGEST_RATIO = 300
 
@@ -82,7 +84,7 @@ class SID(RawPairs):
     ) -> None:
         if split not in SPLITS:
             raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
-        folder = found_root(root, ("Sony", "SID/Sony"), "short")
+        folder = found_root(root, SID_PLACES, "short")
         pairs = [_pair(folder, *shot) for shot in _shots(split)]
         files = [file for pair in pairs for file in (pair.noisy, pair.clean)]
         check_present(folder, list(dict.fromkeys(files)), f"SID's {split} split", _HINT)
