@@ -79,16 +79,18 @@ def run(options: Namespace) -> int:
 
 
 def _generator(options: Namespace) -> int:
-    from lrd_ext.generator.train import fingerprint, gather, make_fabric, train_generator
+    from lrd_ext.generator.train import fingerprint, gather, train_generator
     from lrd_ext.outputs import check_target
     from lrd_ext.training.checkpoints import latest, read_checkpoint
+    from lrd_ext.training.configuration import Configuration
+    from lrd_ext.training.machine import make_fabric
 
     from .train_configuration import read_configuration
 
     target = check_target(
         options.output, "--output", suffix=".safetensors", overwrite=options.overwrite or options.resume
     )
-    configuration = read_configuration(options.preset, options.config)
+    configuration = read_configuration(Configuration, options.preset, options.config)
     cameras = _cameras(options)
     fabric = make_fabric(configuration)
     folder, kept = target.with_suffix(".training"), target.with_suffix(".frames")
