@@ -163,7 +163,7 @@ def _batches(
 def _told_of_noise(noise: LowLightNoise) -> dict[str, Any]:
     """Return what a card tells of the noise; the checksums tell one file from another of its name."""
     cameras = [{"profile": p.name, "sha256": _sha256(p.to_bytes())} for p in noise.profiles]
-    told = {"cameras": cameras, "iso": noise.iso, "ratio": noise.ratio}
+    told: dict[str, Any] = {"cameras": cameras, "iso": noise.iso, "ratio": noise.ratio}
     if noise.generator is not None:
         weights = noise.generator.packed_weights().numpy().tobytes()
         told["generator"] = {"sha256": _sha256(weights), "cameras": noise.generator.card.get("cameras")}

@@ -40,13 +40,11 @@ def denoise_packed(
         level = None if noise_level is None else noise_level[None]
         return denoise_packed(net, noisy[None], level, tile=tile)[0]
     weight = next(net.parameters())
-    training, made = net.training, torch.empty_like(noisy, dtype=torch.float32)
-    net.eval()
+    made = torch.empty_like(noisy, dtype=torch.float32)
     for inner, outer, kept in _windows(noisy.shape[2], noisy.shape[3], tile, net):
         level = None if noise_level is None else noise_level[:, :, outer[0], outer[1]].to(weight)
         out = net(noisy[:, :, outer[0], outer[1]].to(weight), level)
         made[:, :, inner[0], inner[1]] = out[:, :, kept[0], kept[1]].to(made)
-    net.train(training)
     return made
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lrd_ext.cfa import site_colours
 from lrd_ext.params import NoiseParams
 from lrd_ext.read_models import read_model
 
@@ -33,16 +34,21 @@ def noise_level(noisy: Tensor, params: NoiseParams) -> Tensor:
     return torch.sqrt(noisy.clamp(min=0) * per_unit.to(noisy) + fixed.to(noisy))
 
 
-def noise_level_of_profile(noisy: Tensor, pairs: np.ndarray, ratio: float) -> Tensor:
+def noise_level_of_profile(noisy: Tensor, pairs: np.ndarray, ratio: float, cfa: str) -> Tensor:
     """Return the same from a DNG's NoiseProfile: variance S * x + O at x in [0, 1] of the range.
 
     Args:
-        noisy: (B, 4, h, w), above black, divided by the range, times the ratio; sites of RGGB.
-        pairs: (1 or 3, 2), (S, O) of all planes, or of R, G, B.
+        noisy: (..., 4, h, w), above black, divided by the range, times the ratio.
+        pairs: (n, 2), (S, O) of R, G, B; other numbers of planes count as one, their mean.
         ratio: what ``noisy`` was multiplied by.
+        cfa: phase of noisy's sites.
     """
-    s, o = (torch.from_numpy(np.broadcast_to(column, 3)[[0, 1, 1, 2]].copy()) for column in pairs.T)
-    s, o = (column.to(noisy)[:, None, None] for column in (s * ratio, o * ratio**2))
+    if len(pairs) == 3:
+        by_site = pairs[["RGB".index(colour[0]) for colour in site_colours(cfa)]]
+    else:
+        by_site = np.broadcast_to(pairs.mean(0), (4, 2))
+    scaled = torch.from_numpy(by_site * (ratio, ratio**2)).to(noisy)
+    s, o = scaled[:, 0, None, None], scaled[:, 1, None, None]
     return torch.sqrt(noisy.clamp(min=0) * s + o)
 
 

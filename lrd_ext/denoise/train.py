@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from lrd_ext.training.configuration import DenoiserConfiguration
 from lrd_ext.training.descent import descend, follow, set_cosine_rate
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 #: Pictures of a sample sheet.
 _SHOWN = 4
-#: Noise weaker than this share of the range counts as this strong.
-_LEAST = 1e-4
 
 
 class Denoising:
@@ -74,10 +73,7 @@ class Denoising:
         noisy, clean = batch["noisy"], batch["clean"]
         with self.fabric.autocast():
             made = self.net(noisy, batch.get("noise_level")).float()
-        loss = _l1(made, clean)
-        if self.configuration.relative:
-            loss = loss / _l1(noisy, clean).clamp(min=_LEAST)
-        loss = loss.mean()
+        loss = functional.l1_loss(made, clean)
         descend(self.fabric, self.net, self.optimizer, loss)
         follow(self.average, self.net, self.configuration.ema, number)
         self._seen = [noisy, made.detach(), clean]
@@ -159,11 +155,6 @@ def fingerprint(configuration: DenoiserConfiguration, data: Mapping[str, Any]) -
     """Return what tells this training from others: configuration and data."""
     content = json.dumps([configuration.told(), data], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
-
-
-def _l1(made: Tensor, clean: Tensor) -> Tensor:
-    """Mean absolute difference of each picture, (B,)."""
-    return (made - clean).abs().flatten(1).mean(1)
 
 
 def psnr(made: Tensor, clean: Tensor) -> float:

@@ -82,7 +82,9 @@ class UNet(Denoiser):
 def _two(inputs: int, outputs: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for channels in (inputs, outputs):
-        layers += [nn.Conv2d(channels, outputs, 3, padding=1), nn.LeakyReLU(_SLOPE, inplace=True)]
+        conv = nn.Conv2d(channels, outputs, 3, padding=1)
+        nn.init.kaiming_normal_(conv.weight, _SLOPE)
+        layers += [conv, nn.LeakyReLU(_SLOPE, inplace=True)]
     return nn.Sequential(*layers)
 
 

@@ -120,7 +120,6 @@ class DenoiserConfiguration(Machine):
         patch: cells a side of a crop.
         rate: Adam's learning rate.
         ema: share of the old average of weights kept each step; the average is what is written.
-        relative: divide each crop's loss by that of its noisy picture: weak noise counts like strong.
         flips: mirror crops at random, rows and columns.
         bias: leave the camera's black-level error in the noise.
         workers: processes that read crops and draw noise; 0 does so between the steps.
@@ -138,7 +137,6 @@ class DenoiserConfiguration(Machine):
     patch: int = 64
     rate: float = 1e-3
     ema: float = 0.999
-    relative: bool = False
     flips: bool = True
     bias: bool = False
     workers: int = 0
