@@ -106,9 +106,7 @@ def run_denoiser(options: Namespace) -> int:
 def _noise(options: Namespace, configuration: DenoiserConfiguration) -> LowLightNoise | None:
     """Return what draws the noise, None for recorded pairs."""
     if (options.camera is None) == (options.noisy is None):
-        raise ValueError(
-            "say --camera for made-up noise, or --noisy for recorded pairs, and one of them only"
-        )
+        raise ValueError("say one of --camera, for made-up noise, and --noisy, for recorded pairs")
     if options.noisy is not None:
         for name in ("iso", "generator", "held"):
             if getattr(options, name) is not None:
@@ -118,9 +116,7 @@ def _noise(options: Namespace, configuration: DenoiserConfiguration) -> LowLight
         return None
     for name in ("iso", "ratio"):
         if getattr(options, name) is None:
-            raise ValueError(
-                f"--{name} must be given with --camera, such as --iso 800:6400 --ratio 10,30,100"
-            )
+            raise ValueError(f"--{name} must be given with --camera: a number, LOW:HIGH or A,B,C")
     from lrd_ext.augment import LowLightNoise
     from lrd_ext.generator import load_generator
 
