@@ -27,6 +27,7 @@ The rooms of the package are loaded when they are first named:
     lrd_ext.evaluation     such sources against a camera's darks; denoisers under the field's protocols
     lrd_ext.datasets       raw pictures prepared once, fresh crops of them; SID, ELD, LRD, LRID, AIM 2025
     lrd_ext.augment        noise on the fly for a training loop
+    lrd_ext.denoise        nets that take the noise off, their training, pictures of any size
     lrd_ext.report         plots
 
 The program ``lrd`` does this with files: ``lrd --help``; ``lrd doctor`` tells what runs on this machine.
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         augment,
         calibration,
         datasets,
+        denoise,
         evaluation,
         generator,
         inspection,
@@ -75,6 +77,7 @@ _ROOMS = (
     "augment",
     "calibration",
     "datasets",
+    "denoise",
     "evaluation",
     "generator",
     "inspection",
