@@ -208,7 +208,10 @@ def _starts(length: int, inner: int) -> Iterator[int]:
 
 
 def _call(denoise: Denoise, planes: Sequence[Tensor], name: str) -> Tensor:
-    made = denoise(*planes)
+    try:
+        made = denoise(*planes)
+    except RuntimeError as error:  # what torch raises for channels a net does not have
+        raise ValueError(f"{name}: the denoiser does not take {tuple(planes[0].shape)}: {error}") from error
     if not isinstance(made, Tensor) or made.shape != planes[0].shape:
         got = tuple(made.shape) if isinstance(made, Tensor) else type(made).__name__
         given = tuple(planes[0].shape)

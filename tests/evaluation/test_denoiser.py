@@ -173,6 +173,7 @@ def test_a_net_of_torch_is_run_without_gradients():
             r"image 0: the denoiser must give the shape it was given, \(1, 4, 48, 64\)",
         ),
         (lambda noisy: noisy.numpy(), "got ndarray"),
+        (torch.nn.Conv2d(3, 3, 1), r"image 0: the denoiser does not take \(1, 4, 48, 64\): .* 3 channels"),
         (lambda noisy: noisy * math.nan, "image 0: the denoiser gave NaN or infinity"),
     ],
 )
