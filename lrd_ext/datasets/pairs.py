@@ -15,6 +15,7 @@ import torch
 from torch.utils.data import Dataset
 
 from lrd_ext import raw as raw_files
+from lrd_ext.calibration.claimed_size import check_claimed_size
 from lrd_ext.cfa import MONO, ORDERS, pack, plane_sites
 from lrd_ext.plain_text import cause
 from lrd_ext.raw import Raw
@@ -175,11 +176,12 @@ def read_array(path: Path) -> np.ndarray:
         ValueError: it is none, or cut short; the file is named.
     """
     try:
-        values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        check_claimed_size(path)
+        values = np.asarray(np.load(path, allow_pickle=False))
+    except Exception as error:  # TokenError, SyntaxError: whatever NumPy's parts raise
         raise ValueError(f"{path}: is no whole .npy array ({cause(error)})") from error
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "uif":
-        raise ValueError(f"{path}: must hold numbers in a .npy array")
+    if values.dtype.kind not in "uif":
+        raise ValueError(f"{path}: must hold numbers, got {values.dtype}")
     return values
 
 
