@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lrd_ext.datasets.crops import EPOCH, LIMIT
 from lrd_ext.params import NoiseParams
 from lrd_ext.profiles import CameraProfile, load_profile
-from lrd_ext.profiles.draws import parameter_words
+from lrd_ext.profiles.draws import Word, parameter_uniform
 from lrd_ext.request import Layout
 from lrd_ext.synth import fused_synth
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 Cameras = CameraProfile | str | Sequence[CameraProfile | str] | Mapping[str, float]
 #: In place of a number, a range or a list: what the item itself says.
 FROM_ITEM = "item"
-#: Which word of a draw of parameters chooses the camera; the others are those of CameraProfile.sample.
-_CAMERA = 7
 
 _Levels = tuple[float, float, float, float]
 
@@ -194,7 +192,7 @@ class LowLightNoise(nn.Module):
     def _camera_of(self, identities: Tensor) -> list[int]:
         if len(self.profiles) == 1:
             return [0] * len(identities)
-        u = (parameter_words(self.seed, identities.cpu().numpy())[:, _CAMERA] + 0.5) * 2.0**-32
+        u = parameter_uniform(self.seed, identities.cpu().numpy(), Word.CAMERA)
         return np.searchsorted(self.share, u, side="right").tolist()
 
     def _pair(
