@@ -10,12 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lrd_ext.cfa import unpack
 from lrd_ext.datasets.crops import EPOCH, LIMIT
 from lrd_ext.params import NoiseParams
 from lrd_ext.profiles import CameraProfile, load_profile
 from lrd_ext.profiles.draws import Word, parameter_uniform
-from lrd_ext.request import Layout
+from lrd_ext.request import Layout, is_packed
 from lrd_ext.synth import fused_synth
+
+from .dark_frame_bank import DarkFrameBank
 
 if TYPE_CHECKING:
     from lrd_ext.generator import LiteGenerator
@@ -43,7 +46,9 @@ class LowLightNoise(nn.Module):
         seed: any int, bits taken mod 2^64.
         generator: learned noise in place of the profile's read, row and column noise, see
             :func:`lrd_ext.fused_synth`; it is of one camera, so ``profile`` must be one too.
-        dark: dark frame or dark shading added to every sample, see :func:`lrd_ext.fused_synth`.
+        dark: dark frame or dark shading added to every sample, see :func:`lrd_ext.fused_synth`; or a
+            :class:`DarkFrameBank` of the camera, whose frames take the place of the profile's read, row and
+            column noise and of bias.
         clamp: (low, high) that noisy values are clamped to, None for no bound, such as (None, 1.0).
             Cutting values below black brightens shadows.
         read: read-noise model in place of the profile's own.
@@ -65,7 +70,7 @@ class LowLightNoise(nn.Module):
         ratio: Choice | str,
         seed: int,
         generator: LiteGenerator | None = None,
-        dark: Tensor | None = None,
+        dark: Tensor | DarkFrameBank | None = None,
         clamp: tuple[float | None, float | None] | None = None,
         read: str | None = None,
         bias: bool = True,
@@ -74,9 +79,12 @@ class LowLightNoise(nn.Module):
         self.profiles, self.share = _cameras(profile)
         self.iso, self.ratio, self.seed = iso, ratio, seed
         self.generator, self.clamp, self.read, self.bias = generator, clamp, read, bias
-        self.register_buffer("dark", dark, persistent=False)
+        self.bank: DarkFrameBank | None = dark if isinstance(dark, DarkFrameBank) else None
+        self.register_buffer("dark", None if isinstance(dark, DarkFrameBank) else dark, persistent=False)
         if generator is not None and len(self.profiles) > 1:
             raise ValueError(f"generator is of one camera, got {len(self.profiles)} profiles")
+        if self.bank is not None:
+            self._check_bank(self.bank)
         for one in self.profiles:  # refuse now what every sample would be refused for
             one.sample(
                 1,
@@ -85,6 +93,18 @@ class LowLightNoise(nn.Module):
                 seed=seed,
                 read=read,
             )
+
+    def _check_bank(self, bank: DarkFrameBank) -> None:
+        if self.profiles != [bank.profile]:
+            names = ", ".join(one.name for one in self.profiles)
+            raise ValueError(
+                f"dark is a bank of {bank.profile.name}: profile must be that camera, got {names}"
+            )
+        if self.generator is not None or self.read is not None:
+            other = "read" if self.generator is None else "generator"
+            raise ValueError(f"dark, a bank, is all noise that light does not cause; leave {other} out")
+        if self.iso != FROM_ITEM:
+            bank.check(_choice("iso", self.iso))
 
     def forward(
         self,
@@ -98,6 +118,7 @@ class LowLightNoise(nn.Module):
         iso: float | Sequence[float] | None = None,
         ratio: float | Sequence[float] | None = None,
         layout: Layout = "auto",
+        origin: tuple[int, int] | Sequence[tuple[int, int]] | None = None,
     ) -> dict[str, Any]:
         """Make a pair of each clean picture.
 
@@ -112,6 +133,8 @@ class LowLightNoise(nn.Module):
             iso: of each sample, where the module takes it from the item.
             ratio: of each sample, where the module takes it from the item.
             layout: see :func:`lrd_ext.fused_synth`.
+            origin: (row, column) on the active area of the first site of all pictures, or of each; where an
+                aligned bank cuts its darks.
 
         Returns: dict of ``noisy``, float32 of clean's shape; ``clean``, the same picture without noise,
             normalized float32; ``params``, NoiseParams of the batch.
@@ -120,7 +143,20 @@ class LowLightNoise(nn.Module):
         identities = _identities(index, epoch, many)
         whole = [(black, white, cfa)] * many
         params = self.params(identities, whole, _each(iso, many), _each(ratio, many)).to(clean.device)
-        return self._pair(clean, params, identities, layout, cfa)
+        dark = self.dark
+        if self.bank is not None:
+            packed = is_packed(tuple(clean.shape), layout)
+            height, width = clean.shape[-2:]
+            dark = self.bank.draw(
+                params,
+                identities,
+                (2 * height, 2 * width) if packed else (height, width),
+                seed=self.seed,
+                cfas=[cfa] * many,
+                origins=_origins(origin, many),
+            )
+            dark = (dark if packed else unpack(dark)).reshape(clean.shape).to(clean.device)
+        return self._pair(clean, params, identities, layout, cfa, dark)
 
     def collate(self, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Make a batch of pairs: the ``collate_fn`` of a DataLoader over :class:`lrd_ext.datasets.RawTiles`.
@@ -139,7 +175,17 @@ class LowLightNoise(nn.Module):
         params = self.params(identities, levels, isos, ratios)
         phases = {item["cfa"] for item in items}
         cfa = phases.pop() if len(phases) == 1 else "several phases"
-        return self._pair(clean, params, identities, "packed", cfa) | {"index": identities}
+        dark = self.dark
+        if self.bank is not None:
+            dark = self.bank.draw(
+                params,
+                identities,
+                (2 * clean.shape[2], 2 * clean.shape[3]),
+                seed=self.seed,
+                cfas=[item["cfa"] for item in items],
+                origins=[item["origin"] for item in items],
+            )
+        return self._pair(clean, params, identities, "packed", cfa, dark) | {"index": identities}
 
     def params(
         self,
@@ -196,9 +242,17 @@ class LowLightNoise(nn.Module):
         return np.searchsorted(self.share, u, side="right").tolist()
 
     def _pair(
-        self, clean: Tensor, params: NoiseParams, identities: Tensor, layout: Layout, cfa: str | None
+        self,
+        clean: Tensor,
+        params: NoiseParams,
+        identities: Tensor,
+        layout: Layout,
+        cfa: str | None,
+        dark: Tensor | None,
     ) -> dict[str, Any]:
         generator = self.generator
+        if self.bank is not None:
+            params = params.shot_only().without_bias()
         if generator is not None:
             generator, params = self._generator_for(params, cfa), params.shot_only()
         noisy = fused_synth(
@@ -208,7 +262,7 @@ class LowLightNoise(nn.Module):
             index=identities.to(clean.device),
             layout=layout,
             generator=generator,
-            dark=self.dark,
+            dark=dark,
         )
         if self.clamp is not None:
             noisy.clamp_(*self.clamp)
@@ -289,6 +343,15 @@ def _identities(index: int | Tensor, epoch: int, many: int) -> Tensor:
     if bool(((first < 0) | (first >= LIMIT)).any()):
         raise ValueError(f"index must be in [0, 2^56), got {first.tolist()[:8]}")
     return first + epoch * EPOCH
+
+
+def _origins(
+    given: tuple[int, int] | Sequence[tuple[int, int]] | None, many: int
+) -> list[tuple[int, int]] | None:
+    if given is None:
+        return None
+    places = np.broadcast_to(np.array(given, dtype=np.int64), (many, 2)).tolist()
+    return [(row, column) for row, column in places]
 
 
 def _each(given: float | Sequence[float] | None, many: int) -> Sequence[float] | None:

@@ -74,7 +74,7 @@ def read_index(root: str | os.PathLike[str]) -> list[Tile]:
     Raises:
         ValueError: there is no store, it is not finished, or its table and its mosaics do not fit.
     """
-    table = _read_table(root)
+    table = read_table(root)
     try:
         tiles = [Tile.from_dict(entry) for entry in table["tiles"]]
         values, mosaics = int(table["values"]), Path(root) / Path(table["mosaics"]).name
@@ -90,10 +90,15 @@ def read_index(root: str | os.PathLike[str]) -> list[Tile]:
 
 def stored_values(root: str | os.PathLike[str]) -> np.ndarray:
     """Map the values of a store into memory, (n,) uint16, not to be written."""
-    return np.memmap(Path(root) / Path(_read_table(root)["mosaics"]).name, "<u2", "r")
+    return np.memmap(Path(root) / Path(read_table(root)["mosaics"]).name, "<u2", "r")
 
 
-def _read_table(root: str | os.PathLike[str]) -> dict[str, Any]:
+def read_table(root: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read the values of a store's table.
+
+    Raises:
+        ValueError: there is no finished store, or its table is broken.
+    """
     folder = Path(root)
     table = folder / INDEX
     if not table.is_file():
