@@ -3,5 +3,6 @@
 
 from .dark_frame_bank import DarkFrameBank
 from .low_light_noise import LowLightNoise
+from .virtual_cameras import CameraRanges, LawRange, virtual_cameras
 
-__all__ = ["DarkFrameBank", "LowLightNoise"]
+__all__ = ["CameraRanges", "DarkFrameBank", "LawRange", "LowLightNoise", "virtual_cameras"]

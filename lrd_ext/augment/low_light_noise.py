@@ -13,19 +13,16 @@ from torch import Tensor, nn
 from lrd_ext.cfa import unpack
 from lrd_ext.datasets.crops import EPOCH, LIMIT
 from lrd_ext.params import NoiseParams
-from lrd_ext.profiles import CameraProfile, load_profile
-from lrd_ext.profiles.draws import Word, parameter_uniform
+from lrd_ext.profiles.draws import Choice
 from lrd_ext.request import Layout, is_packed
 from lrd_ext.synth import fused_synth
 
+from .cameras import CameraChoice, Cameras, Jitter
 from .dark_frame_bank import DarkFrameBank
 
 if TYPE_CHECKING:
     from lrd_ext.generator import LiteGenerator
-    from lrd_ext.profiles.draws import Choice
 
-#: One camera, several that are equally likely, or each with its weight.
-Cameras = CameraProfile | str | Sequence[CameraProfile | str] | Mapping[str, float]
 #: In place of a number, a range or a list: what the item itself says.
 FROM_ITEM = "item"
 
@@ -40,7 +37,7 @@ class LowLightNoise(nn.Module):
 
     Args:
         profile: a camera's profile or its name; several, of which each sample gets one; or a dict of names
-            and weights.
+            and weights. :func:`virtual_cameras` makes some up.
         iso: a number, a tuple (low, high) drawn log-uniformly, a list of choices, or "item": each item's own.
         ratio: a number, a tuple (low, high) drawn uniformly, a list of choices, or "item".
         seed: any int, bits taken mod 2^64.
@@ -53,6 +50,9 @@ class LowLightNoise(nn.Module):
             Cutting values below black brightens shadows.
         read: read-noise model in place of the profile's own.
         bias: whether the black-level error is part of the noise; it moves the mean.
+        weights: how likely each of several profiles is, in proportion; default, all alike.
+        gain_jitter: percent that K may be off to either side, evenly; read_jitter: likewise the scale of read
+            noise. They come on top of the spread a profile has of its own.
 
     Raises:
         TypeError: an argument of another type.
@@ -74,9 +74,13 @@ class LowLightNoise(nn.Module):
         clamp: tuple[float | None, float | None] | None = None,
         read: str | None = None,
         bias: bool = True,
+        weights: Sequence[float] | None = None,
+        gain_jitter: float = 0.0,
+        read_jitter: float = 0.0,
     ) -> None:
         super().__init__()
-        self.profiles, self.share = _cameras(profile)
+        self.cameras, self.jitter = CameraChoice.of(profile, weights), Jitter(gain_jitter, read_jitter)
+        self.profiles = self.cameras.profiles
         self.iso, self.ratio, self.seed = iso, ratio, seed
         self.generator, self.clamp, self.read, self.bias = generator, clamp, read, bias
         self.bank: DarkFrameBank | None = dark if isinstance(dark, DarkFrameBank) else None
@@ -85,6 +89,8 @@ class LowLightNoise(nn.Module):
             raise ValueError(f"generator is of one camera, got {len(self.profiles)} profiles")
         if self.bank is not None:
             self._check_bank(self.bank)
+        if read_jitter and (generator is not None or self.bank is not None):
+            raise ValueError("read_jitter is of the profile's read noise, which generator or dark replaces")
         for one in self.profiles:  # refuse now what every sample would be refused for
             one.sample(
                 1,
@@ -95,7 +101,7 @@ class LowLightNoise(nn.Module):
             )
 
     def _check_bank(self, bank: DarkFrameBank) -> None:
-        if self.profiles != [bank.profile]:
+        if self.profiles != (bank.profile,):
             names = ", ".join(one.name for one in self.profiles)
             raise ValueError(
                 f"dark is a bank of {bank.profile.name}: profile must be that camera, got {names}"
@@ -211,14 +217,15 @@ class LowLightNoise(nn.Module):
             if wanted == FROM_ITEM and given is None:
                 raise ValueError(f'{name} is "{FROM_ITEM}", so each sample must bring its {name}')
         groups: dict[Any, list[int]] = {}
-        for i, camera in enumerate(self._camera_of(identities)):
+        for i, camera in enumerate(self.cameras.draw(self.seed, identities)):
             own = (isos[i] if isos else None, ratios[i] if ratios else None)
             groups.setdefault((camera, levels[i], own), []).append(i)
         drawn = [self._draw(key, identities[places]) for key, places in groups.items()]
-        if len(drawn) == 1:
-            return drawn[0]
-        order = torch.tensor([place for places in groups.values() for place in places])
-        return NoiseParams.cat(drawn).select(order.argsort())
+        params = drawn[0]
+        if len(drawn) > 1:
+            order = torch.tensor([place for places in groups.values() for place in places])
+            params = NoiseParams.cat(drawn).select(order.argsort())
+        return self.jitter.shake(params, self.seed, identities)
 
     def _draw(self, key: Any, identities: Tensor) -> NoiseParams:
         camera, (black, white, cfa), (iso, ratio) = key
@@ -234,12 +241,6 @@ class LowLightNoise(nn.Module):
             white=white,
             cfa=cfa,
         )
-
-    def _camera_of(self, identities: Tensor) -> list[int]:
-        if len(self.profiles) == 1:
-            return [0] * len(identities)
-        u = parameter_uniform(self.seed, identities.cpu().numpy(), Word.CAMERA)
-        return np.searchsorted(self.share, u, side="right").tolist()
 
     def _pair(
         self,
@@ -300,18 +301,6 @@ def normalized(clean: Tensor, params: NoiseParams) -> Tensor:
     scale = 1 / (params.white[:, None, None, None] - black)
     values = clean.to(torch.int32).to(torch.float32)  # torch has no arithmetic for uint16
     return values.sub_(black).mul_(scale).reshape(clean.shape)
-
-
-def _cameras(given: Cameras) -> tuple[list[CameraProfile], np.ndarray]:
-    """Return the profiles and the running sum of their shares."""
-    if isinstance(given, (CameraProfile, str)):
-        given = [given]
-    names: list[CameraProfile | str] = list(given)
-    weights = np.array(list(given.values()) if isinstance(given, Mapping) else [1.0] * len(names))
-    if not names or not (np.isfinite(weights) & (weights > 0)).all():
-        raise ValueError(f"profile must be at least one camera, each with a weight above 0, got {given!r}")
-    profiles = [one if isinstance(one, CameraProfile) else load_profile(one) for one in names]
-    return profiles, np.cumsum(weights / weights.sum())[:-1]
 
 
 def _choice(name: str, given: Choice | str) -> Choice:

@@ -105,7 +105,9 @@ def test_one_picture_is_a_batch_of_one():
 def test_cameras_come_by_their_weights():
     # 4,000 draws: standard errors of the shares below 0.8 %; bound at 4 of them.
     augment = noise(profile={"sony_a7s2": 3.0, "nikon_d850": 1.0}, iso=800, ratio=1)
-    chosen = np.array(augment._camera_of(torch.arange(4000)))
+    chosen = np.array(augment.cameras.draw(7, torch.arange(4000)))
+    alike = noise(profile=["sony_a7s2", "nikon_d850"], weights=[3.0, 1.0], iso=800, ratio=1)
+    assert alike.cameras.draw(7, torch.arange(4000)) == chosen.tolist()
     assert abs((chosen == 0).mean() - 0.75) < 4 * np.sqrt(0.75 * 0.25 / 4000)
     a7s2 = load_profile("sony_a7s2").sample(
         1, iso=800, ratio=1, seed=7, index=int(np.flatnonzero(chosen == 0)[0])
@@ -154,6 +156,11 @@ def test_it_can_be_pickled():
         ({"iso": "any"}, "iso must be a number"),
         ({"ratio": -1}, "ratio must be above 0"),
         ({"generator": object()}, "generator is of one camera"),
+        ({"weights": [1.0]}, "each with a weight above 0"),
+        ({"profile": {"sony_a7s2": 1.0}, "weights": [1.0]}, "in profile already"),
+        ({"gain_jitter": 100}, "gain_jitter must be in"),
+        ({"read_jitter": -1}, "read_jitter must be in"),
+        ({"profile": "sony_a7s2", "generator": object(), "read_jitter": 5}, "generator or dark replaces"),
     ],
 )
 def test_bad_arguments_are_refused_at_once(options, said):
