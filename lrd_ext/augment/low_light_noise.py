@@ -299,7 +299,9 @@ def normalized(clean: Tensor, params: NoiseParams) -> Tensor:
         raise ValueError(f"clean as uint16 must be packed, (B, 4, h, w), got {tuple(clean.shape)}")
     black = params.black[:, :, None, None]
     scale = 1 / (params.white[:, None, None, None] - black)
-    values = clean.to(torch.int32).to(torch.float32)  # torch has no arithmetic for uint16
+    values = (
+        clean.reshape(-1, *clean.shape[-3:]).to(torch.int32).to(torch.float32)
+    )  # uint16 has no arithmetic
     return values.sub_(black).mul_(scale).reshape(clean.shape)
 
 

@@ -100,6 +100,9 @@ def test_one_picture_is_a_batch_of_one():
     pair = augment(clean, 9, layout="packed")
     assert pair["noisy"].shape == pair["clean"].shape == (4, 8, 8)
     assert torch.equal(pair["noisy"], augment(clean[None], 9)["noisy"][0])
+    dn = (400 + 15000 * clean).to(torch.uint16)
+    pair = augment(dn, 9, layout="packed")
+    assert torch.equal(pair["clean"], augment(dn[None], 9)["clean"][0])
 
 
 def test_cameras_come_by_their_weights():
