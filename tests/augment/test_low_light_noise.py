@@ -12,7 +12,7 @@ from tile_files import write_raw
 
 from lrd_ext import fused_synth, load_profile
 from lrd_ext.augment import LowLightNoise
-from lrd_ext.datasets import EPOCH, IdentitySampler, RawTiles, prepare_tiles
+from lrd_ext.datasets import EPOCH, RawTiles, prepare_tiles
 from lrd_ext.generator import LiteGenerator
 
 FIVE = ["sony_a7s2", "nikon_d850", "canon_5d4", "google_pixel", "sony_imx686"]
@@ -61,29 +61,6 @@ def test_a_pair_is_the_direct_call(tiles):
     assert torch.equal(pair["noisy"], expected)
     clean = (item["clean"].numpy().astype(np.float32) - 512) / np.float32(16383 - 512)
     np.testing.assert_allclose(pair["clean"][0].numpy(), clean, rtol=1e-6)
-
-
-@pytest.mark.parametrize("start", ["fork", "spawn", "forkserver"])
-@pytest.mark.parametrize("size", [1, 5])
-def test_workers_batches_and_restarts_change_nothing(tiles, start, size):
-    data, augment = RawTiles(tiles, size=8, samples=15), noise()
-    alone = {i + EPOCH: augment.collate([data[i + EPOCH]])["noisy"][0] for i in range(15)}
-    sampler = IdentitySampler(15, seed=1)
-    sampler.load_state(sampler.state_at(epoch=1, taken=5))
-    loader = torch.utils.data.DataLoader(
-        data,
-        batch_size=size,
-        sampler=sampler,
-        num_workers=2,
-        collate_fn=augment.collate,
-        multiprocessing_context=start,
-        persistent_workers=True,
-    )
-    seen = {int(i): x for batch in loader for i, x in zip(batch["index"], batch["noisy"], strict=True)}
-    assert len(seen) == 10
-    assert all(torch.equal(x, alone[i]) for i, x in seen.items())
-    later = {int(i) for batch in loader for i in batch["index"]}
-    assert later == {i + 2 * EPOCH for i in range(15)}
 
 
 def test_another_epoch_has_other_noise_on_the_same_picture():
