@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -67,7 +68,7 @@ def prepare_tiles(
     paths = [Path(os.path.realpath(path)) for path in inputs]
     _check(paths, tile, jobs)
     folder = Path(root)
-    if (folder / INDEX).exists() and not overwrite:
+    if (folder / INDEX).exists() and not _forget_journal(folder, paths) and not overwrite:
         raise ValueError(f"{root}: holds a finished store already; say --overwrite to make it anew")
     folder.mkdir(parents=True, exist_ok=True)
     store = _Store(folder, tile)
@@ -123,6 +124,20 @@ def _check(paths: Sequence[Path], tile: int | None, jobs: int) -> None:
         raise ValueError(f"tile must be at least 1 cell, got {tile}")
     if jobs < 1:
         raise ValueError(f"jobs must be at least 1, got {jobs}")
+
+
+def _forget_journal(folder: Path, paths: Sequence[Path]) -> bool:
+    """Whether a run for these inputs was killed behind its table; the journal of one for others is removed.
+
+    That journal names the file of the finished store, which a new run would go on writing to.
+    """
+    journal = folder / JOURNAL
+    if not journal.is_file() or is_prepared(paths, folder):
+        return journal.is_file()
+    with contextlib.suppress(ValueError):
+        if _lines(journal)[:1] and _lines(journal)[0].get("mosaics") == read_table(folder)["mosaics"]:
+            journal.unlink()
+    return False
 
 
 #: Tiles of one source, without their place in the store, and their values.
@@ -193,6 +208,16 @@ def _digest(values: np.ndarray) -> str:
     return hashlib.sha256(values.data).hexdigest()
 
 
+def _lines(journal: Path) -> list[dict[str, Any]]:
+    lines = []
+    for line in journal.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            lines.append(json.loads(line))
+        except ValueError:  # the line a killed run was writing
+            break
+    return lines
+
+
 class _Store:
     """A store being made: values appended to one file, a line in the journal for each source that is in."""
 
@@ -211,14 +236,8 @@ class _Store:
 
     def _noted(self) -> tuple[str, list[dict[str, Any]]]:
         """Return the name of the file of values and the sources an earlier run noted there."""
-        lines = []
         journal = self.folder / JOURNAL
-        if journal.is_file():
-            for line in journal.read_text(encoding="utf-8", errors="replace").splitlines():
-                try:
-                    lines.append(json.loads(line))
-                except ValueError:  # the line a killed run was writing
-                    break
+        lines = _lines(journal) if journal.is_file() else []
         head = lines[0] if lines else {}
         values = self.folder / str(head.get("mosaics"))
         if (head.get("version"), head.get("tile")) == (VERSION, self.tile) and values.is_file():
