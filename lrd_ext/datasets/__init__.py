@@ -14,6 +14,7 @@ from .lrid import LRID, LRID_SUBSETS
 from .pair_folder import PairFolder
 from .pairs import Pair, RawPairs
 from .prepare import Prepared, prepare_tiles, verify_tiles
+from .raw_folder import RawFolder
 from .sampler import IdentitySampler
 from .sid import SID
 from .tiles import RawTiles, Tile
@@ -34,6 +35,7 @@ __all__ = [
     "PairFolder",
     "Prepared",
     "RawPairs",
+    "RawFolder",
     "RawTiles",
     "Tile",
     "crop_corner",
