@@ -14,7 +14,7 @@ SEED ?= 1
 WRITE ?=
 
 .PHONY: demo test test-fast lint types format fuzz bench cameras library schema instructions verify verify-every-word calibration-study
-.PHONY: cuda-check cuda-estimate clean
+.PHONY: cuda-check cuda-estimate docs clean
 
 # Pinned packages first (constraints.txt), then the package against them, so that nothing resolves anew.
 $(VENV)/.packages: constraints.txt pyproject.toml
@@ -113,5 +113,11 @@ bench: $(VENV)/.installed
 instructions: $(VENV)/.installed
 	$(BIN)/python benchmarks/instructions/count.py --write benchmarks/results/instructions.md
 
+# The site: docs/build/index.html. Warnings are errors; nothing is fetched.
+docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt sphinx myst-parser furo
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs docs/build
+	@echo "site: $(CURDIR)/docs/build/index.html"
+
 clean:
-	rm -rf $(VENV) build dist demo *.egg-info lrd_ext/_C*.so
+	rm -rf $(VENV) build dist demo docs/build docs/made *.egg-info lrd_ext/_C*.so
