@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import itertools
 import pkgutil
 import re
 from collections.abc import Iterator
@@ -125,7 +126,17 @@ def tidy_docstring(lines: list[str]) -> None:
     for place in range(len(lines) - 2, 0, -1):
         before, gap, after = lines[place - 1 : place + 2]
         if before[:1].strip() and not gap.strip() and after.startswith("    "):
-            lines[place : place + 1] = ["", "::", ""]
+            lines[place : place + 1] = ["", f".. code-block:: {_language(lines[place + 1 :])}", ""]
+
+
+def _language(lines: list[str]) -> str:
+    """Tell whether the indented block that ``lines`` begin with is Python."""
+    block = itertools.takewhile(lambda line: not line.strip() or line.startswith(" "), lines)
+    try:
+        ast.parse(inspect.cleandoc("\n".join(["", *block])))
+    except SyntaxError:
+        return "text"
+    return "python"
 
 
 def _indent_rest(lines: list[str], place: int) -> None:

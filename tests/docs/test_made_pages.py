@@ -109,6 +109,17 @@ def test_docstrings_are_given_the_form_sphinx_reads():
     ]
     api_pages.tidy_docstring(lines)
     assert lines == [
-        *("Do it.", "", "::", "", "    code()", "", "Args:", "    a: one,", "        two.", ""),
+        *(
+            "Do it.",
+            "",
+            ".. code-block:: python",
+            "",
+            "    code()",
+            "",
+            "Args:",
+            "    a: one,",
+            "        two.",
+            "",
+        ),
         *("Returns:", "    tensor,", "    more.", ""),
     ]
