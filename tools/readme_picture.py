@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The picture of README and site, docs/images/before_after.jpg: what `make demo` makes, small, in true colour."""
+"""The picture of README and site, docs/images/before_after.jpg: as `make demo` makes it, but smaller."""
 
 from __future__ import annotations
 

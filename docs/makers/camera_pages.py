@@ -31,7 +31,8 @@ def draw(folder: Path) -> None:
 def _page(camera: CameraProfile) -> Iterator[str]:
     yield f"# {camera.camera}: `{camera.name}`"
     _, middle, _ = low_middle_high(camera)
-    yield f'```python\nfrom lrd_ext import load_profile\n\nparams = load_profile("{camera.name}").at(iso={middle:g}, ratio=100)\n```'
+    line = f'params = load_profile("{camera.name}").at(iso={middle:g}, ratio=100)'
+    yield f"```python\nfrom lrd_ext import load_profile\n\n{line}\n```"
     yield f"![Gain and noise of {camera.camera} over ISO]({camera.name}.png)"
     yield from _figures(camera)
     yield "## Source"
