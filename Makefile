@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-CPP := $(wildcard csrc/*.cpp csrc/*.h csrc/*/*.cpp csrc/*/*.h csrc/*/*.cu csrc/*/*.cuh tests/cuda/*.cpp tests/cuda/*.h)
+CPP := $(wildcard csrc/*.cpp csrc/*.h csrc/*/*.cpp csrc/*/*.h csrc/*/*.cu csrc/*/*.cuh tests/c*/*.cpp tests/cuda/*.h)
 NATIVE_SOURCES := setup.py pyproject.toml $(wildcard build_support/*.py) $(filter csrc/%,$(CPP))
 
 # GPUs the kernels are compiled for by cuda-check: compute capabilities without the dot, or all.
