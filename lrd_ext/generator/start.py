@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from . import line_filter, point_map
 from .lite import LiteGenerator
-from .statistics import LINE_LAGS, OFFSETS
+from .statistics import OFFSETS
 from .targets import Target
 
 #: Channels that carry lines in every hidden layer: two rows, two columns of a cell.
@@ -26,6 +26,8 @@ _ABOVE = 4.0
 _SITES = 4
 #: A leak beyond this is no small thing beside the pixel: training has to find it.
 _MOST_LEAK = 0.5
+#: Lines vary at least this many times as much as they hang together.
+_FOLLOWS = 1.2
 
 
 class Camera(NamedTuple):
@@ -87,7 +89,9 @@ def _line_autocovariance(targets: Sequence[Target], axis: int) -> np.ndarray:
     far = torch.stack([t.mean.sites[OFFSETS.index((0, 2) if axis == 0 else (2, 0))] for t in targets]).mean(0)
     others = [(0, 1), (1, 0), (2, 3), (3, 2)] if axis == 0 else [(0, 2), (2, 0), (1, 3), (3, 1)]
     found[0] = np.mean([float(far[i, j]) for i, j in others])
-    return np.asarray(found[:LINE_LAGS] * (found[0] > 0))
+    # Pixels that hang together over many columns hide it; it is no less than what follows.
+    found[0] = max(found[0], _FOLLOWS * np.abs(found[1:]).max())
+    return np.asarray(found)
 
 
 def _leak(targets: Sequence[Target], lines: Sequence[float]) -> Tensor:
