@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from lrd_ext.training.configuration import Adversarial
 from lrd_ext.training.descent import descend, follow, set_cosine_rate
 
-from .dark_crops import random_crops
+from .dark_crops import random_crops, side_by_side
 from .dark_store import Darks
 from .discriminator import FourierCritic, PixelCritic, gradient_penalty
 from .lite import LiteGenerator
@@ -136,9 +136,7 @@ class NoiseAlignment:
         which = torch.arange(len(self.darks))
         made = self._fake(which, draw)
         real = real.to(made) / self.sigmas[:, None, None, None]
-        rows = [torch.cat(list(nn.functional.pixel_shuffle(x, 2)[:, 0]), 1) for x in (real, made)]
-        grey = ((torch.cat(rows) / 6 + 0.5).clamp(0, 1) * 255).to(torch.uint8).cpu().numpy()
-        return np.repeat(grey[..., None], 3, 2)
+        return side_by_side(real, made)
 
     def _which(self, draw: torch.Generator) -> tuple[int, Tensor]:
         count = self.options.batch

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random crops of real darks, at even places so that sites stay sites."""
+"""Random crops of real darks, at even places so that sites stay sites, and pictures of crops."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from .dark_store import Darks
 
@@ -41,3 +43,10 @@ def _crop(darks: Darks, side: int, draw: torch.Generator) -> Tensor:
     frame = int(torch.randint(len(darks), (), generator=draw))
     top, left = (int(torch.randint(r + 1, (), generator=draw)) for r in room)
     return darks.packed(frame, slice(top, top + side), slice(left, left + side))
+
+
+def side_by_side(real: Tensor, made: Tensor) -> np.ndarray:
+    """Return crops (n, 4, h, w), in standard deviations, real above made ones, (H, W, 3) uint8."""
+    rows = [torch.cat(list(functional.pixel_shuffle(crops, 2)[:, 0]), 1) for crops in (real, made)]
+    grey = ((torch.cat(rows) / 6 + 0.5).clamp(0, 1) * 255).to(torch.uint8).cpu().numpy()
+    return np.repeat(grey[..., None], 3, 2)

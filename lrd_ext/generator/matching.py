@@ -11,9 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .dark_crops import side_by_side
+from .dark_store import Darks
 from .even_noise import even_n_init
 from .lite import LiteGenerator
 from .statistics import Statistics, quantiles, second_order
@@ -49,6 +52,7 @@ class Matching:
         mean_over_processes: averages a tensor over all processes; with one process, the tensor itself.
         rank: number of this process: each draws N_init of its own.
         processes: how many there are.
+        darks: what the targets were measured on, for the picture.
     """
 
     name = "stage 1"
@@ -65,9 +69,10 @@ class Matching:
         mean_over_processes: Callable[[Tensor], Tensor] = lambda value: value,
         rank: int = 0,
         processes: int = 1,
+        darks: Sequence[Darks] = (),
     ) -> None:
         self.generator, self.rounds, self.seed, self.rank = generator, tuple(rounds), seed, rank
-        self.names = [t.name for t in targets]
+        self.names, self.darks = [t.name for t in targets], tuple(darks)
         device = next(generator.parameters()).device
         mean, error = stacked(targets)
         self.mean, self.error = (Statistics(*(f.to(device) for f in s)) for s in (mean, error))
@@ -89,8 +94,18 @@ class Matching:
         """What is trained."""
         return {"generator": self.generator}
 
-    def sheet(self) -> None:
-        """Return no picture: numbers are all that is compared."""
+    @torch.no_grad()
+    def sheet(self) -> np.ndarray | None:
+        """Return a crop of the darks above a made one for each target; None without darks."""
+        if not self.darks:
+            return None
+        side = min(CROP, *(length // 2 for d in self.darks for length in d.shape))
+        window = slice(0, side)
+        real = torch.stack([d.packed(0, window, window) for d in self.darks]) * self.dn
+        crops, sigma = len(self.n_init) // len(self.sigmas), self.sigmas[:, None, None, None]
+        made = self.generator(self.n_init[::crops], self.sigmas)[:, :, window, window]
+        made = (made / self.dn).round() * self.dn
+        return side_by_side(real.to(made) / sigma, made / sigma)
 
     def step(self, number: int) -> dict[str, float]:
         """Take step ``number`` and return the loss and the misfit of each kind of statistic."""

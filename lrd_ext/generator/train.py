@@ -229,7 +229,7 @@ def train_generator(
     """
     targets, unit = in_common_unit(material.targets)
     generator = _fresh(configuration, targets).to(fabric.device)
-    matching = _matching(generator, targets, unit, configuration, fabric)
+    matching = _matching(generator, targets, unit, configuration, fabric, material.darks)
     tasks: list[Task] = [matching]
     if configuration.adversarial is not None:
         aligning = NoiseAlignment(
@@ -269,6 +269,7 @@ def _matching(
     unit: float,
     configuration: Configuration,
     fabric: Fabric,
+    darks: Sequence[Darks] = (),
 ) -> Matching:
     rounds = [(crops, steps) for crops, steps in configuration.rounds]
     return Matching(
@@ -281,6 +282,7 @@ def _matching(
         mean_over_processes=_mean_over(fabric),
         rank=fabric.global_rank,
         processes=fabric.world_size,
+        darks=darks,
     )
 
 
