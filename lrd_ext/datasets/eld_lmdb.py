@@ -89,9 +89,7 @@ class EldLmdb(Dataset[dict[str, Any]]):
             # A page that is not there would end the process: the file is a memory map.
             needs = (opened.info()["last_pgno"] + 1) * opened.stat()["psize"]
             if (size := (self.root / "data.mdb").stat().st_size) < needs:
-                raise ValueError(
-                    f"{self.root}: data.mdb must hold {needs} bytes, got {size}: cut short"
-                )
+                raise ValueError(f"{self.root}: data.mdb must hold {needs} bytes, got {size}: cut short")
             self._environment = opened
         return self._environment
 

@@ -276,6 +276,14 @@ def test_a_file_of_another_exposure_is_named(tmp_path):
         dataset[0]
 
 
+def test_sids_pair_of_two_isos_is_taken_as_published(sid_root):
+    train = SID(sid_root, "train")
+    place = next(i for i, p in enumerate(train.pairs) if p.id == "00207_02_0.033s")
+    write(train.pairs[place].noisy, "RGGB", np.full(published_trees.SIZE, 0.01), 1 / 30, iso=12800)
+    write(train.pairs[place].clean, "RGGB", np.full(published_trees.SIZE, 0.5), 10, iso=25600)
+    assert (train[place]["ratio"], train[place]["iso"]) == (300.0, 12800.0)
+
+
 def test_files_that_are_no_pair_are_named(tmp_path):
     dataset = SID(published_trees.sid(tmp_path / "Sony", "eld"), "eld")
     write(dataset.pairs[0].noisy, "BGGR", np.full(published_trees.SIZE, 0.5), 0.1)
