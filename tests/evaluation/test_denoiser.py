@@ -159,10 +159,30 @@ def test_a_conditioned_net_is_given_the_noise_level_of_its_item():
     assert (seen[0] == 100).all()
 
 
-def test_a_net_of_torch_is_run_without_gradients():
-    net = torch.nn.Conv2d(4, 4, 1)
-    found = evaluate_denoiser(net, [pair()], PMN)
-    assert math.isfinite(found.images[0].psnr)
+def test_a_net_of_torch_is_run_as_for_use():
+    net = torch.nn.Sequential(torch.nn.Conv2d(4, 4, 1), torch.nn.Dropout(0.9))
+    net[0].eval()
+    first, second = (evaluate_denoiser(net, [pair()], PMN).images[0] for _ in range(2))
+    assert first == second  # no dropout
+    assert [m.training for m in net.modules()] == [True, False, True]  # left as it was
+
+
+def test_a_denoiser_may_work_in_place():
+    def erase(noisy):
+        return noisy.zero_()
+
+    item = pair(size=(48, 64))
+    found = evaluate_denoiser(erase, [item], PMN)
+    assert found.images[0].psnr_in == pytest.approx(numbers(item["noisy"], item["clean"])[0], abs=1e-5)
+    assert found.worst[0].noisy.any()
+
+
+def test_memory_that_is_not_there_is_no_fault_of_shapes():
+    def ask(noisy):
+        raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 1 bytes")
+
+    with pytest.raises(RuntimeError, match="not enough memory"):
+        evaluate_denoiser(ask, [pair()], PMN)
 
 
 @pytest.mark.parametrize(
