@@ -169,7 +169,7 @@ def _through(
     denoise: Denoise, noisy: Tensor, level: Sequence[Tensor], protocol: Protocol, name: str
 ) -> Tensor:
     """Put a frame through the denoiser as the protocol does, and check what it gives."""
-    planes = [noisy.clone(), *level]  # a denoiser may work in place
+    planes = [noisy, *level]
     if protocol.tiles is not None:
         made = _in_tiles(denoise, planes, *protocol.tiles, name)
     else:
