@@ -93,6 +93,16 @@ def test_workers_change_no_bit(place, whole):
     assert same(place, whole, "workers.safetensors")
 
 
+def test_a_training_can_be_prolonged_and_its_card_says_so(place, whole):
+    (place / "short.yaml").write_text(QUICK.replace("steps: 12", "steps: 5"))
+    assert train(place, "longer.safetensors", config="short.yaml") == 0
+    assert load_denoiser(place / "longer.safetensors").card["schedule"] == [[0, 5]]
+    assert train(place, "longer.safetensors", "--resume") == 0
+    assert load_denoiser(place / "longer.safetensors").card["schedule"] == [[0, 5], [5, STEPS]]
+    assert load_denoiser(place / whole).card["schedule"] == [[0, STEPS]]
+    assert not same(place, whole, "longer.safetensors")
+
+
 def test_another_seed_gives_another_net(place, whole):
     (place / "seed.yaml").write_text(QUICK + "seed: 1\n")
     assert train(place, "seed.safetensors", config="seed.yaml") == 0
