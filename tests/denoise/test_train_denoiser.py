@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -201,6 +203,18 @@ def test_denoising_is_learned(place):
     assert train(place, "more.safetensors", "--held", place / "held", noise=words, config="more.yaml") == 0
     [figures] = load_denoiser(place / "more.safetensors").card["held_out"]
     assert figures["psnr"] > figures["psnr_in"] + 2
+
+
+def test_the_loop_of_the_docs_runs(place, monkeypatch):
+    text = (Path(__file__).parents[2] / "docs" / "denoise.md").read_text(encoding="utf-8")
+    [loop] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    for printed, small in (("width=32", "width=1"), ("=65, samples=800", "=9, samples=8"), ("100_000", "2")):
+        assert printed in loop
+        loop = loop.replace(printed, small)
+    monkeypatch.chdir(place)
+    seen: dict = {}
+    exec(compile(loop, "denoise.md", "exec"), seen)
+    assert torch.isfinite(seen["loss"])
 
 
 REFUSED = {
