@@ -3,7 +3,7 @@
 
     python tools/denoiser_study.py WORK --write docs/results/denoiser_training.md
 
-trains one small net for each source of noise and seed (a minute of one core each) on crops of the bundled
+trains one small net for each source of noise and seed (15 seconds of one core each) on crops of the bundled
 rose, and measures it on the bundled colour chart under noise of the sensor that none has seen. Results are
 kept in WORK, and what is there already is not trained again.
 """
@@ -43,9 +43,9 @@ ISOS, RATIOS = (1600, 6400), (50.0, 100.0, 200.0)
 GAIN = 9.6e-4  # DN per electron at ISO 1, about a Sony A7S II's
 DARKS, CALIBRATION, SHAPE = 32, 8, (768, 512)
 SEEDS = (0, 1, 2)
-STEPS, FIXED = 1000, 64
+STEPS, FIXED = 600, 64
 NET = DenoiserConfiguration(
-    width=8, levels=3, residual=True, steps=STEPS, batch=8, patch=64, rate=2e-3, ema=0.99, threads=1
+    width=8, levels=3, residual=True, steps=STEPS, batch=4, patch=64, rate=2e-3, ema=0.99, threads=1
 )
 #: Sources in the order of the table.
 KINDS = {

@@ -69,7 +69,6 @@ def denoiser_parser() -> Parser:
 def run_denoiser(options: Namespace) -> int:
     """Train and return the exit code."""
     from lrd_ext.cfa import check_cfa
-    from lrd_ext.denoise.card import card_of
     from lrd_ext.denoise.train import fresh, train_denoiser
     from lrd_ext.outputs import check_target
     from lrd_ext.training.configuration import DenoiserConfiguration
@@ -94,7 +93,6 @@ def run_denoiser(options: Namespace) -> int:
     )
     if not fabric.is_global_zero:
         return 0
-    net.card = card_of(net, configuration, data)
     if held is not None and noise is not None:
         net.card["held_out"] = _measured(net, held, noise, configuration)
     net.save(target)

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The model card of a trained denoiser: what it learned from, how, and how well it does on held-out raws."""
+"""What a denoiser's card tells beside its training: its pictures, and how well it does on others."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,27 +13,12 @@ from lrd_ext.augment import LowLightNoise
 from lrd_ext.augment.low_light_noise import normalized
 from lrd_ext.datasets import RawTiles, Tile
 from lrd_ext.profiles import CameraProfile
-from lrd_ext.training.configuration import DenoiserConfiguration
-from lrd_ext.version import __version__, commit
 
 from .denoiser import Denoiser
 from .frames import denoise_packed
 from .noise_level import noise_level
 from .phases import cut_to_phase
 from .train import psnr
-
-
-def card_of(net: Denoiser, configuration: DenoiserConfiguration, data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the card: plain values that JSON takes. It names no path."""
-    return {
-        "made_by": "lrd train denoiser",
-        "lrd_ext": __version__,
-        "commit": commit(),
-        "configuration": dataclasses.asdict(configuration),
-        "data": dict(data),
-        "takes": "packed raw in site order of "
-        f"{net.cfa}: (value - black) / (white - black) * ratio, nothing cut off below black",
-    }
 
 
 def told_of(tiles: Sequence[Tile]) -> list[dict[str, Any]]:

@@ -151,6 +151,6 @@ class DenoiserConfiguration(Machine):
             raise ValueError("rate must be above 0, ema in [0, 1), workers at least 0")
 
     def told(self) -> dict[str, Any]:
-        """Return what the result depends on."""
-        free = ("workers", "sheet_every")
+        """Return what a training that goes on must share: all but these; of steps the card tells."""
+        free = ("workers", "sheet_every", "steps")
         return {name: value for name, value in super().told().items() if name not in free}

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,6 +93,16 @@ def test_workers_change_no_bit(place, whole):
     (place / "workers.yaml").write_text(QUICK + "workers: 1\n")
     assert train(place, "workers.safetensors", config="workers.yaml") == 0
     assert same(place, whole, "workers.safetensors")
+
+
+def test_a_training_can_be_prolonged_and_its_card_says_so(place, whole):
+    (place / "short.yaml").write_text(QUICK.replace("steps: 12", "steps: 5"))
+    assert train(place, "longer.safetensors", config="short.yaml") == 0
+    assert load_denoiser(place / "longer.safetensors").card["schedule"] == [[0, 5]]
+    assert train(place, "longer.safetensors", "--resume") == 0
+    assert load_denoiser(place / "longer.safetensors").card["schedule"] == [[0, 5], [5, STEPS]]
+    assert load_denoiser(place / whole).card["schedule"] == [[0, STEPS]]
+    assert not same(place, whole, "longer.safetensors")
 
 
 def test_another_seed_gives_another_net(place, whole):
@@ -191,6 +203,18 @@ def test_denoising_is_learned(place):
     assert train(place, "more.safetensors", "--held", place / "held", noise=words, config="more.yaml") == 0
     [figures] = load_denoiser(place / "more.safetensors").card["held_out"]
     assert figures["psnr"] > figures["psnr_in"] + 2
+
+
+def test_the_loop_of_the_docs_runs(place, monkeypatch):
+    text = (Path(__file__).parents[2] / "docs" / "denoise.md").read_text(encoding="utf-8")
+    [loop] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    for printed, small in (("width=32", "width=1"), ("=65, samples=800", "=9, samples=8"), ("100_000", "2")):
+        assert printed in loop
+        loop = loop.replace(printed, small)
+    monkeypatch.chdir(place)
+    seen: dict = {}
+    exec(compile(loop, "denoise.md", "exec"), seen)
+    assert torch.isfinite(seen["loss"])
 
 
 REFUSED = {
