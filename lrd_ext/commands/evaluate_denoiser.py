@@ -10,7 +10,7 @@ import io
 import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +22,12 @@ from . import tables
 from .progress import bar
 
 if TYPE_CHECKING:
+    import numpy as np
     from jsonargparse import Namespace
 
     from lrd_ext.evaluation import DenoiserEvaluation, GroupScore, Protocol
     from lrd_ext.evaluation.denoiser import Denoise, NoiseLevel
+    from lrd_ext.profiles import CameraProfile
 
     from .parser import Parser
 
@@ -59,7 +61,14 @@ def parser() -> Parser:
         help="denoiser (.safetensors, or a name that ships), or package.module:factory of a torch net",
     )
     made.add_argument(
-        "--camera", type=str, metavar="NAME|JSON", help="profile that tells a conditioned net the noise"
+        "--camera",
+        type=str,
+        metavar="NAME|JSON",
+        help="the camera's profile: its black-level error is taken off the input, and a conditioned net is "
+        "told its noise",
+    )
+    made.add_argument(
+        "--group", type=str, default="", metavar="TEXT", help="only groups whose names hold this, as SonyA7S2"
     )
     made.add_argument(
         "--order",
@@ -85,17 +94,21 @@ def run(options: Namespace) -> int:
     if sheet is not None and options.model is None:
         raise ValueError("--worst needs --model: without one there is nothing to show")
     model = _open_model(options, protocol)
-    dataset = protocol.dataset(options.data, model.order)
+    profile, dark = _camera(options)
+    dataset = protocol.dataset(options.data, model.order, group=options.group, dark=dark)
+    _check_one_camera(options, dataset)
     with bar(len(dataset), "image") as move:  # type: ignore[arg-type]
         found = evaluate_denoiser(
             model.denoise, dataset, protocol, noise_level=model.noise_level, progress=move
         )
     _write(found, table, sheet, model.order)
+    shading = f"black-level error of {profile.name} taken off the input" if profile else "left in"
+    choices = protocol.choices(model.order, shading)
     if options.json:
-        print(json.dumps(as_json(found, options.model, model.order), indent=1, allow_nan=False))
+        print(json.dumps(as_json(found, options.model, choices), indent=1, allow_nan=False))
     else:
         files = [f"{what}: {path}" for what, path in (("images", table), ("worst", sheet)) if path]
-        tables.show(*_told(found, options.model, model.order), *files)
+        tables.show(*_told(found, options.model, choices), *files)
     for reason in found.left_out:
         print(f"lrd evaluate: left out: {plain(reason)}", file=sys.stderr)
     return 1 if found.left_out else 0
@@ -155,6 +168,26 @@ def _noise_level(camera: str) -> NoiseLevel:
     return lambda noisy, item: noise_level(noisy, profile.at(item["iso"], item["ratio"]))
 
 
+def _camera(options: Namespace) -> tuple[CameraProfile | None, Callable[[float], np.ndarray] | None]:
+    """Return the profile asked for, and its black-level error by ISO."""
+    from lrd_ext.profiles import load_profile
+
+    if options.camera is None:
+        return None, None
+    profile = load_profile(options.camera)
+    return profile, lambda iso: profile.at(iso, cfa="RGGB").bias[0].numpy()
+
+
+def _check_one_camera(options: Namespace, dataset: Any) -> None:
+    """Refuse one camera's profile for the pictures of several."""
+    pairs = [pair for part in getattr(dataset, "datasets", [dataset]) for pair in part.pairs]
+    cameras = list(dict.fromkeys(p.group.split()[1] for p in pairs if p.group.startswith("ELD ")))
+    if options.camera is not None and len(cameras) > 1:
+        raise ValueError(
+            f"--camera is one camera, the pictures are of {', '.join(cameras)}: say --group {cameras[-1]}"
+        )
+
+
 def _from_factory(spec: str, device: str) -> Denoise:
     """Call package.module:factory, which gives a torch net or any function from tensor to tensor."""
     module, _, name = spec.partition(":")
@@ -191,10 +224,10 @@ def _write(found: DenoiserEvaluation, table: Path | None, sheet: Path | None, or
         write_png(sheet, draw_worst(found, order))
 
 
-def _told(found: DenoiserEvaluation, model: str | None, order: str) -> Iterator[Any]:
+def _told(found: DenoiserEvaluation, model: str | None, choices: dict[str, str]) -> Iterator[Any]:
     """Give the choices, the means, and the published results."""
     yield f"protocol {found.protocol.name}, {model or 'input alone'}"
-    for name, choice in found.protocol.choices(order).items():
+    for name, choice in choices.items():
         yield f"  {name}: {choice}"
     yield ""
     yield _means(found)
@@ -269,7 +302,7 @@ def _pair(first: float | None, second: float | None) -> str:
     return f"{first:.2f}" if second is None else f"{first:.2f}/{second:.4f}".replace("/0.", "/.")
 
 
-def as_json(found: DenoiserEvaluation, model: str | None, order: str) -> dict[str, Any]:
+def as_json(found: DenoiserEvaluation, model: str | None, choices: dict[str, str]) -> dict[str, Any]:
     """Return a run as JSON values; null for what is not known or without bound."""
     from lrd_ext.evaluation import published_input, published_of
 
@@ -280,7 +313,7 @@ def as_json(found: DenoiserEvaluation, model: str | None, order: str) -> dict[st
     return {
         "lrd_ext": __version__,
         "protocol": found.protocol.name,
-        "choices": found.protocol.choices(order),
+        "choices": choices,
         "model": model,
         "groups": [group(score) for score in found.groups],
         "images": [_plain(image) for image in found.images],

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from lrd_ext import raw as raw_files
 from lrd_ext.calibration.claimed_size import check_claimed_size
-from lrd_ext.cfa import MONO, ORDERS, pack, plane_sites
+from lrd_ext.cfa import MONO, ORDERS, pack, plane_sites, to_phase
 from lrd_ext.plain_text import cause
 from lrd_ext.raw import Raw
 
@@ -75,8 +75,8 @@ class RawPairs(Dataset[dict[str, Any]]):
             "rgbg" (R, G, B, G) as ELD, SID and PMN pack, or "site".
         black: black level in raw DN in place of the files' own.
         white: white level in raw DN in place of the files' own.
-        dark: gives for an ISO the dark shading to take off the noisy mosaic, DN above black, of the size of
-            its whole cells, or of the whole sensor.
+        dark: gives for an ISO the dark shading to take off the noisy mosaic, DN above black: of the size of
+            its whole cells or of the whole sensor, or four numbers for R, the greens of red and blue rows, B.
 
     Raises:
         ValueError: an unknown order or no pairs; an item whose files do not fit together, are not of the
@@ -282,11 +282,14 @@ def _dark_of(dark: Callable[[float], np.ndarray], raw: Raw, path: Path) -> np.nd
     if raw.iso is None:
         raise ValueError(f"{path}: tells no ISO, so its dark shading is not known")
     given = np.asarray(dark(raw.iso), np.float32)
+    if given.shape == (4,):
+        cells = [side // 2 for side in raw.whole_cells.shape]
+        return np.tile(to_phase(given, "RGGB", raw.cfa).reshape(2, 2), cells)
     if given.shape == raw.mosaic.shape:
         given = given[raw.whole_cell_area]
     if given.shape != raw.whole_cells.shape:
         raise ValueError(
             f"{path}: its dark shading must be of its size, {raw.whole_cells.shape} or "
-            f"{raw.mosaic.shape}, got {given.shape}"
+            f"{raw.mosaic.shape}, or four numbers, got {given.shape}"
         )
     return given

@@ -123,6 +123,27 @@ def test_own_denoisers(evaluate, data, tmp_path):
     assert code == 0
 
 
+def test_a_camera_has_its_black_level_error_taken_off(evaluate, data):
+    arguments = (data / "ELD", "--protocol", "eld_paper", "--group", "x200", "--json")
+    plain = json.loads(evaluate(*arguments)[1])
+    code, out, _ = evaluate(*arguments, "--camera", "sony_a7s2")
+    less = json.loads(out)
+    assert code == 0
+    assert plain["choices"]["dark shading"] == "left in"
+    assert less["choices"]["dark shading"] == "black-level error of sony_a7s2 taken off the input"
+    assert [g["group"] for g in less["groups"]] == ["ELD SonyA7S2 x200"]
+    assert plain["groups"][0]["psnr_in"] != less["groups"][0]["psnr_in"]
+
+
+def test_one_cameras_profile_is_refused_for_several(evaluate, tmp_path):
+    root = published_trees.eld(tmp_path / "ELD", "NikonD850", "SonyA7S2")
+    code, _, err = evaluate(root, "--protocol", "eld_paper", "--camera", "nikon_d850")
+    says = "--camera is one camera, the pictures are of NikonD850, SonyA7S2: say --group SonyA7S2"
+    assert (code, says in err) == (2, True)
+    code, _, err = evaluate(root.parent / "nothing", "--protocol", "eld_paper")
+    assert (code, "holds none of the folders CanonEOS70D," in err) == (2, True)
+
+
 def test_unreadable_files_are_named_and_left_out(evaluate, tmp_path):
     root = published_trees.sid(tmp_path / "Sony", "eld")
     path = root / "short" / "10185_00_0.04s.ARW"
@@ -146,7 +167,7 @@ HALF = (*SID, "--model", "some_nets:half")
         (("--protocol", "eld"), "one of eld_paper, sid_paper, pmn_full, lrd, lrid, got 'eld'"),
         (("--protocol", "lrd"), "holds no file of LRD's test split, such as Clean/00541_00_*s.DNG"),
         (("--protocol", "lrid"), "holds no clean mosaics in npy/GT_align_ours"),
-        (("--protocol", "eld_paper"), "holds no file of ELD's CanonEOS70D"),
+        ((*SID, "--group", "x50"), "group must be part of one of SID x100, SID x250, SID x300, got 'x50'"),
         ((*SID, "--model", "some_nets:three"), "the denoiser does not take (1, 4, 16, 16)"),
         ((*SID, "--model", "some_nets:none"), "has no attribute 'none'"),
         ((*SID, "--model", "no_nets:none"), "cannot be made: No module named 'no_nets'"),

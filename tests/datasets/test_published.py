@@ -187,6 +187,25 @@ def write(path, cfa, signal, time_s, iso=800):
     raw.write_dng(path, raw.Raw(values, cfa, black, 16383.0, iso=iso, exposure_s=time_s))
 
 
+@pytest.mark.parametrize("cfa", ["RGGB", "GBRG"])
+def test_dark_shading_may_be_four_numbers_by_colour(tmp_path, cfa):
+    root = published_trees.sid(tmp_path / "Sony", "eld")
+    asked = []
+    plain, less = (
+        SID(root, "eld", order="rgbg", dark=dark)
+        for dark in (None, lambda iso: asked.append(iso) or [1.0, 2.0, 3.0, 4.0])
+    )
+    for path, time in ((plain.pairs[0].noisy, 0.1), (plain.pairs[0].clean, 10)):
+        write(path, cfa, np.full(published_trees.SIZE, time / 20), time)
+    lower = (plain[0]["noisy"] - less[0]["noisy"]).mean((1, 2)) / 100
+    black = np.mean(raw.read(plain.pairs[0].noisy).black)
+    # R, the green of the red rows, B, the green of the blue rows.
+    np.testing.assert_allclose(lower * (16383 - black), [1, 2, 4, 3], rtol=1e-2)
+    assert asked == [800.0]
+    with pytest.raises(ValueError, match="its dark shading must be of its size"):
+        SID(root, "eld", dark=lambda iso: np.zeros((3, 3)))[0]
+
+
 def test_levels_may_be_the_files_own(lrd_root):
     ours, files = LRD(lrd_root, "val"), LRD(lrd_root, "val", white=None)
     assert torch.equal(ours[0]["clean"], files[0]["clean"])  # 65535 both

@@ -269,11 +269,22 @@ def test_pmn_full_takes_what_is_there(roots, tmp_path):
         PMN.dataset(tmp_path)
 
 
+def test_groups_may_be_chosen_and_dark_shading_taken_off(roots):
+    dataset = PROTOCOLS["eld_paper"].dataset(roots, group="SonyA7S2 x200", dark=lambda iso: [1, 1, 1, 1])
+    assert len(dataset) == 30
+    lower = PROTOCOLS["eld_paper"].dataset(roots, group="SonyA7S2 x200")[0]["noisy"] - dataset[0]["noisy"]
+    assert lower.mean() == pytest.approx(200 / (16383 - 515), rel=1e-3)
+    with pytest.raises(
+        ValueError, match="part of one of SID x100, SID x250, SID x300, got 'x50'"
+    ):
+        PROTOCOLS["sid_paper"].dataset(roots, group="x50")
+
+
 def test_every_preset_says_all_its_choices():
     choices = {name: protocol.choices() for name, protocol in PROTOCOLS.items()}
     for chosen in choices.values():
         assert list(chosen) == [
-            *("data", "region", "levels", "input", "illuminance correction", "channels"),
+            *("data", "region", "levels", "input", "dark shading", "illuminance correction", "channels"),
             *("measures", "averaging", "source"),
         ]
     assert choices["sid_paper"]["region"] == "the middle 512 x 512 cells"
