@@ -281,7 +281,10 @@ def _dark_of(dark: Callable[[float], np.ndarray], raw: Raw, path: Path) -> np.nd
     """Return the dark shading of the whole cells."""
     if raw.iso is None:
         raise ValueError(f"{path}: tells no ISO, so its dark shading is not known")
-    given = np.asarray(dark(raw.iso), np.float32)
+    try:
+        given = np.asarray(dark(raw.iso), np.float32)
+    except ValueError as error:  # an ISO that the camera's profile does not know
+        raise ValueError(f"{path}: {error}") from error
     if given.shape == (4,):
         cells = [side // 2 for side in raw.whole_cells.shape]
         return np.tile(to_phase(given, "RGGB", raw.cfa).reshape(2, 2), cells)

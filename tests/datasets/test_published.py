@@ -202,6 +202,12 @@ def test_dark_shading_may_be_four_numbers_by_colour(tmp_path, cfa):
     # R, the green of the red rows, B, the green of the blue rows.
     np.testing.assert_allclose(lower * (16383 - black), [1, 2, 4, 3], rtol=1e-2)
     assert asked == [800.0]
+
+    def unknown(iso):
+        raise ValueError(f"iso must be below 500, got {iso:g}")
+
+    with pytest.raises(ValueError, match=r"20188_00_0.1s.ARW: iso must be below 500, got 800"):
+        SID(root, "eld", dark=unknown)[0]
     with pytest.raises(ValueError, match="its dark shading must be of its size"):
         SID(root, "eld", dark=lambda iso: np.zeros((3, 3)))[0]
 
