@@ -14,6 +14,7 @@ from .lrid import LRID, LRID_SUBSETS
 from .pair_folder import PairFolder
 from .pairs import Pair, RawPairs
 from .prepare import Prepared, prepare_tiles, verify_tiles
+from .raw_folder import RawFolder
 from .sampler import IdentitySampler
 from .sid import SID
 from .tiles import RawTiles, Tile
@@ -33,6 +34,7 @@ __all__ = [
     "Pair",
     "PairFolder",
     "Prepared",
+    "RawFolder",
     "RawPairs",
     "RawTiles",
     "Tile",
