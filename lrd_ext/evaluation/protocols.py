@@ -148,6 +148,7 @@ def _lrid(root: str | os.PathLike[str], **options: Any) -> list[RawPairs]:
 
 _FILES_16383 = "black of each file, white 16383"
 
+#: The presets by name.
 PROTOCOLS = {
     protocol.name: protocol
     for protocol in (
