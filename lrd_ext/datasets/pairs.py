@@ -52,11 +52,15 @@ class Pair:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Frame:
-    """One exposure of a pair: the whole cells of its mosaic, (H, W), raw DN, and what is told of it."""
+    """One exposure of a pair: the whole cells of its mosaic, (H, W), raw DN, and what is told of it.
 
+    ``black`` is by site; None where the file does not tell.
+    """
+
+    path: Path
     mosaic: np.ndarray
     cfa: str
-    black: np.ndarray
+    black: np.ndarray | None
     white: float
     iso: float | None
     exposure_s: float | None
@@ -132,6 +136,8 @@ class RawPairs(Dataset[dict[str, Any]]):
         """Return a frame as (4, h, w) float32, 0 the black level and 1 the white level."""
         planes = pack(frame.mosaic.astype(np.float32, copy=False), self.order, cfa=frame.cfa)
         levels = frame.black if self.black is None else np.full(4, self.black, np.float32)
+        if levels is None:
+            raise ValueError(f"{frame.path}: tells no black level; say black=")
         black = levels[list(plane_sites(self.order, frame.cfa))].reshape(4, 1, 1)
         white = np.float32(frame.white if self.white is None else self.white)
         planes -= black
@@ -167,7 +173,8 @@ def read_frame(
     mosaic = raw.whole_cells.astype(np.float32)
     if dark is not None:
         mosaic -= _dark_of(dark, raw, path)
-    return Frame(mosaic, raw.cfa, raw.black, raw.white, raw.iso, raw.exposure_s)
+    black = raw.black if raw.black_known else None
+    return Frame(path, mosaic, raw.cfa, black, raw.white, raw.iso, raw.exposure_s)
 
 
 def read_array(path: Path) -> np.ndarray:

@@ -322,6 +322,14 @@ def test_files_that_are_no_pair_are_named(tmp_path):
         dataset[2]
 
 
+def test_a_file_without_black_level_is_named_where_it_counts(tmp_path, monkeypatch):
+    root, read = published_trees.sid(tmp_path / "Sony", "eld"), raw.read
+    monkeypatch.setattr(raw, "read", lambda path: read(path).replace(black=0, black_known=False))
+    with pytest.raises(ValueError, match=r"20188_00_0.1s.ARW: tells no black level; say black="):
+        SID(root, "eld")[0]
+    assert SID(root, "eld", black=512)[0]["id"] == "20188_00_0.1s"
+
+
 def test_a_file_without_exposure_is_named_where_the_ratio_needs_it(tmp_path):
     dataset = ELD(published_trees.eld(tmp_path, "SonyA7S2"))
     write(dataset.pairs[0].noisy, "RGGB", np.full(published_trees.SIZE, 0.5), None)
