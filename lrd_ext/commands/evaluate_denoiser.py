@@ -230,7 +230,7 @@ def _told(found: DenoiserEvaluation, net: str | None, choices: dict[str, str]) -
     yield ""
     yield _means(found)
     yield from _doubts(found)
-    yield from _peers(found, net or "this run")
+    yield from _peers(found, Path(net).name if net else "this run")
 
 
 def _means(found: DenoiserEvaluation) -> Any:
