@@ -146,9 +146,9 @@ def _lrid(root: str | os.PathLike[str], **options: Any) -> list[RawPairs]:
     return [LRID(root, subset, **options) for subset in ("indoor_x5", "outdoor_x3")]
 
 
-_FILES_16383 = "black of each file, white 16383"
+_A7S2_LEVELS = "black of each file, white 16383"
 
-#: The presets by name.
+#: The protocols of the field by name.
 PROTOCOLS = {
     protocol.name: protocol
     for protocol in (
@@ -156,7 +156,7 @@ PROTOCOLS = {
             name="eld_paper",
             data="ELD, four cameras, 10 scenes, x100 and x200: 30 images each",
             source="Wei et al., CVPR 2020 (ELD), test_ELD.py",
-            levels=_FILES_16383,
+            levels=_A7S2_LEVELS,
             open=_eld,
             order="rgbg",
         ),
@@ -164,7 +164,7 @@ PROTOCOLS = {
             name="sid_paper",
             data="SID Sony, 15 indoor scenes, x100, x250 and x300: 15 images each",
             source="Wei et al., CVPR 2020 (ELD), test_SID.py",
-            levels=_FILES_16383,
+            levels=_A7S2_LEVELS,
             open=_sid,
             order="rgbg",
             crop=512,
@@ -174,7 +174,7 @@ PROTOCOLS = {
             data="SID Sony, first short frames of test and validation: 40 of x100, 40 of x250, 49 of x300; "
             "ELD SonyA7S2, x100 and x200: 30 each",
             source="Feng et al., MM 2022 and TPAMI 2024 (PMN), trainer_SID.py; also PNNP, NMOH, 2-Shots",
-            levels=_FILES_16383,
+            levels=_A7S2_LEVELS,
             open=_pmn,
             order="rgbg",
             clip_black=False,
