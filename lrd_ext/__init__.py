@@ -22,10 +22,10 @@ The rooms of the package are loaded when they are first named:
     lrd_ext.training       the loop that trains them, with whole checkpoints
     lrd_ext.calibration    from dark and flat frames to a camera profile
     lrd_ext.inspection     what is in a raw file, and the noise between two
-    lrd_ext.metrics        how far made-up noise is from a camera's: distances, spectra, correlations
+    lrd_ext.metrics        how far made-up noise is from a camera's; PSNR and SSIM of packed raw
     lrd_ext.noise_sources  sources of signal-independent noise behind one interface
-    lrd_ext.evaluation     such sources against a camera's dark frames
-    lrd_ext.datasets       raw pictures prepared once, fresh crops of them, the order of training
+    lrd_ext.evaluation     such sources against a camera's darks; denoisers under the field's protocols
+    lrd_ext.datasets       raw pictures prepared once, fresh crops of them; SID, ELD, LRD, LRID, AIM 2025
     lrd_ext.augment        noise on the fly for a training loop
     lrd_ext.denoise        nets that take the noise off, their training, pictures of any size
     lrd_ext.report         plots

@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 __version__ = "0.1.0"
+"""Version of the package."""
 
 
 def commit() -> str | None:
