@@ -48,7 +48,7 @@ def make_inputs(folder: Path) -> None:
     raw.write_dng(folder / "clean.dng", raw.Raw(mosaic=mosaic, cfa="RGGB", black=512, white=16383))
     prepare_tiles([folder / "clean.dng"], folder / "tiles")
     (folder / "quick.yaml").write_text(
-        "steps: 40\npatch: 32\nwidth: 4\nlevels: 3\nthreads: 1\ncheckpoint_s: 0\n"
+        "steps: 24\npatch: 32\nwidth: 4\nlevels: 3\nthreads: 1\ncheckpoint_s: 0\n"
     )
     (folder / "frames").mkdir()
     rows = ["file,kind,iso,exposure_s"]
@@ -112,8 +112,8 @@ def time_of_work(run: Run, out: Path) -> float:
 
 def contents(out: Path) -> dict[str, str]:
     """Return the checksum of every file in a folder by its name."""
-    # Curves are named and stamped by the clock.
-    files = (p for p in sorted(out.rglob("*")) if p.is_file() and "curves" not in p.parts)
+    # Curves are stamped by the clock, and a checkpoint of the same content is not of the same bytes.
+    files = (p for p in sorted(out.rglob("*")) if p.is_file() and "net.training" not in p.parts)
     return {str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 

@@ -12,7 +12,6 @@ import torch
 from lrd_ext.augment import LowLightNoise
 from lrd_ext.augment.low_light_noise import normalized
 from lrd_ext.datasets import RawTiles, Tile
-from lrd_ext.profiles import CameraProfile
 
 from .denoiser import Denoiser
 from .frames import denoise_packed
@@ -33,11 +32,10 @@ def told_of(tiles: Sequence[Tile]) -> list[dict[str, Any]]:
 def held_out(
     net: Denoiser,
     tiles: RawTiles,
-    profiles: Sequence[CameraProfile],
+    noise: LowLightNoise,
     isos: Sequence[float],
     ratios: Sequence[float],
     *,
-    bias: bool,
     seed: int,
 ) -> list[dict[str, Any]]:
     """Measure a denoiser on pictures it has not seen, whole, under each camera's noise.
@@ -45,19 +43,26 @@ def held_out(
     Args:
         net: on the CPU.
         tiles: whole mosaics, ``size=None``.
-        profiles: cameras.
+        noise: what it was trained with.
         isos: of the noise, each with
         ratios: each.
-        bias: as in training.
-        seed: of the noise.
+        seed: of the noise, another than the training's.
 
     Returns: a dict for each camera, ISO and ratio: ``psnr_in`` and ``psnr`` in dB, mean over the pictures.
     """
     found = []
-    for profile in profiles:
+    for profile in noise.profiles:
         for iso, ratio in ((i, r) for i in isos for r in ratios):
-            noise = LowLightNoise(profile, iso=iso, ratio=ratio, seed=seed, bias=bias)
-            pairs = np.array([_one(net, tiles[i], noise) for i in range(len(tiles))])
+            one = LowLightNoise(
+                profile,
+                iso=iso,
+                ratio=ratio,
+                seed=seed,
+                generator=noise.generator,
+                dark=noise.bank,
+                bias=noise.bias,
+            )
+            pairs = np.array([_one(net, tiles[i], one) for i in range(len(tiles))])
             before, after = (round(float(x), 2) for x in pairs.mean(0))
             found.append(
                 {"camera": profile.name, "iso": iso, "ratio": ratio, "psnr_in": before, "psnr": after}

@@ -42,12 +42,12 @@ def smooth(seed, height=64, width=96):
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("denoiser")
-    for k, cfa in enumerate(("RGGB", "GBRG", "BGGR")):
+    for k, cfa in enumerate(("RGGB", "GBRG", "BGGR", "RGGB")):
         raw.write_dng(folder / f"{k}.dng", raw.Raw(smooth(k), cfa, 512, 16383, iso=100, exposure_s=1.0))
         dark = np.rint(512 + (smooth(k).astype(float) - 512) / 8).astype(np.uint16)
         short = raw.Raw(dark, cfa, 512, 16383, iso=200, exposure_s=0.0625)
         raw.write_dng(folder / f"short{k}.dng", short)
-    for name, files in (("tiles", "012"), ("held", "2"), ("few", "01")):
+    for name, files in (("tiles", "012"), ("held", "2"), ("few", "01"), ("one", "0"), ("held0", "3")):
         assert main(["data", "prepare", *(f"{folder}/{k}.dng" for k in files), "-o", f"{folder}/{name}"]) == 0
     shorts = [f"{folder}/short{k}.dng" for k in range(3)]
     assert main(["data", "prepare", *shorts, "-o", f"{folder}/short"]) == 0
@@ -170,6 +170,29 @@ def test_recorded_pairs_take_the_ratio_of_their_files(place):
     assert data["ratios"] == [8.0] * 3
 
 
+def test_darks_and_generators_are_trained_with_and_measured_under(place):
+    (place / "darks" / "iso3200").mkdir(parents=True)
+    for k in range(3):
+        frame = np.rint(np.random.default_rng(k).normal(512, 4, (64, 96))).astype(np.uint16)
+        np.save(place / "darks" / "iso3200" / f"{k}.npy", frame)
+    a7s2 = ("--camera", "sony_a7s2", "--iso", "3200", "--ratio", "10")
+    for name, words in (
+        ("darks", ("--darks", place / "darks")),
+        ("generator", ("--generator", "simulated_sensor")),
+    ):
+        assert (
+            train(place, f"{name}.safetensors", *words, "--held", place / "held0", tiles="one", noise=a7s2)
+            == 0
+        )
+        card = load_denoiser(place / f"{name}.safetensors").card
+        assert name in card["data"]
+        assert len(card["held_out"]) == 1
+    darks = load_denoiser(place / "darks.safetensors").card
+    learned = load_denoiser(place / "generator.safetensors").card
+    # The noise that is measured under is that of the source, not of the profile.
+    assert darks["held_out"][0]["psnr_in"] != learned["held_out"][0]["psnr_in"]
+
+
 def test_a_conditioned_nafnet_trains(place):
     (place / "naf.yaml").write_text(QUICK + "net: nafnet\nblocks: [1, 1]\nconditioned: true\n")
     assert train(place, "naf.safetensors", config="naf.yaml") == 0
@@ -226,10 +249,21 @@ REFUSED = {
     "pairs with iso": (("--noisy", "short", "--iso", "3"), {"noise": ()}, "--iso belongs to --camera"),
     "other pairs": (("--noisy", "few"), {"noise": ()}, "must hold as many mosaics as"),
     "no store": ((), {"tiles": "none"}, "none: holds no raw tiles"),
+    "darks of many": (("--darks", "few"), {}, "--darks are of one camera, got 2"),
+    "held of another phase": (
+        ("--generator", "simulated_sensor", "--held", "held"),
+        {"noise": ("--camera", "sony_a7s2", "--iso", "3200", "--ratio", "9"), "tiles": "one"},
+        "generator makes noise for the phase RGGB",
+    ),
+    "conditioned": (
+        ("--generator", "simulated_sensor"),
+        {"noise": ("--camera", "sony_a7s2", *NOISE[3:]), "config": "naf.yaml"},
+        "conditioned: tells the profile's read noise",
+    ),
     "phase": (("--cfa", "RGBG"), {}, "--cfa must be one of RGGB"),
     "preset": (("--preset", "tpu"), {}, "--preset must be one of cpu, gpu"),
     "suffix": ((), {"output": "net.bin"}, "--output must end in .safetensors"),
-    "size": ((), {"config": "big.yaml"}, "size must be at least 1 and fit every tile"),
+    "size": ((), {"config": "big.yaml"}, "size must fit every tile"),
     "width": ((), {"config": "wide.yaml"}, "width must be a whole number in 1..256, got 999"),
 }
 
@@ -238,8 +272,9 @@ REFUSED = {
 def test_wrong_use_is_refused(place, capsys, name):
     (place / "big.yaml").write_text(QUICK + "patch: 64\n")
     (place / "wide.yaml").write_text(QUICK + "width: 999\n")
+    (place / "naf.yaml").write_text(QUICK + "conditioned: true\n")
     more, changes, message = REFUSED[name]
-    more = [place / w if w in ("short", "few") else w for w in more]
+    more = [place / w if w in ("short", "few", "held") else w for w in more]
     options = {"output": "none.safetensors"} | changes
     assert train(place, options.pop("output"), *more, **options) == 2
     assert message in capsys.readouterr().err

@@ -22,8 +22,8 @@ PAGES = {
     for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
     if "build" not in path.parts and "made" not in path.parts
 }
-#: Needs a folder of tiles, and has a test of its own: tests/augment/test_readme_loop.py.
-ELSEWHERE = "from torch.utils.data import DataLoader"
+#: Needs a folder of tiles, and has a test of its own in tests/augment or tests/denoise.
+ELSEWHERE = 'RawTiles("'
 
 
 def blocks(page: str) -> list[str]:
