@@ -274,9 +274,7 @@ def test_groups_may_be_chosen_and_dark_shading_taken_off(roots):
     assert len(dataset) == 30
     lower = PROTOCOLS["eld_paper"].dataset(roots, group="SonyA7S2 x200")[0]["noisy"] - dataset[0]["noisy"]
     assert lower.mean() == pytest.approx(200 / (16383 - 515), rel=1e-3)
-    with pytest.raises(
-        ValueError, match="part of one of SID x100, SID x250, SID x300, got 'x50'"
-    ):
+    with pytest.raises(ValueError, match="part of one of SID x100, SID x250, SID x300, got 'x50'"):
         PROTOCOLS["sid_paper"].dataset(roots, group="x50")
 
 
