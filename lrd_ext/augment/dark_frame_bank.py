@@ -47,8 +47,9 @@ class DarkFrameBank:
         shading: "keep" leaves dark shading and black-level error in, as the camera's pictures have them;
             "subtract" takes the mean of the darks of an ISO off, for pictures it is taken off before as well.
             The rest is scaled by sqrt(n / (n - 1)), since each frame is a part of the mean of n.
-        high_bit: add U(-1/2, 1/2) DN, the bits that rounding took. Of the sum with shot noise the converter
-            then keeps what it would have kept.
+        high_bit: add U(-1/2, 1/2) DN in place of the bits that rounding took, so that sums with shot noise do
+            not come in steps. Where there is no light rounding gives the dark back; elsewhere it is 1/12 DN^2
+            more variance.
         aligned: a dark is cut where the picture's crop lies on the sensor, so that fixed patterns keep their
             places; False cuts anywhere on the phase of the colour filters, for pictures of another camera.
         stops: farthest that the ISO of a dark may be from the sample's, log2.

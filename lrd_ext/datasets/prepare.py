@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import collections
-import contextlib
 import dataclasses
 import hashlib
 import json
@@ -134,10 +133,17 @@ def _forget_journal(folder: Path, paths: Sequence[Path]) -> bool:
     journal = folder / JOURNAL
     if not journal.is_file() or is_prepared(paths, folder):
         return journal.is_file()
-    with contextlib.suppress(ValueError):
-        if _lines(journal)[:1] and _lines(journal)[0].get("mosaics") == read_table(folder)["mosaics"]:
-            journal.unlink()
+    if [line.get("mosaics") for line in _lines(journal)[:1]] == [_finished(folder)]:
+        journal.unlink()
     return False
+
+
+def _finished(folder: Path) -> str | None:
+    """Return the name of the file of values of the finished store in a folder, if there is one."""
+    try:
+        return str(read_table(folder).get("mosaics"))
+    except ValueError:
+        return None
 
 
 #: Tiles of one source, without their place in the store, and their values.
@@ -248,10 +254,8 @@ class _Store:
                 if all(2 * (t["offset"] + t["height"] * t["width"]) <= size for t in s["tiles"])
             ]
             return values.name, whole
-        number = 0
-        while (self.folder / f"mosaics-{number}.u16").exists():
-            number += 1
-        return f"mosaics-{number}.u16", []
+        first, other = "mosaics-0.u16", "mosaics-1.u16"
+        return other if _finished(self.folder) == first else first, []
 
     def _entries(self) -> Iterator[dict[str, Any]]:
         return (entry for source in self.sources for entry in source["tiles"])
