@@ -49,6 +49,7 @@ class RawFolder(Dataset[dict[str, Any]]):
         samples: items in an epoch; default, one for each file. Item i is cut from file i mod (files), in the
             order of their names.
         seed: of the places of the crops.
+        regions: False to have LibRaw decode every file whole, flashraw or not.
 
     An item raises :class:`lrd_ext.raw.RawFileError` where its file cannot be read, and ValueError where it is
     smaller than a crop; both name the file.
@@ -64,10 +65,11 @@ class RawFolder(Dataset[dict[str, Any]]):
         samples: int | None = None,
         *,
         seed: int = 0,
+        regions: bool = True,
     ) -> None:
         check_size(size, samples)
         self.paths = _raw_files(Path(root))
-        self.size, self.seed = size, seed
+        self.size, self.seed, self.regions = size, seed, regions
         self.samples = samples or len(self.paths)
         self._known: dict[Path, _Known] = {}
 
@@ -106,7 +108,7 @@ class RawFolder(Dataset[dict[str, Any]]):
             camera=raw.camera,
             top=top + top % 2,
             left=left + left % 2,
-            regions=_agrees(path, raw.mosaic),
+            regions=self.regions and _agrees(path, raw.mosaic),
         )
 
 
