@@ -302,6 +302,16 @@ class NoiseParams:
             params._check_values((read,))
         return params
 
+    def with_figures(self, **figures: Tensor) -> NoiseParams:
+        """Return a copy in which the named figures are others, of the same shapes.
+
+        Raises:
+            ValueError: a value is out of range.
+        """
+        new = self._replace(**figures)
+        new._check_values(new._models())
+        return new
+
     def _replace(self, **changes: Tensor) -> NoiseParams:
         new = self._of(self.table.clone(), self._models(), self.shot)
         for name, values in changes.items():

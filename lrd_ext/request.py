@@ -157,7 +157,7 @@ def _check_clean(clean: Tensor, layout: str) -> bool:
             "fused_synth: clean must not require grad, because drawing noise is not differentiable; "
             "pass clean.detach()"
         )
-    packed = _is_packed(tuple(clean.shape), layout)
+    packed = is_packed(tuple(clean.shape), layout)
     if not packed and (clean.shape[-2] % 2 or clean.shape[-1] % 2):
         raise ValueError(
             "fused_synth: clean must have even height and width (whole 2x2 CFA cells), got "
@@ -166,7 +166,12 @@ def _check_clean(clean: Tensor, layout: str) -> bool:
     return packed
 
 
-def _is_packed(shape: tuple[int, ...], layout: str) -> bool:
+def is_packed(shape: tuple[int, ...], layout: str) -> bool:
+    """Whether a tensor of that shape is read as packed planes, and not as mosaics.
+
+    Raises:
+        ValueError: it can be neither, or ``layout`` is unknown.
+    """
     _choice("layout", layout, get_args(Layout))
     accepted = "mosaic (H, W), (B, H, W), (B, 1, H, W) or packed (B, 4, H/2, W/2)"
     if layout == "packed":

@@ -3,6 +3,7 @@
 
 from .crops import EPOCH, crop_corner, identity_of
 from .prepare import Prepared, prepare_tiles, verify_tiles
+from .raw_folder import RawFolder
 from .sampler import IdentitySampler
 from .tiles import RawTiles, Tile
 
@@ -10,6 +11,7 @@ __all__ = [
     "EPOCH",
     "IdentitySampler",
     "Prepared",
+    "RawFolder",
     "RawTiles",
     "Tile",
     "crop_corner",
