@@ -17,6 +17,7 @@ from lrd_ext.profiles.draws import Choice
 from lrd_ext.request import Layout, is_packed
 from lrd_ext.synth import fused_synth
 
+from .batch_memory import BatchMemory
 from .cameras import CameraChoice, Cameras, Jitter
 from .dark_frame_bank import DarkFrameBank
 
@@ -53,6 +54,8 @@ class LowLightNoise(nn.Module):
         weights: how likely each of several profiles is, in proportion; default, all alike.
         gain_jitter: percent that K may be off to either side, evenly; read_jitter: likewise the scale of read
             noise. They come on top of the spread a profile has of its own.
+        sigma: whether pairs hold ``sigma`` too, the noise level at each site in the unit of ``noisy``, see
+            ``sigma_out`` of :func:`lrd_ext.fused_synth`.
 
     Raises:
         TypeError: an argument of another type.
@@ -77,12 +80,14 @@ class LowLightNoise(nn.Module):
         weights: Sequence[float] | None = None,
         gain_jitter: float = 0.0,
         read_jitter: float = 0.0,
+        sigma: bool = False,
     ) -> None:
         super().__init__()
         self.cameras, self.jitter = CameraChoice.of(profile, weights), Jitter(gain_jitter, read_jitter)
         self.profiles = self.cameras.profiles
         self.iso, self.ratio, self.seed = iso, ratio, seed
         self.generator, self.clamp, self.read, self.bias = generator, clamp, read, bias
+        self.sigma, self._memory = sigma, BatchMemory()
         self.bank: DarkFrameBank | None = dark if isinstance(dark, DarkFrameBank) else None
         self.register_buffer("dark", None if isinstance(dark, DarkFrameBank) else dark, persistent=False)
         if generator is not None and len(self.profiles) > 1:
@@ -143,7 +148,7 @@ class LowLightNoise(nn.Module):
                 aligned bank cuts its darks.
 
         Returns: dict of ``noisy``, float32 of clean's shape; ``clean``, the same picture without noise,
-            normalized float32; ``params``, NoiseParams of the batch.
+            normalized float32; ``sigma`` where the module was told so; ``params``, NoiseParams of the batch.
         """
         many = _batch_of(clean, layout)
         identities = _identities(index, epoch, many)
@@ -162,16 +167,20 @@ class LowLightNoise(nn.Module):
                 origins=_origins(origin, many),
             )
             dark = (dark if packed else unpack(dark)).reshape(clean.shape).to(clean.device)
-        return self._pair(clean, params, identities, layout, cfa, dark)
+        names = ("noisy", "clean", "sigma")[: 2 + self.sigma]
+        buffers = {name: torch.empty(clean.shape, device=clean.device) for name in names}
+        return self._pair(clean, params, identities, layout, cfa, dark, buffers)
 
     def collate(self, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Make a batch of pairs: the ``collate_fn`` of a DataLoader over :class:`lrd_ext.datasets.RawTiles`.
 
         Items hold ``clean`` (4, h, w) uint16, their levels ``black`` and ``white``, the phase ``cfa``, their
         identity ``index``, and ``iso`` or ``ratio`` where the module takes those from the item. Items of
-        several cameras and levels may stand in one batch.
+        several cameras and levels may stand in one batch. In a worker the batch is made in shared memory,
+        where the training process finds it; memory of batches that nobody holds any more is used again.
 
-        Returns: dict of ``noisy`` and ``clean`` (B, 4, h, w) float32, ``params``, and ``index`` (B,) int64.
+        Returns: dict of ``noisy`` and ``clean``, (B, 4, h, w) float32, and ``sigma`` likewise where the
+            module was told so; ``params``; and ``index`` (B,) int64.
         """
         clean = torch.stack([item["clean"] for item in items])
         identities = torch.tensor([int(item["index"]) for item in items])
@@ -191,7 +200,8 @@ class LowLightNoise(nn.Module):
                 cfas=[item["cfa"] for item in items],
                 origins=[item["origin"] for item in items],
             )
-        return self._pair(clean, params, identities, "packed", cfa, dark) | {"index": identities}
+        buffers = self._memory.lend(dict.fromkeys(("noisy", "clean", "sigma")[: 2 + self.sigma], clean.shape))
+        return self._pair(clean, params, identities, "packed", cfa, dark, buffers, index=identities)
 
     def params(
         self,
@@ -250,13 +260,16 @@ class LowLightNoise(nn.Module):
         layout: Layout,
         cfa: str | None,
         dark: Tensor | None,
+        pair: dict[str, Any],
+        **more: Any,
     ) -> dict[str, Any]:
+        """Fill the tensors of a pair, and put beside them what else it holds."""
         generator = self.generator
         if self.bank is not None:
             params = params.shot_only().without_bias()
         if generator is not None:
             generator, params = self._generator_for(params, cfa), params.shot_only()
-        noisy = fused_synth(
+        fused_synth(
             clean,
             params,
             seed=self.seed,
@@ -264,10 +277,14 @@ class LowLightNoise(nn.Module):
             layout=layout,
             generator=generator,
             dark=dark,
+            out=pair["noisy"],
+            clean_out=pair["clean"],
+            sigma_out=pair.get("sigma"),
         )
         if self.clamp is not None:
-            noisy.clamp_(*self.clamp)
-        return {"noisy": noisy, "clean": normalized(clean, params), "params": params}
+            pair["noisy"].clamp_(*self.clamp)
+        pair.update(params=params, **more)
+        return pair
 
     def _generator_for(self, params: NoiseParams, cfa: str | None) -> LiteGenerator | None:
         """Bring the generator, which was trained in the profile's DN and phase, to those of the pictures."""
@@ -281,28 +298,6 @@ class LowLightNoise(nn.Module):
             raise ValueError("generator needs pictures of one raw range in a batch")
         factor = float(spans[0]) / (profile.white - sum(profile.black) / 4)
         return self.generator if factor == 1 else self.generator.to_range(factor)
-
-
-def normalized(clean: Tensor, params: NoiseParams) -> Tensor:
-    """Return clean pictures as denoisers are to give them back: (v - black) / (white - black), float32.
-
-    Args:
-        clean: (B, 4, h, w) uint16 raw DN; floats are normalized already and given back as float32.
-        params: their levels, of batch B.
-
-    Raises:
-        ValueError: ``clean`` is uint16 and not packed.
-    """
-    if clean.dtype != torch.uint16:
-        return clean.to(torch.float32)
-    if clean.ndim not in (3, 4) or clean.shape[-3] != 4:
-        raise ValueError(f"clean as uint16 must be packed, (B, 4, h, w), got {tuple(clean.shape)}")
-    black = params.black[:, :, None, None]
-    scale = 1 / (params.white[:, None, None, None] - black)
-    values = (
-        clean.reshape(-1, *clean.shape[-3:]).to(torch.int32).to(torch.float32)
-    )  # uint16 has no arithmetic
-    return values.sub_(black).mul_(scale).reshape(clean.shape)
 
 
 def _choice(name: str, given: Choice | str) -> Choice:
