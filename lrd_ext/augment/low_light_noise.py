@@ -16,6 +16,7 @@ from lrd_ext.request import Layout, is_packed
 from lrd_ext.synth import fused_synth
 
 from .arguments import batch_of, identities_of, one_each, origins_of
+from .batch_memory import BatchMemory
 from .cameras import CameraChoice, Cameras, Jitter
 from .dark_frame_bank import DarkFrameBank
 
@@ -52,6 +53,8 @@ class LowLightNoise(nn.Module):
         weights: how likely each of several profiles is, in proportion; default, all alike.
         gain_jitter: percent that K may be off to either side, evenly; read_jitter: likewise the scale of read
             noise. They come on top of the spread a profile has of its own.
+        sigma: whether pairs hold ``sigma`` too, the noise level at each site in the unit of ``noisy``, see
+            ``sigma_out`` of :func:`lrd_ext.fused_synth`.
 
     Raises:
         TypeError: an argument of another type.
@@ -76,12 +79,14 @@ class LowLightNoise(nn.Module):
         weights: Sequence[float] | None = None,
         gain_jitter: float = 0.0,
         read_jitter: float = 0.0,
+        sigma: bool = False,
     ) -> None:
         super().__init__()
         self.cameras, self.jitter = CameraChoice.of(profile, weights), Jitter(gain_jitter, read_jitter)
         self.profiles = self.cameras.profiles
         self.iso, self.ratio, self.seed = iso, ratio, seed
         self.generator, self.clamp, self.read, self.bias = generator, clamp, read, bias
+        self.sigma, self._memory = sigma, BatchMemory()
         self.bank: DarkFrameBank | None = dark if isinstance(dark, DarkFrameBank) else None
         self.register_buffer("dark", None if isinstance(dark, DarkFrameBank) else dark, persistent=False)
         if generator is not None and len(self.profiles) > 1:
@@ -145,7 +150,7 @@ class LowLightNoise(nn.Module):
                 :func:`lrd_ext.fused_synth`.
 
         Returns: dict of ``noisy``, float32 of clean's shape; ``clean``, the same picture without noise,
-            normalized float32; ``params``, NoiseParams of the batch.
+            normalized float32; ``sigma`` where the module was told so; ``params``, NoiseParams of the batch.
         """
         if order != "site" and cfa is None:
             raise ValueError(f"order {order!r} is read with cfa, the phase of clean, which is missing")
@@ -167,7 +172,9 @@ class LowLightNoise(nn.Module):
             )
             dark = dark[:, plane_sites(order, cfa)] if packed else unpack(dark)
             dark = dark.reshape(clean.shape).to(clean.device)
-        return self._pair(clean, params, identities, layout, cfa, dark, order)
+        names = ("noisy", "clean", "sigma")[: 2 + self.sigma]
+        buffers = {name: torch.empty(clean.shape, device=clean.device) for name in names}
+        return self._pair(clean, params, identities, layout, cfa, dark, order, buffers)
 
     def collate(self, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Make a batch of pairs: the ``collate_fn`` of a DataLoader over :class:`lrd_ext.datasets.RawTiles`.
@@ -175,10 +182,11 @@ class LowLightNoise(nn.Module):
         Items hold ``clean`` (4, h, w) uint16, their levels ``black`` and ``white``, the phase ``cfa``, their
         identity ``index``, ``order`` of their channels if it is not "site", and ``iso`` or ``ratio`` where
         the module takes those from the item. Items of several cameras, levels and phases may stand in one
-        batch.
+        batch. In a worker the batch is made in shared memory, where the training process finds it; memory of
+        batches that nobody holds any more is used again.
 
-        Returns: dict of ``noisy`` and ``clean`` (B, 4, h, w) float32, in the order of the items' channels,
-            ``params``, and ``index`` (B,) int64.
+        Returns: dict of ``noisy`` and ``clean``, (B, 4, h, w) float32 in the order of the items' channels,
+            and ``sigma`` likewise where the module was told so; ``params``; and ``index`` (B,) int64.
 
         Raises:
             ValueError: the orders differ, or an ISO or ratio is missing or out of range.
@@ -207,7 +215,8 @@ class LowLightNoise(nn.Module):
                 cfas=[item["cfa"] for item in items],
                 origins=[item["origin"] for item in items],
             )[:, plane_sites(order, cfa)]
-        return self._pair(clean, params, identities, "packed", cfa, dark, order) | {"index": identities}
+        buffers = self._memory.lend(dict.fromkeys(("noisy", "clean", "sigma")[: 2 + self.sigma], clean.shape))
+        return self._pair(clean, params, identities, "packed", cfa, dark, order, buffers, index=identities)
 
     def params(
         self,
@@ -267,13 +276,16 @@ class LowLightNoise(nn.Module):
         cfa: str | None,
         dark: Tensor | None,
         order: Order,
+        pair: dict[str, Any],
+        **more: Any,
     ) -> dict[str, Any]:
+        """Fill the tensors of a pair, and put beside them what else it holds."""
         generator = self.generator
         if self.bank is not None:
             params = params.shot_only().without_bias()
         if generator is not None:
             generator, params = self._generator_for(params, cfa), params.shot_only()
-        noisy = fused_synth(
+        fused_synth(
             clean,
             params,
             seed=self.seed,
@@ -283,10 +295,14 @@ class LowLightNoise(nn.Module):
             dark=dark,
             order=order,
             cfa=cfa if order != "site" and cfa else "RGGB",
+            out=pair["noisy"],
+            clean_out=pair["clean"],
+            sigma_out=pair.get("sigma"),
         )
         if self.clamp is not None:
-            noisy.clamp_(*self.clamp)
-        return {"noisy": noisy, "clean": normalized(clean, params, plane_sites(order, cfa)), "params": params}
+            pair["noisy"].clamp_(*self.clamp)
+        pair.update(params=params, **more)
+        return pair
 
     def _generator_for(self, params: NoiseParams, cfa: str | None) -> LiteGenerator | None:
         """Bring the generator, which was trained in the profile's DN and phase, to those of the pictures."""
@@ -300,28 +316,6 @@ class LowLightNoise(nn.Module):
             raise ValueError("generator needs pictures of one raw range in a batch")
         factor = float(spans[0]) / (profile.white - sum(profile.black) / 4)
         return self.generator if factor == 1 else self.generator.to_range(factor)
-
-
-def normalized(clean: Tensor, params: NoiseParams, sites: Sequence[int] = (0, 1, 2, 3)) -> Tensor:
-    """Return clean pictures as denoisers are to give them back: (v - black) / (white - black), float32.
-
-    Args:
-        clean: (B, 4, h, w) uint16 raw DN; floats are normalized already and given back as float32.
-        params: their levels, of batch B.
-        sites: of the four channels.
-
-    Raises:
-        ValueError: ``clean`` is uint16 and not packed.
-    """
-    if clean.dtype != torch.uint16:
-        return clean.to(torch.float32)
-    if clean.ndim not in (3, 4) or clean.shape[-3] != 4:
-        raise ValueError(f"clean as uint16 must be packed, (B, 4, h, w), got {tuple(clean.shape)}")
-    black = params.black[:, list(sites), None, None]
-    scale = 1 / (params.white[:, None, None, None] - black)
-    whole = clean.reshape(-1, *clean.shape[-3:])
-    values = whole.to(torch.int32).to(torch.float32)  # torch has no arithmetic for uint16
-    return values.sub_(black).mul_(scale).reshape(clean.shape)
 
 
 def _choice(name: str, given: Choice | str) -> Choice:
@@ -342,7 +336,7 @@ def _order_of(items: Sequence[Mapping[str, Any]]) -> Any:
 def _rejoined(parts: Sequence[dict[str, Any]], places: Sequence[int]) -> dict[str, Any]:
     """Join batches into one, each sample in the place it had."""
     back = torch.tensor(places).argsort()
-    joined = {name: torch.cat([part[name] for part in parts])[back] for name in ("noisy", "clean", "index")}
+    joined = {name: torch.cat([part[name] for part in parts])[back] for name in parts[0] if name != "params"}
     return joined | {"params": NoiseParams.cat([part["params"] for part in parts]).select(back)}
 
 

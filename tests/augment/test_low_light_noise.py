@@ -156,6 +156,20 @@ def test_clamp_bounds_the_noisy_picture_alone():
     assert torch.equal(pair["clean"], clean)
 
 
+def test_the_noise_level_comes_on_request(tiles):
+    data, augment = RawTiles(tiles, size=8), noise(sigma=True)
+    pair = augment.collate([data[0], data[1]])
+    plain = noise().collate([data[0], data[1]])
+    assert "sigma" not in plain
+    assert torch.equal(pair["noisy"], plain["noisy"])
+    level = torch.empty_like(pair["noisy"])
+    clean = torch.stack([data[i]["clean"] for i in (0, 1)])
+    fused_synth(clean, pair["params"], seed=7, index=pair["index"], sigma_out=level)
+    assert torch.equal(pair["sigma"], level)
+    again = augment(pair["clean"], 0)
+    assert again["sigma"].shape == again["noisy"].shape
+
+
 def test_it_can_be_pickled():
     augment, clean = noise(), torch.full((1, 4, 8, 8), 0.2)
     assert torch.equal(pickle.loads(pickle.dumps(augment))(clean, 4)["noisy"], augment(clean, 4)["noisy"])
