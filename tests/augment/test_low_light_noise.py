@@ -98,14 +98,16 @@ def test_cameras_come_by_their_weights():
 
 @pytest.mark.parametrize("order", ["rgbg", "rggb"])
 def test_packed_orders_are_those_of_sites_with_their_channels_moved(tiles, order):
-    augment = noise(profile=["sony_a7s2", "nikon_d850"])  # the store has two phases, and black is 512 in all
+    augment = noise(
+        profile=["sony_a7s2", "nikon_d850"], sigma=True
+    )  # the store has two phases, and black is 512 in all
     by_site, ordered = (
         augment.collate([RawTiles(tiles, size=16, samples=6, order=o)[i] for i in range(6)])
         for o in ("site", order)
     )
     for i, phase in enumerate(("RGGB", "GBRG", "RGGB") * 2):
         sites = list(cfa.plane_sites(order, phase))
-        for name in ("noisy", "clean"):
+        for name in ("noisy", "clean", "sigma"):
             assert torch.equal(ordered[name][i], by_site[name][i][sites])
     assert ordered["params"].to_dict() == by_site["params"].to_dict()
     assert torch.equal(ordered["index"], by_site["index"])
