@@ -145,6 +145,7 @@ def test_mosaic_packed_and_collated_pictures_get_the_same_noise(places):
     items = [levels | {"clean": dn[i], "index": 4 + i} for i in range(2)]
     again = [noise.collate([item])["noisy"][0] for item in items]
     assert torch.equal(torch.stack(again), noise.collate(items)["noisy"])
+    assert torch.equal(torch.stack(again), pickle.loads(pickle.dumps(noise)).collate(items)["noisy"])
     assert torch.equal(again[0], noise(dn, 4, origin=(8, 30))["noisy"][0])
 
 
