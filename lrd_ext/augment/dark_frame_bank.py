@@ -110,10 +110,10 @@ class DarkFrameBank:
         nearest = min(own, key=lambda known: abs(math.log2(known / iso)), default=None)
         if nearest is None or abs(math.log2(nearest / iso)) > self.stops + 1e-9:
             name = self.profile.answers.branches[branch].branch.name
-            there = f"its darks there are of ISO {_listed(own)}" if own else "there are no darks of it"
+            there = f"those there are of ISO {_listed(own)}" if own else "there are none at all"
             raise ValueError(
-                f"dark: ISO {iso:g} lies in the gain branch {name!r} and needs darks within {self.stops:g} "
-                f"stops of it; {there}"
+                f"dark: ISO {iso:g} lies in the gain branch {name!r} and needs darks of ISO "
+                f"{iso / 2**self.stops:.0f} to {iso * 2**self.stops:.0f} of that branch; {there}"
             )
         return nearest
 

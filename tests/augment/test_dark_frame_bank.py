@@ -234,7 +234,7 @@ def test_odd_folders_are_refused_by_name(tmp_path, make, options, said):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"iso": 6450}, "needs darks within 1 stops of it; its darks there are of ISO 2000, 3200"),
+        ({"iso": 6450}, "needs darks of ISO 3225 to 12900 of that branch; those there are of ISO 2000, 3200"),
         ({"iso": (400, 12800)}, "gain branch"),
         ({"read": "gaussian"}, "leave read out"),
         ({"profile": "nikon_d850"}, "is a bank of sony_a7s2"),
