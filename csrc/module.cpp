@@ -57,6 +57,28 @@ Floats quantile(const std::string& which, const Words& words, const Floats& argu
   return result;
 }
 
+// The sites of a mosaic (H, W), whose rows are contiguous, to planes (4, H/2, W/2): loops that the compiler vectorises.
+void pack(const py::array_t<uint16_t>& mosaic, py::array_t<uint16_t, py::array::c_style>& planes) {
+  const py::ssize_t rows = planes.ndim() == 3 ? planes.shape(1) : 0, cols = planes.ndim() == 3 ? planes.shape(2) : 0;
+  if (planes.ndim() != 3 || planes.shape(0) != 4 || mosaic.ndim() != 2 || mosaic.shape(0) != 2 * rows ||
+      mosaic.shape(1) != 2 * cols || (cols > 0 && mosaic.strides(1) != sizeof(uint16_t))) {
+    throw std::invalid_argument("pack: needs a mosaic (H, W) with contiguous rows and planes (4, H/2, W/2)");
+  }
+  uint16_t* const target = planes.mutable_data();
+  const char* const source = static_cast<const char*>(mosaic.data());
+  const py::ssize_t step = mosaic.strides(0);
+  const py::gil_scoped_release release;
+  for (py::ssize_t row = 0; row < 2 * rows; ++row) {
+    const uint16_t* const from = reinterpret_cast<const uint16_t*>(source + row * step);
+    uint16_t* const left = target + (row % 2 * 2 * rows + row / 2) * cols;
+    uint16_t* const right = left + rows * cols;
+    for (py::ssize_t i = 0; i < cols; ++i) {
+      left[i] = from[2 * i];
+      right[i] = from[2 * i + 1];
+    }
+  }
+}
+
 // Name and width of each field of the parameter table's rows, in order.
 std::vector<std::pair<std::string, size_t>> table_columns() {
   std::vector<std::pair<std::string, size_t>> columns;
@@ -88,6 +110,8 @@ PYBIND11_MODULE(_C, m) {
       std::vector<std::string>(std::begin(lrd::portable::kReadNames), std::end(lrd::portable::kReadNames));
   m.def("isa", [] { return std::string(lrd::chosen_build().name); }, "Instruction set the CPU executor runs on.");
   m.def("isa_names", &isa_names, "Instruction sets this processor can run, slowest first.");
+  m.def("pack", &pack, py::arg("mosaic").noconvert(), py::arg("planes").noconvert(),
+        "Fill planes (4, H/2, W/2) with the sites of a mosaic (H, W), both uint16.");
   m.def("philox", &philox, py::arg("counter"), py::arg("key"), "Philox4x32-10 of one counter.");
   m.def("quantile", &quantile, py::arg("which"), py::arg("words"), py::arg("argument"), py::arg("isa") = "",
         "Quantiles of uint32 words; argument is the Tukey-lambda shape or the Poisson mean of each.");
