@@ -33,6 +33,7 @@ SLOW = (
         "test_parity.py",
         "test_properties.py",
     ),
+    *("augment/adapters/", "augment/test_loader_matrix.py", "augment/test_training_loop_page.py"),
     *(
         "generator/test_fused.py",
         "generator/test_statistics.py",

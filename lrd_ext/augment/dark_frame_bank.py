@@ -43,7 +43,7 @@ class DarkFrameBank:
             ISO of what lies in it. Or a store that was made of them.
         profile: of the camera: its gain branches, and levels where files tell none.
         store: folder of the store of values, made once and again when the dark frames change; default,
-            ``root`` with ".tiles" added to its name.
+            ``root`` with ".tiles" added to its name. Where several processes train, let one make it first.
         shading: "keep" leaves dark shading and black-level error in, as the camera's pictures have them;
             "subtract" takes the mean of the darks of an ISO off, for pictures it is taken off before as well.
             The rest is scaled by sqrt(n / (n - 1)), since each frame is a part of the mean of n.

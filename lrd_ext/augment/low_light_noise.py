@@ -6,17 +6,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lrd_ext.cfa import unpack
-from lrd_ext.datasets.crops import EPOCH, LIMIT
+from lrd_ext.cfa import Order, plane_sites, unpack
 from lrd_ext.params import NoiseParams
 from lrd_ext.profiles.draws import Choice
 from lrd_ext.request import Layout, is_packed
 from lrd_ext.synth import fused_synth
 
+from .arguments import batch_of, identities_of, one_each, origins_of
 from .batch_memory import BatchMemory
 from .cameras import CameraChoice, Cameras, Jitter
 from .dark_frame_bank import DarkFrameBank
@@ -130,6 +129,7 @@ class LowLightNoise(nn.Module):
         ratio: float | Sequence[float] | None = None,
         layout: Layout = "auto",
         origin: tuple[int, int] | Sequence[tuple[int, int]] | None = None,
+        order: Order = "site",
     ) -> dict[str, Any]:
         """Make a pair of each clean picture.
 
@@ -146,14 +146,18 @@ class LowLightNoise(nn.Module):
             layout: see :func:`lrd_ext.fused_synth`.
             origin: (row, column) on the active area of the first site of all pictures, or of each; where an
                 aligned bank cuts its darks.
+            order: of the channels of packed pictures, in and out, read with ``cfa``; see
+                :func:`lrd_ext.fused_synth`.
 
         Returns: dict of ``noisy``, float32 of clean's shape; ``clean``, the same picture without noise,
             normalized float32; ``sigma`` where the module was told so; ``params``, NoiseParams of the batch.
         """
-        many = _batch_of(clean, layout)
-        identities = _identities(index, epoch, many)
+        if order != "site" and cfa is None:
+            raise ValueError(f"order {order!r} is read with cfa, the phase of clean, which is missing")
+        many = batch_of(clean, layout)
+        identities = identities_of(index, epoch, many)
         whole = [(black, white, cfa)] * many
-        params = self.params(identities, whole, _each(iso, many), _each(ratio, many)).to(clean.device)
+        params = self.params(identities, whole, one_each(iso, many), one_each(ratio, many)).to(clean.device)
         dark = self.dark
         if self.bank is not None:
             packed = is_packed(tuple(clean.shape), layout)
@@ -164,32 +168,43 @@ class LowLightNoise(nn.Module):
                 (2 * height, 2 * width) if packed else (height, width),
                 seed=self.seed,
                 cfas=[cfa] * many,
-                origins=_origins(origin, many),
+                origins=origins_of(origin, many),
             )
-            dark = (dark if packed else unpack(dark)).reshape(clean.shape).to(clean.device)
+            dark = dark[:, plane_sites(order, cfa)] if packed else unpack(dark)
+            dark = dark.reshape(clean.shape).to(clean.device)
         names = ("noisy", "clean", "sigma")[: 2 + self.sigma]
         buffers = {name: torch.empty(clean.shape, device=clean.device) for name in names}
-        return self._pair(clean, params, identities, layout, cfa, dark, buffers)
+        return self._pair(clean, params, identities, layout, cfa, dark, order, buffers)
 
     def collate(self, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Make a batch of pairs: the ``collate_fn`` of a DataLoader over :class:`lrd_ext.datasets.RawTiles`.
 
         Items hold ``clean`` (4, h, w) uint16, their levels ``black`` and ``white``, the phase ``cfa``, their
-        identity ``index``, and ``iso`` or ``ratio`` where the module takes those from the item. Items of
-        several cameras and levels may stand in one batch. In a worker the batch is made in shared memory,
-        where the training process finds it; memory of batches that nobody holds any more is used again.
+        identity ``index``, ``order`` of their channels if it is not "site", and ``iso`` or ``ratio`` where
+        the module takes those from the item. Items of several cameras, levels and phases may stand in one
+        batch. In a worker the batch is made in shared memory, where the training process finds it; memory of
+        batches that nobody holds any more is used again.
 
-        Returns: dict of ``noisy`` and ``clean``, (B, 4, h, w) float32, and ``sigma`` likewise where the
-            module was told so; ``params``; and ``index`` (B,) int64.
+        Returns: dict of ``noisy`` and ``clean``, (B, 4, h, w) float32 in the order of the items' channels,
+            and ``sigma`` likewise where the module was told so; ``params``; and ``index`` (B,) int64.
+
+        Raises:
+            ValueError: the orders differ, or an ISO or ratio is missing or out of range.
         """
+        order = _order_of(items)
+        by_phase: dict[str, list[int]] = {}
+        for i, item in enumerate(items):
+            by_phase.setdefault(item["cfa"], []).append(i)
+        if order != "site" and len(by_phase) > 1:  # one call has one place for each colour
+            parts = [self.collate([items[i] for i in places]) for places in by_phase.values()]
+            return _rejoined(parts, [i for places in by_phase.values() for i in places])
         clean = torch.stack([item["clean"] for item in items])
         identities = torch.tensor([int(item["index"]) for item in items])
         levels = [_levels_of(item) for item in items]
         isos = [float(item["iso"]) for item in items] if self.iso == FROM_ITEM else None
         ratios = [float(item["ratio"]) for item in items] if self.ratio == FROM_ITEM else None
         params = self.params(identities, levels, isos, ratios)
-        phases = {item["cfa"] for item in items}
-        cfa = phases.pop() if len(phases) == 1 else "several phases"
+        cfa = items[0]["cfa"] if len(by_phase) == 1 else "several phases"
         dark = self.dark
         if self.bank is not None:
             dark = self.bank.draw(
@@ -199,9 +214,9 @@ class LowLightNoise(nn.Module):
                 seed=self.seed,
                 cfas=[item["cfa"] for item in items],
                 origins=[item["origin"] for item in items],
-            )
+            )[:, plane_sites(order, cfa)]
         buffers = self._memory.lend(dict.fromkeys(("noisy", "clean", "sigma")[: 2 + self.sigma], clean.shape))
-        return self._pair(clean, params, identities, "packed", cfa, dark, buffers, index=identities)
+        return self._pair(clean, params, identities, "packed", cfa, dark, order, buffers, index=identities)
 
     def params(
         self,
@@ -260,6 +275,7 @@ class LowLightNoise(nn.Module):
         layout: Layout,
         cfa: str | None,
         dark: Tensor | None,
+        order: Order,
         pair: dict[str, Any],
         **more: Any,
     ) -> dict[str, Any]:
@@ -277,6 +293,8 @@ class LowLightNoise(nn.Module):
             layout=layout,
             generator=generator,
             dark=dark,
+            order=order,
+            cfa=cfa if order != "site" and cfa else "RGGB",
             out=pair["noisy"],
             clean_out=pair["clean"],
             sigma_out=pair.get("sigma"),
@@ -306,45 +324,22 @@ def _choice(name: str, given: Choice | str) -> Choice:
     return given
 
 
+def _order_of(items: Sequence[Mapping[str, Any]]) -> Any:
+    orders = {item.get("order", "site") for item in items}
+    if len(orders) > 1:
+        raise ValueError(
+            f"order must be the same in all items of a batch, got {' and '.join(sorted(orders))}"
+        )
+    return orders.pop()
+
+
+def _rejoined(parts: Sequence[dict[str, Any]], places: Sequence[int]) -> dict[str, Any]:
+    """Join batches into one, each sample in the place it had."""
+    back = torch.tensor(places).argsort()
+    joined = {name: torch.cat([part[name] for part in parts])[back] for name in parts[0] if name != "params"}
+    return joined | {"params": NoiseParams.cat([part["params"] for part in parts]).select(back)}
+
+
 def _levels_of(item: Mapping[str, Any]) -> tuple[_Levels, float, str]:
     a, b, c, d = (float(v) for v in item["black"])
     return (a, b, c, d), float(item["white"]), str(item["cfa"])
-
-
-def _batch_of(clean: Tensor, layout: Layout) -> int:
-    """Return how many samples a picture or batch holds, as fused_synth reads its shape."""
-    if clean.ndim == 4:
-        return clean.shape[0]
-    return clean.shape[0] if clean.ndim == 3 and layout != "packed" else 1
-
-
-def _identities(index: int | Tensor, epoch: int, many: int) -> Tensor:
-    first = torch.as_tensor(index, dtype=torch.int64).cpu()
-    if first.ndim == 0:
-        first = first + torch.arange(many)
-    if first.shape != (many,):
-        raise ValueError(f"index must be an int or ({many},), got shape {tuple(first.shape)}")
-    if not 0 <= epoch < LIMIT // EPOCH:
-        raise ValueError(f"epoch must be in [0, {LIMIT // EPOCH}), got {epoch}")
-    if bool(((first < 0) | (first >= LIMIT)).any()):
-        raise ValueError(f"index must be in [0, 2^56), got {first.tolist()[:8]}")
-    return first + epoch * EPOCH
-
-
-def _origins(
-    given: tuple[int, int] | Sequence[tuple[int, int]] | None, many: int
-) -> list[tuple[int, int]] | None:
-    if given is None:
-        return None
-    places = np.broadcast_to(np.array(given, dtype=np.int64), (many, 2)).tolist()
-    return [(row, column) for row, column in places]
-
-
-def _each(given: float | Sequence[float] | None, many: int) -> Sequence[float] | None:
-    if given is None or isinstance(given, (int, float)):
-        return None if given is None else [float(given)] * many
-    if len(given) != many:
-        raise ValueError(
-            f"iso and ratio must be numbers or hold one for each of {many} samples, got {len(given)}"
-        )
-    return [float(v) for v in given]

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from lrd_ext.augment import LowLightNoise
-from lrd_ext.augment.low_light_noise import normalized
 from lrd_ext.datasets import RawTiles, Tile
 from lrd_ext.profiles import CameraProfile
 from lrd_ext.training.configuration import DenoiserConfiguration
@@ -83,7 +82,7 @@ def held_out(
 
 def _one(net: Denoiser, item: Mapping[str, Any], noise: LowLightNoise) -> tuple[float, float]:
     batch = noise.collate([item])
-    planes = [batch["noisy"], normalized(item["clean"][None], batch["params"])]
+    planes = [batch["noisy"], batch["clean"]]
     if net.conditioned:
         planes.append(noise_level(batch["noisy"], batch["params"]))
     noisy, clean, *level = (cut_to_phase(x, item["cfa"], net.cfa) for x in planes)

@@ -152,6 +152,21 @@ def test_a_run_killed_behind_its_table_left_a_whole_store(raws, tmp_path, monkey
     assert digest(tmp_path / "store") == digest(tmp_path / "whole")
 
 
+def test_two_processes_do_not_write_one_store(raws, tmp_path):
+    add = prepare._Store.add
+
+    def second_comes(store, path, decoded):
+        with pytest.raises(ValueError, match="another process is writing"):
+            prepare_tiles(raws[0], tmp_path / "store")
+        add(store, path, decoded)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prepare._Store, "add", second_comes)
+        prepare_tiles(raws[0], tmp_path / "store")
+    prepare_tiles(raws[0], tmp_path / "whole")
+    assert digest(tmp_path / "store") == digest(tmp_path / "whole")
+
+
 def test_a_damaged_store_is_found_and_made_anew(raws, tmp_path, capsys):
     store = tmp_path / "store"
     arguments = ["data", "prepare", *map(str, raws[0]), "-o", str(store)]

@@ -12,7 +12,7 @@ from torchvision.transforms import v2
 from lrd_ext.augment import LowLightNoise
 
 #: What of a sample the noise is told, where it is there.
-_TOLD = ("black", "white", "cfa", "origin")
+_TOLD = ("black", "white", "cfa", "origin", "order")
 
 
 class LowLightTransform(v2.Transform):
@@ -20,8 +20,8 @@ class LowLightTransform(v2.Transform):
 
     It works on whole samples, as ``v2.CutMix`` does on whole batches, since the noise depends on the identity
     of each: a dict with ``clean`` (4, h, w), packed, and ``index``, its identity, such as the items of
-    :class:`lrd_ext.datasets.RawTiles`. What it holds of ``black``, ``white``, ``cfa`` and ``origin`` is used,
-    and ``iso`` and ``ratio`` where the noise takes them from the item.
+    :class:`lrd_ext.datasets.RawTiles`. What it holds of ``black``, ``white``, ``cfa``, ``origin`` and
+    ``order`` is used, and ``iso`` and ``ratio`` where the noise takes them from the item.
 
     The result has ``noisy`` and ``clean``, normalized, as ``tv_tensors.Image``, so that the transforms behind
     move both alike, and ``params``. Mirroring packed raw moves its colours: shift them back or leave it.
