@@ -57,8 +57,8 @@ def cpu_ms():
 def test_loader(benchmark, store, sizes, cpu_ms, name):
     _, _, size, batches = sizes
     batches = batches if name == "lrd_ext" else max(2, batches // 4)
-    ahead = 2 * WORKERS + 2
-    loader = CONTENDERS[name](store, size, BATCH * (batches + 3 * ahead), BATCH, WORKERS)
+    ahead = min(8 * WORKERS, 4 * batches)  # until every block of memory that will be used again is there
+    loader = CONTENDERS[name](store, size, BATCH * (batches + ahead + 4 * WORKERS), BATCH, WORKERS)
     batch = iter(loader)
     for _ in range(ahead):
         pair = next(batch)
