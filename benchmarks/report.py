@@ -18,7 +18,7 @@ RULE = "|---|---:|---|---:|---:|---:|---:|---:|"
 
 def rows_of(run):
     """The benchmarks as dicts of what the table shows, slowest first within a workload."""
-    rows = [entry["extra_info"] | {"stats": entry["stats"]} for entry in run["benchmarks"]]
+    rows = [e["extra_info"] | {"stats": e["stats"]} for e in run["benchmarks"] if "model" in e["extra_info"]]
     return sorted(rows, key=lambda r: (r["model"], r["pixels"], r["threads"], -r["stats"]["median"]))
 
 
