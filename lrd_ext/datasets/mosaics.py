@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from lrd_ext.cfa import Order, plane_sites
+from lrd_ext.native import NATIVE
 
 from .crops import EPOCH, crop_corner
 
@@ -95,6 +96,9 @@ def packed(mosaic: np.ndarray, sites: Sequence[int]) -> torch.Tensor:
     """Pack (H, W) uint16 into (4, H/2, W/2), plane i from site ``sites[i]``, in memory of its own."""
     height, width = mosaic.shape
     planes = torch.empty((4, height // 2, width // 2), dtype=torch.uint16)
+    if NATIVE is not None and mosaic.strides[-1] == 2:  # in a third of the time
+        NATIVE.pack(mosaic, planes.numpy(), sites)
+        return planes
     for plane, site in zip(planes.numpy(), sites, strict=True):
         plane[...] = mosaic[site // 2 :: 2, site % 2 :: 2]
     return planes
