@@ -2,4 +2,3 @@
 """The version of the package, the one place it stands in."""
 
 __version__ = "0.1.0"
-"""Version of the package."""
