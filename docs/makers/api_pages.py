@@ -18,8 +18,6 @@ import lrd_ext
 #: Rooms whose names users do not call: the program, the executable specification, parts of others.
 INNER = {"commands", "reference", "estimators"}
 
-_DUNDERS = {"__version__": "Version of the package."}
-
 
 def rooms() -> list[str]:
     """Name the public rooms, the front door first."""
@@ -53,7 +51,7 @@ def _entry(room: ModuleType, name: str) -> str:
         return f".. autoclass:: {full}\n   :members:"
     if callable(value):
         return f".. autofunction:: {full}"
-    text = _DUNDERS.get(name) or constant_doc(room, name) or ""
+    text = constant_doc(room, name) or ""
     return f".. py:data:: {full}\n   :value: {_short(value)}\n\n" + _indented(text)
 
 

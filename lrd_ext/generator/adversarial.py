@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lrd_ext.training.configuration import Adversarial
+from lrd_ext.training.descent import descend, follow, set_cosine_rate
 
 from .dark_crops import random_crops
 from .dark_store import Darks
@@ -93,7 +93,8 @@ class NoiseAlignment:
 
     def step(self, number: int) -> dict[str, float]:
         """Take step ``number`` and return losses."""
-        self._set_rate(number)
+        epoch = number // self.options.steps_per_epoch
+        set_cosine_rate(self.optimizers.values(), self.options.rate, epoch, self.options.epochs)
         draw = torch.Generator().manual_seed(
             (self.seed * 1_000_003 + number) * 4096 + self.fabric.global_rank
         )
@@ -105,15 +106,16 @@ class NoiseAlignment:
             with self.fabric.autocast():
                 apart = self.critic(fake).float().mean() - self.critic(real).float().mean()
             penalty = gradient_penalty(self.critic, real, fake, draw)
-            self._descend("critic", self.critic, apart + self.options.penalty * penalty)
+            total = apart + self.options.penalty * penalty
+            descend(self.fabric, self.critic, self.optimizers["critic"], total)
             values |= {"critic": float(apart.detach()), "penalty": float(penalty.detach())}
         _, which = self._which(draw)
         with self.fabric.autocast():
             loss = -self.critic(self._fake(which, draw)).float().mean()
         if self.matching is not None and self.options.keep:
             loss = loss + self.options.keep * self.matching.loss(number)
-        self._descend("generator", self.generator, loss)
-        self._follow(number)
+        descend(self.fabric, self.generator, self.optimizers["generator"], loss)
+        follow(self.average, self.generator, self.options.ema, number)
         return values | {"loss": -values["critic"], "generator": float(loss.detach())}
 
     def state(self) -> dict[str, Any]:
@@ -160,27 +162,3 @@ class NoiseAlignment:
         noise = self.generator(torch.cat([sites, rows, columns], 1).to(self.fabric.device), sigma)
         blur = torch.rand(2, *noise.shape, generator=draw).to(noise) - 0.5
         return (noise + self.dn * blur.sum(0)) / sigma[:, None, None, None]
-
-    def _descend(self, name: str, module: nn.Module, loss: Tensor) -> None:
-        optimizer = self.optimizers[name]
-        optimizer.zero_grad()
-        loss.backward()
-        if self.fabric.world_size > 1:
-            for weight in module.parameters():
-                if weight.grad is not None:
-                    weight.grad = self.fabric.all_reduce(weight.grad, reduce_op="mean")  # type: ignore[assignment]
-        optimizer.step()
-
-    @torch.no_grad()
-    def _follow(self, number: int) -> None:
-        """Move the average; it forgets its beginning as fast as it has seen steps."""
-        share = min(self.options.ema, (number + 1) / (number + 10))
-        for kept, now in zip(self.average.parameters(), self.generator.parameters(), strict=True):
-            kept.lerp_(now, 1 - share)
-
-    def _set_rate(self, number: int) -> None:
-        epoch = number // self.options.steps_per_epoch
-        rate = 0.5 * self.options.rate * (1 + math.cos(math.pi * epoch / self.options.epochs))
-        for optimizer in self.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = rate

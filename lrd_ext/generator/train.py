@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -202,12 +202,11 @@ def read_dark_shading(
 
 def fingerprint(configuration: Configuration, material: Material) -> str:
     """Return what tells this training from others: configuration, frames and sigmas."""
-    told = dataclasses.asdict(configuration)
-    for free in ("threads", "checkpoint_s"):
-        del told[free]
     sigmas = [t.sigma_init for t in material.targets]
     shading = [c.dark_shading is not None for c in material.cameras]
-    content = json.dumps([told, [s.digest for s in material.stores], sigmas, shading], sort_keys=True)
+    content = json.dumps(
+        [configuration.told(), [s.digest for s in material.stores], sigmas, shading], sort_keys=True
+    )
     return hashlib.sha256(content.encode()).hexdigest()
 
 
@@ -349,25 +348,3 @@ def _mean_over(fabric: Fabric) -> Callable[[Tensor], Tensor]:
         return reduced
 
     return mean
-
-
-def make_fabric(configuration: Configuration) -> Fabric:
-    """Return the plumbing a configuration asks for, not launched.
-
-    Raises:
-        ModuleNotFoundError: lightning-fabric is not installed.
-        ValueError: the machine has no such accelerator.
-    """
-    from lightning_fabric import Fabric
-
-    if configuration.threads:
-        torch.set_num_threads(configuration.threads)
-    if configuration.accelerator == "cuda" and not torch.cuda.is_available():
-        raise ValueError("accelerator: cuda needs a GPU that torch can use; say cpu or auto")
-    strategy: Any = "ddp" if configuration.devices > 1 else "auto"
-    return Fabric(
-        accelerator=configuration.accelerator,
-        devices=configuration.devices,
-        strategy=strategy,
-        precision=configuration.precision,
-    )
