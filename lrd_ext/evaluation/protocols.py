@@ -120,6 +120,7 @@ def _lrid(root: str | os.PathLike[str], order: str) -> list[Opened]:
 
 _A7S2_LEVELS = "black of each file, white 16383"
 
+#: The protocols of the field by name.
 PROTOCOLS = {
     protocol.name: protocol
     for protocol in (
