@@ -127,7 +127,7 @@ instructions: $(VENV)/.installed
 # The site: docs/build/index.html. Warnings are errors; nothing is fetched.
 docs: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt sphinx myst-parser furo
-	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs docs/build
+	$(BIN)/sphinx-build --fresh-env --fail-on-warning --keep-going --quiet docs docs/build
 	@echo "site: $(CURDIR)/docs/build/index.html"
 
 # Source distribution and wheel in dist/, checked; auditwheel says how new a Linux the wheel needs.
