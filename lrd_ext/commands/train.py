@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`lrd train generator`: a camera's noise, learned from its dark frames."""
+"""`lrd train generator`: a camera's noise, learned from its dark frames and pairs of noisy and clean ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jsonargparse import Namespace
 
     from lrd_ext.generator import LiteGenerator, UNetGenerator
-    from lrd_ext.generator.train import Camera
+    from lrd_ext.generator.material import Camera
 
 
 def add_to(commands: Any) -> None:
@@ -34,7 +34,8 @@ def _generator_parser() -> Parser:
         nargs="+",
         type=str,
         metavar="FOLDER",
-        help="darks: raw files, or frames.csv (file,kind,iso,exposure_s); one folder for each camera",
+        help="darks: raw files, or frames.csv (file,kind,iso,exposure_s); pairs: pairs.csv "
+        "(noisy,clean,iso,exposure_s,ratio); one folder for each camera",
     )
     parser.add_argument(
         "-o", "--output", required=True, type=str, metavar="FILE", help="generator to write, .safetensors"
@@ -79,7 +80,8 @@ def run(options: Namespace) -> int:
 
 
 def _generator(options: Namespace) -> int:
-    from lrd_ext.generator.train import fingerprint, gather, make_fabric, train_generator
+    from lrd_ext.generator.material import check_use, gather
+    from lrd_ext.generator.train import fingerprint, make_fabric, train_generator
     from lrd_ext.outputs import check_target
     from lrd_ext.training.checkpoints import latest, read_checkpoint
 
@@ -90,6 +92,7 @@ def _generator(options: Namespace) -> int:
     )
     configuration = read_configuration(options.preset, options.config)
     cameras = _cameras(options)
+    check_use(cameras, configuration)
     fabric = make_fabric(configuration)
     folder, kept = target.with_suffix(".training"), target.with_suffix(".frames")
     fabric.launch()
@@ -112,7 +115,7 @@ def _generator(options: Namespace) -> int:
 
 
 def _cameras(options: Namespace) -> list[Camera]:
-    from lrd_ext.generator.train import Camera, read_dark_shading
+    from lrd_ext.generator.material import Camera, read_dark_shading
     from lrd_ext.profiles import load_profile
 
     if len(options.folders) != len(options.profile):
@@ -147,7 +150,7 @@ class _Progress:
 
 
 def _summary(generator: LiteGenerator | UNetGenerator) -> Sequence[Any]:
-    made = tables.table("darks", "sigma_init", "std real", "made", "KLD (adu)", "rows real", "made")
+    made = tables.table("frames", "sigma_init", "std real", "made", "KLD (adu)", "rows real", "made")
     for name, f in generator.card["against_the_darks"].items():
         made.add_row(
             name,
@@ -158,4 +161,10 @@ def _summary(generator: LiteGenerator | UNetGenerator) -> Sequence[Any]:
             f"{f['row_autocorrelation_real']:+.3f}",
             f"{f['row_autocorrelation_made']:+.3f}",
         )
-    return [made, "std in DN; rows: correlation of neighbouring row means. Compare with lrd evaluate noise."]
+    for name, f in generator.card.get("against_the_pairs", {}).items():
+        deviations = (tables.three(f[key]) for key in ("sigma_init", "std_real", "std_made"))
+        made.add_row(f"{name}, pairs", *deviations, f"{f['kld_adu']:.5f}", "-", "-")
+    return [made, _LEGEND]
+
+
+_LEGEND = "std in DN; rows: correlation of neighbouring row means. Compare with lrd evaluate noise."
