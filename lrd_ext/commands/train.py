@@ -80,6 +80,7 @@ def run(options: Namespace) -> int:
 
 
 def _generator(options: Namespace) -> int:
+    from lrd_ext.generator.image_domain import why_no_lpips
     from lrd_ext.generator.material import check_use, gather
     from lrd_ext.generator.train import fingerprint, make_fabric, train_generator
     from lrd_ext.outputs import check_target
@@ -93,6 +94,8 @@ def _generator(options: Namespace) -> int:
     configuration = read_configuration(options.preset, options.config)
     cameras = _cameras(options)
     check_use(cameras, configuration)
+    if configuration.image_domain is not None and (note := why_no_lpips(configuration.image_domain)):
+        print(f"lrd train generator: note: {note}", file=sys.stderr)
     fabric = make_fabric(configuration)
     folder, kept = target.with_suffix(".training"), target.with_suffix(".frames")
     fabric.launch()

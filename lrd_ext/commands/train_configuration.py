@@ -8,9 +8,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from lrd_ext.training.configuration import PRESETS, Adversarial, Configuration
+from lrd_ext.training.configuration import PRESETS, Adversarial, Configuration, ImageDomain
 
-_PARTS: dict[str, type] = {"adversarial": Adversarial}
+_PARTS: dict[str, type] = {"adversarial": Adversarial, "image_domain": ImageDomain}
 
 
 def read_configuration(preset: str, path: str | os.PathLike[str] | None = None) -> Configuration:

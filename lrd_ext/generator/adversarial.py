@@ -22,6 +22,7 @@ from .unet import UNetGenerator
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+    from .image_domain import ImageAlignment
     from .matching import Matching
 
 BETAS = (0.5, 0.999)
@@ -45,6 +46,7 @@ class NoiseAlignment:
         dn: one DN in the generator's unit.
         fabric: launched; scales, averages and casts.
         matching: stage 1's loss, added with the weight ``options.keep``.
+        image: loss on denoised pictures, added on crops of pairs; None for none.
 
     Source: Gulrajani et al., NeurIPS 2017; Zhang et al., ICCV 2023 (LRD) for its place here, framework
         figure. That sites are divided by their expected deviation is our choice.
@@ -62,7 +64,9 @@ class NoiseAlignment:
         dn: float,
         fabric: Fabric,
         matching: Matching | None = None,
+        image: ImageAlignment | None = None,
     ) -> None:
+        self.image = image.to(fabric.device) if image is not None else None
         self.generator, self.sources, self.options, self.seed, self.dn = generator, sources, options, seed, dn
         self.fabric, self.matching = fabric, matching
         with torch.random.fork_rng():
@@ -112,9 +116,13 @@ class NoiseAlignment:
             loss = -self.critic(self._scored(made, crops, draw)).float().mean()
         if self.matching is not None and self.options.keep:
             loss = loss + self.options.keep * self.matching.loss(number)
+        values["generator"] = float(loss.detach())
+        if self.image is not None and bool(crops.lit.any()):
+            image = self.image(made[crops.lit], crops.of(crops.lit))
+            loss, values["image"] = loss + image, float(image.detach())
         self._descend("generator", self.generator, loss)
         self._follow(number)
-        return values | {"loss": -values["critic"], "generator": float(loss.detach())}
+        return values | {"loss": -values["critic"]}
 
     def state(self) -> dict[str, Any]:
         """Return the optimizers' state."""

@@ -18,6 +18,7 @@ from lrd_ext.synth import fused_synth
 from lrd_ext.version import __version__
 
 from .crops import side_by_side
+from .image_domain import described
 from .unet import UNetGenerator
 
 if TYPE_CHECKING:
@@ -50,12 +51,19 @@ def card_of(
         "lrd_ext": __version__,
         "commit": commit(),
         "seed": configuration.seed,
-        "configuration": dataclasses.asdict(configuration),
+        "configuration": _configuration(configuration),
         "cameras": cameras,
         "noise": "signal-independent, DN about the level of each site: add it to shot noise, bias and black",
         "against_the_darks": _figures(generator, material),
         **({"against_the_pairs": _pair_figures(generator, material)} if material.pairs else {}),
     }
+
+
+def _configuration(configuration: Configuration) -> dict[str, Any]:
+    told = dataclasses.asdict(configuration)
+    if configuration.image_domain is not None:
+        told["image_domain"] = described(configuration.image_domain)
+    return told
 
 
 def _frames(darks: DarkStore | None, pairs: PairStore | None) -> dict[str, Any]:

@@ -60,6 +60,15 @@ class Crops(NamedTuple):
         """Deviation of the noise to expect at every site, DN: shot noise and sigma_init."""
         return torch.sqrt(self.gain * self.signal + self.sigma.square())
 
+    @property
+    def lit(self) -> Tensor:
+        """Which crops are of pictures and not of the dark, (n,) bool."""
+        return self.signal.flatten(1).any(1)
+
+    def of(self, chosen: Tensor) -> Crops:
+        """Return the crops chosen by (n,) bool."""
+        return Crops(*(part[chosen] for part in self))
+
     def shot(self, draw: torch.Generator) -> Tensor:
         """Return the signal with photon noise, DN: Poisson(signal / K) K; ``draw`` is of the CPU."""
         if not bool(self.signal.any()):

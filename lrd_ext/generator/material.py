@@ -61,6 +61,18 @@ class Material:
         return {name: reason for store in stores for name, reason in store.left_out.items()}
 
     @property
+    def phase(self) -> str:
+        """The CFA phase of all pairs.
+
+        Raises:
+            ValueError: they are of several.
+        """
+        phases = sorted({s.cfa for s in self.pair_stores if s is not None})
+        if len(phases) > 1:
+            raise ValueError(f"image_domain needs pairs of one phase, got {' and '.join(phases)}")
+        return phases[0]
+
+    @property
     def sources(self) -> list[Source]:
         """What stage 2 compares with: pairs, and the darks of cameras and ISOs that have none."""
         found: list[Source] = list(self.pairs)
@@ -91,6 +103,10 @@ def check_use(cameras: Sequence[Camera], configuration: Configuration) -> None:
                 f"--profile {camera.profile.name} was made from darks alone: pairs need its gain K for their "
                 "photon noise. Calibrate with flats too"
             )
+    if configuration.image_domain is not None and not any(has_pairs(c.folder) for c in cameras):
+        raise ValueError(
+            f"image_domain compares pictures: give pairs of noisy and clean frames ({TABLE}) beside the darks"
+        )
     if configuration.distill and not all(tells_darks(c.folder) for c in cameras):
         raise ValueError(
             "distill: a lite generator learns by stage 1, which needs dark frames beside the pairs"

@@ -22,6 +22,7 @@ from lrd_ext.training.loop import Place, Task, train_all
 from .adversarial import NoiseAlignment
 from .cards import card_of
 from .dark_store import Darks
+from .image_domain import ImageAlignment, described
 from .lite import LiteGenerator
 from .matching import Matching
 from .material import Material, sigma_of
@@ -44,6 +45,8 @@ def fingerprint(configuration: Configuration, material: Material) -> str:
     told = dataclasses.asdict(configuration)
     for free in ("threads", "checkpoint_s"):
         del told[free]
+    if configuration.image_domain is not None:
+        told["image_domain"] = described(configuration.image_domain)
     sigmas = [t.sigma_init for t in material.targets]
     shading = [c.dark_shading is not None for c in material.cameras]
     stores = [s.digest if s else None for s in (*material.stores, *material.pair_stores)]
@@ -82,6 +85,7 @@ def train_generator(
             dn=1 / unit,
             fabric=fabric,
             matching=matching,
+            image=_image_alignment(configuration, material),
         )
         tasks.append(aligning)
     place = Place(folder, fingerprint(configuration, material), configuration.checkpoint_s)
@@ -91,6 +95,13 @@ def train_generator(
     if configuration.distill:
         generator = _distilled(generator, targets, unit, configuration, fabric)
     return finished(generator, material, configuration, unit)
+
+
+def _image_alignment(configuration: Configuration, material: Material) -> ImageAlignment | None:
+    options, adversarial = configuration.image_domain, configuration.adversarial
+    if options is None or adversarial is None:
+        return None
+    return ImageAlignment(options, material.phase, adversarial.patch)
 
 
 def _unit(pairs: Sequence[Pairs]) -> float:
