@@ -137,9 +137,9 @@ def _distance(generator: LiteGenerator | UNetGenerator, darks: Darks, sigma_init
 
 def _made(generator: LiteGenerator | UNetGenerator, shape: tuple[int, ...], sigma_init: float) -> np.ndarray:
     if isinstance(generator, UNetGenerator):
-        rows, columns = (-(-side // 16) * 16 for side in shape[1:])
-        drawn = [generator.dark(0, k, (rows, columns), sigma_init=sigma_init)[0] for k in range(shape[0])]
-        return np.asarray(unpack(torch.stack(drawn).numpy()))[:, : shape[1], : shape[2]]
+        size = (shape[1], shape[2])
+        drawn = [generator.dark(0, k, size, sigma_init=sigma_init)[0] for k in range(shape[0])]
+        return np.asarray(unpack(torch.stack(drawn).numpy()))
     params = NoiseParams(K=1.0, ratio=1.0, black=0.0, white=65535.0, shot=False)
     return fused_synth(
         torch.zeros(shape),

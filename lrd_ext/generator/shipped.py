@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 
 from .lite import LiteGenerator
+from .storage import kind_in
+from .unet import UNetGenerator
 
 _LIBRARY = Path(__file__).parent / "library"
 
@@ -15,6 +17,18 @@ _LIBRARY = Path(__file__).parent / "library"
 def list_generators() -> list[str]:
     """Return the names :func:`load_generator` knows, sorted."""
     return sorted(path.stem for path in _LIBRARY.glob("*.safetensors"))
+
+
+def open_generator(path: str | os.PathLike[str]) -> LiteGenerator | UNetGenerator:
+    """Load a file of either kind of generator.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is damaged or holds something else.
+    """
+    if kind_in(path) == UNetGenerator.__name__:
+        return UNetGenerator.load(path)
+    return LiteGenerator.load(path)
 
 
 def load_generator(name_or_path: str | os.PathLike[str]) -> LiteGenerator:

@@ -65,6 +65,18 @@ def load(kind: type[G], path: str | os.PathLike[str]) -> G:
     return generator
 
 
+def kind_in(path: str | os.PathLike[str]) -> str | None:
+    """Return the class a file says its generator is of, None where it says none or cannot be read."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), "pt") as file:
+            kind = (file.metadata() or {}).get("kind", "")
+    except (OSError, SafetensorError):
+        return None
+    return str(kind).removeprefix("lrd_ext.") or None
+
+
 def _card(kind: type[G], metadata: Mapping[str, str], path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         card = json.loads(metadata.get("card", "{}"))
