@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -98,12 +99,15 @@ def _generator(options: Namespace) -> int:
         print(f"lrd train generator: note: {note}", file=sys.stderr)
     fabric = make_fabric(configuration)
     folder, kept = target.with_suffix(".training"), target.with_suffix(".frames")
-    fabric.launch()
-    with fabric.rank_zero_first():  # the others find the frames kept already
+    material = None
+    if "LOCAL_RANK" not in os.environ:  # alone as yet: what is refused is said once
         material = gather(cameras, kept, _Progress())
-    checkpoint = latest(folder)
-    if options.resume and checkpoint is not None:
-        read_checkpoint(checkpoint, fingerprint(configuration, material))
+        checkpoint = latest(folder)
+        if options.resume and checkpoint is not None:
+            read_checkpoint(checkpoint, fingerprint(configuration, material))
+    fabric.launch()  # devices: 2 starts this program once more
+    with fabric.rank_zero_first():  # the others find the frames kept already
+        material = material or gather(cameras, kept, _Progress())
     generator = train_generator(material, configuration, folder, fabric, resume=options.resume)
     if not fabric.is_global_zero:
         return 0
