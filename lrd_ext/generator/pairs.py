@@ -259,9 +259,9 @@ def _wrong_light(noisy: np.ndarray, clean: np.ndarray, ratio: float) -> str | No
     if expected < _LIGHT_FROM or expected / _LIGHT_WITHIN < got < expected * _LIGHT_WITHIN:
         return None
     return (
-        f"lies {got:.4g} DN above black, its clean frame {expected * ratio:.4g} DN: at ratio {ratio:g} "
-        f"{expected:.4g} DN were to be expected. Look at its ratio, at the black level (--black), and "
-        "whether both show one scene"
+        f"lies {got:.4g} DN above black; its clean frame's {expected * ratio:.4g} DN and the ratio {ratio:g} "
+        f"ask for {expected:.4g} DN. Look at its ratio, at the black level (--black), and whether both show "
+        "one scene"
     )
 
 

@@ -145,7 +145,7 @@ REFUSED = {
     "no lines": (lambda t: t.splitlines()[0] + "\n", r"lists no pairs"),
     "ratio upside down": (
         lambda t: t.replace(",20\n", ",0.05\n"),
-        r"no pair of pairs.csv can be used; the first, a_800.npy: lies .* at ratio 0.05 .* to be expected",
+        r"no pair of pairs.csv can be used; the first, a_800.npy: lies .* and the ratio 0.05 ask for",
     ),
 }
 
