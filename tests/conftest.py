@@ -28,6 +28,8 @@ SLOW = (
     *("test_builds.py", "test_memory.py", "test_native.py", "test_parity.py", "test_properties.py"),
     *(
         "generator/test_fused.py",
+        "generator/test_image_domain.py",
+        "generator/test_pairs.py",
         "generator/test_statistics.py",
         "generator/test_train_command.py",
         "training/",
