@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-CPP := $(wildcard csrc/*.cpp csrc/*.h csrc/*/*.cpp csrc/*/*.h csrc/*/*.cu csrc/*/*.cuh tests/cuda/*.cpp tests/cuda/*.h)
+CPP := $(wildcard csrc/*.cpp csrc/*.h csrc/*/*.cpp csrc/*/*.h csrc/*/*.cu csrc/*/*.cuh tests/c*/*.cpp tests/cuda/*.h)
 NATIVE_SOURCES := setup.py pyproject.toml $(wildcard build_support/*.py) $(filter csrc/%,$(CPP))
 
 # GPUs the kernels are compiled for by cuda-check: compute capabilities without the dot, or all.
@@ -13,8 +13,8 @@ SECONDS ?= 60
 SEED ?= 1
 WRITE ?=
 
-.PHONY: demo test test-fast lint types format fuzz bench cameras library schema instructions verify verify-every-word calibration-study
-.PHONY: cuda-check cuda-estimate clean
+.PHONY: demo test test-fast adapters lint types format fuzz bench cameras library schema instructions verify verify-every-word
+.PHONY: calibration-study cuda-check cuda-estimate docs package clean
 
 # Pinned packages first (constraints.txt), then the package against them, so that nothing resolves anew.
 $(VENV)/.packages: constraints.txt pyproject.toml
@@ -48,6 +48,17 @@ demo: demo/summary.txt
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest tests
+
+# Libraries that adapters are for, in a folder of their own: PyPI's torchvision is made for a CUDA torch, and beside
+# the CPU's it breaks what imports it, torchmetrics among others. Together with their tests 15 seconds, 57 MB.
+build/adapters/.installed: constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps --target build/adapters --upgrade \
+		torchvision deepinv einops h5py natsort requests certifi charset-normalizer urllib3
+	touch $@
+
+# The adapters in the pipelines of torchvision and deepinv; kornia is in the environment.
+adapters: $(VENV)/.installed build/adapters/.installed
+	PYTHONPATH=build/adapters $(BIN)/python -m pytest tests/augment/adapters
 
 # What is quick; tests/conftest.py says what is slow.
 test-fast: $(VENV)/.installed
@@ -113,5 +124,19 @@ bench: $(VENV)/.installed
 instructions: $(VENV)/.installed
 	$(BIN)/python benchmarks/instructions/count.py --write benchmarks/results/instructions.md
 
+# The site: docs/build/index.html. Warnings are errors; nothing is fetched.
+docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt sphinx myst-parser furo
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs docs/build
+	@echo "site: $(CURDIR)/docs/build/index.html"
+
+# Source distribution and wheel in dist/, checked; auditwheel says how new a Linux the wheel needs.
+package: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt build auditwheel twine
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/auditwheel show dist/*.whl
+	$(BIN)/twine check --strict dist/*
+
 clean:
-	rm -rf $(VENV) build dist demo *.egg-info lrd_ext/_C*.so
+	rm -rf $(VENV) build dist demo docs/build docs/made *.egg-info lrd_ext/_C*.so

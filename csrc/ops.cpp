@@ -146,6 +146,18 @@ lrd::Request checked_request(const Tensor& clean, const Tensor& table, const Ide
   return q;
 }
 
+// What is wanted beside the noise: float frames that lie as out does.
+void add_target(const std::optional<Tensor>& target, const Tensor& clean, const Channels& channels, const char* name,
+                lrd::Frames& frames, int64_t batch) {
+  if (!target.has_value()) return;
+  check_beside(*target, clean, name);
+  STD_TORCH_CHECK(target->size(0) == batch, "lrd_ext.fused_synth: ", name, " must hold ", batch, " samples, got ",
+                  target->size(0));
+  frames = frames_of(*target, channels, batch, name);
+  STD_TORCH_CHECK(frames.dtype != lrd::Dtype::kUint16, "lrd_ext.fused_synth: ", name,
+                  " must be float32, float16 or bfloat16");
+}
+
 // The learned generator: its packed weights and sigma_init beside a request.
 void add_generator(const Tensor& clean, const Tensor& weights, const std::optional<Tensor>& sigma_init,
                    const std::vector<int64_t>& widths, bool bfloat16, lrd::Request& q) {
@@ -200,9 +212,12 @@ void fused_synth_cpu(const Tensor& clean, const Tensor& table, std::optional<Ten
                      int64_t seed_value, int64_t first_index, int64_t origin_row, int64_t origin_col,
                      std::optional<Tensor> dark, std::vector<int64_t> channels, bool shot, int64_t output,
                      int64_t quantize, int64_t clip, Tensor out, std::optional<Tensor> weights,
-                     std::optional<Tensor> sigma_init, std::vector<int64_t> widths, bool bfloat16) {
+                     std::optional<Tensor> sigma_init, std::vector<int64_t> widths, bool bfloat16,
+                     std::optional<Tensor> clean_out, std::optional<Tensor> sigma_out) {
   lrd::Request q = checked_request(clean, table, {seed, index, seed_value, first_index}, origin_row, origin_col, dark,
                                    channels, shot, output, quantize, clip, out);
+  add_target(clean_out, clean, channels, "clean_out", q.clean_out, q.batch);
+  add_target(sigma_out, clean, channels, "sigma_out", q.sigma_out, q.batch);
   check_table_values(q);
   if (weights.has_value()) {
     add_generator(clean, *weights, sigma_init, widths, bfloat16, q);
@@ -234,9 +249,12 @@ void fused_synth_cuda(const Tensor& clean, const Tensor& table, std::optional<Te
                       int64_t seed_value, int64_t first_index, int64_t origin_row, int64_t origin_col,
                       std::optional<Tensor> dark, std::vector<int64_t> channels, bool shot, int64_t output,
                       int64_t quantize, int64_t clip, Tensor out, std::optional<Tensor> weights,
-                      std::optional<Tensor> sigma_init, std::vector<int64_t> widths, bool bfloat16) {
+                      std::optional<Tensor> sigma_init, std::vector<int64_t> widths, bool bfloat16,
+                      std::optional<Tensor> clean_out, std::optional<Tensor> sigma_out) {
   lrd::Request q = checked_request(clean, table, {seed, index, seed_value, first_index}, origin_row, origin_col, dark,
                                    channels, shot, output, quantize, clip, out);
+  add_target(clean_out, clean, channels, "clean_out", q.clean_out, q.batch);
+  add_target(sigma_out, clean, channels, "sigma_out", q.sigma_out, q.batch);
   if (weights.has_value()) add_generator(clean, *weights, sigma_init, widths, bfloat16, q);
   if (clean.numel() == 0) return;
   const int32_t device = clean.get_device();
@@ -253,7 +271,8 @@ STABLE_TORCH_LIBRARY(lrd_ext, m) {
   m.def(
       "fused_synth(Tensor clean, Tensor table, Tensor? seed, Tensor? index, SymInt seed_value, SymInt first_index, "
       "SymInt origin_row, SymInt origin_col, Tensor? dark, int[] channels, bool shot, int output, int quantize, "
-      "int clip, Tensor(a!) out, Tensor? weights=None, Tensor? sigma_init=None, int[] widths=[], bool bfloat16=False) "
+      "int clip, Tensor(a!) out, Tensor? weights=None, Tensor? sigma_init=None, int[] widths=[], bool bfloat16=False, "
+      "Tensor(b!)? clean_out=None, Tensor(c!)? sigma_out=None) "
       "-> ()");
 }
 

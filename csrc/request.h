@@ -35,7 +35,8 @@ inline Frames packed_frames(void* data, Dtype dtype, int64_t sample_stride, int6
 struct TableRow;  // noise/params.h
 
 struct Request {
-  Frames clean, dark, out;  // dark.data may be null
+  Frames clean, dark, out;      // dark.data may be null
+  Frames clean_out, sigma_out;  // the clean target and the noise level (noise/targets.h); data null: not wanted
   int64_t batch, cell_rows, cell_cols;
   int64_t origin_row, origin_col;  // in cells
   const TableRow* table;

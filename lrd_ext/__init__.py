@@ -22,11 +22,12 @@ The rooms of the package are loaded when they are first named:
     lrd_ext.training       the loop that trains them, with whole checkpoints
     lrd_ext.calibration    from dark and flat frames to a camera profile
     lrd_ext.inspection     what is in a raw file, and the noise between two
-    lrd_ext.metrics        how far made-up noise is from a camera's: distances, spectra, correlations
+    lrd_ext.metrics        how far made-up noise is from a camera's; PSNR and SSIM of packed raw
     lrd_ext.noise_sources  sources of signal-independent noise behind one interface
-    lrd_ext.evaluation     such sources against a camera's dark frames
-    lrd_ext.datasets       raw pictures prepared once, fresh crops of them, the order of training
+    lrd_ext.evaluation     such sources against a camera's darks; denoisers under the field's protocols
+    lrd_ext.datasets       raw pictures prepared once, fresh crops of them; SID, ELD, LRD, LRID, AIM 2025
     lrd_ext.augment        noise on the fly for a training loop
+    lrd_ext.denoise        nets that take the noise off, their training, pictures of any size
     lrd_ext.report         plots
 
 The program ``lrd`` does this with files: ``lrd --help``; ``lrd doctor`` tells what runs on this machine.
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         augment,
         calibration,
         datasets,
+        denoise,
         evaluation,
         generator,
         inspection,
@@ -75,6 +77,7 @@ _ROOMS = (
     "augment",
     "calibration",
     "datasets",
+    "denoise",
     "evaluation",
     "generator",
     "inspection",

@@ -97,6 +97,8 @@ if NATIVE is not None:
         sigma_init: Tensor | None = None,
         widths: Sequence[int] = (),
         bfloat16: bool = False,
+        clean_out: Tensor | None = None,
+        sigma_out: Tensor | None = None,
     ) -> None:
         return None
 
@@ -126,13 +128,15 @@ def run(request: Request) -> Tensor:
         CLIP.index(request.clip),
         out,
         *_generator_arguments(request),
+        request.clean_out,
+        request.sigma_out,
     )
     return out.view(request.shape)
 
 
 def _generator_arguments(request: Request) -> tuple[Any, ...]:
     if request.generator is None or request.sigma_init is None:
-        return ()
+        return None, None, [], False
     generator, widths = request.generator, request.generator.widths
     if request.clean.device.type == "cuda":
         weights, widths = generator.packed_weights_for_cuda(), (max(widths),) * len(widths)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from .parameter_table import Figure, Numbers, code_of, table_of_numbers, table_of_tensors
 from .read_models import READ_MODELS, ReadName
+from .reference.read_noise import read_std
 
 
 def _figure(unit: str, low: float, high: float, **more: Any) -> dict[str, Figure]:
@@ -154,7 +155,7 @@ class NoiseParams:
             drawn = [n for n in noise if bool(getattr(self, n).any())]
             lines += [", ".join(self._range(name) for name in part) for part in (known, drawn) if part]
             if "sigma_read" in drawn:
-                lines.append(f"read noise std {_from_to(self._read_std())} DN")
+                lines.append(f"read noise std {_from_to(read_std(self))} DN")
         return ",\n  ".join(lines) + ")"
 
     def _range(self, name: str) -> str:
@@ -166,12 +167,6 @@ class NoiseParams:
 
     def _models(self) -> tuple[str, ...]:
         return (self.read,) if isinstance(self.read, str) else self.read
-
-    def _read_std(self) -> Tensor:
-        """Standard deviation of each sample's read noise, DN."""
-        models = self._models() * (len(self) // len(self._models()))
-        figures = zip(models, self.sigma_read.tolist(), self.tukey_lambda.tolist(), strict=True)
-        return torch.tensor([READ_MODELS[name].std(scale, shape) for name, scale, shape in figures])
 
     @property
     def device(self) -> torch.device:
@@ -306,6 +301,16 @@ class NoiseParams:
         if not ((table >= _LEAST) & (table <= _MOST)).all():  # in a tenth of the time the whole check takes
             params._check_values((read,))
         return params
+
+    def with_figures(self, **figures: Tensor) -> NoiseParams:
+        """Return a copy in which the named figures are others, of the same shapes.
+
+        Raises:
+            ValueError: a value is out of range.
+        """
+        new = self._replace(**figures)
+        new._check_values(new._models())
+        return new
 
     def _replace(self, **changes: Tensor) -> NoiseParams:
         new = self._of(self.table.clone(), self._models(), self.shot)

@@ -16,7 +16,8 @@ from typing import Any, Literal
 import numpy as np
 from torch import Tensor
 
-from .reference.read_noise import QUANTILES
+from .reference.read_noise import QUANTILES, UNIT_STDS
+from .reference.tukey_lambda import tukey_lambda_std as tukey_lambda_std
 
 #: Names of :data:`READ_MODELS`, for type checkers.
 ReadName = Literal["none", "gaussian", "tukey_lambda"]
@@ -79,34 +80,6 @@ def profile_models() -> tuple[ReadModel, ...]:
     return tuple(model for model in READ_MODELS.values() if model.figure is not None)
 
 
-_ZETA = (1.6449340668482264, 1.2020569031595942, 1.0823232337111382, 1.0369277551433699, 1.0173430619844491)
-
-
-def tukey_lambda_std(shape: float) -> float:
-    """Return the standard deviation at scale 1: what turns sigma_tukey_lambda into a noise level.
-
-    Args:
-        shape: Tukey-lambda shape, > -0.5.
-
-    Raises:
-        ValueError: the variance is not finite at this shape.
-
-    Source: variance 2/l^2 (1/(1+2l) - G(l+1)^2/G(2l+2)) of Joiner and Rosenblatt, JASA 66 (1971), written as
-    2/(1+2l) (1-exp(-h))/l^2 with h = ln G(1+2l) - 2 ln G(1+l), which holds through l = 0 (the logistic).
-    """
-    if not math.isfinite(shape) or shape <= -0.5:
-        raise ValueError(f"tukey_lambda_std: shape must be finite and above -0.5, got {shape!r}")
-    if abs(shape) < 0.005:
-        # h = sum over k >= 2 of (-1)^k zeta(k) (2^k - 2) l^k / k; five terms leave less than 1e-9 of h.
-        over_square = sum((-1) ** k * z * (2**k - 2) * shape ** (k - 2) / k for k, z in enumerate(_ZETA, 2))
-        h = over_square * shape**2
-        ratio = over_square * (-math.expm1(-h) / h if h else 1.0)
-    else:
-        h = math.lgamma(1 + 2 * shape) - 2 * math.lgamma(1 + shape)
-        ratio = -math.expm1(-h) / shape**2
-    return math.sqrt(2 / (1 + 2 * shape) * ratio)
-
-
 def tukey_lambda_kurtosis(shape: float) -> float:
     """Return the excess kurtosis of the Tukey-lambda distribution; it is infinite up to shape -0.25."""
     if shape <= -0.25:
@@ -152,7 +125,7 @@ READ_MODELS: dict[str, ReadModel] = {
             label="none",
             short="-",
             figure=None,
-            unit_std=lambda shape: 0.0,
+            unit_std=UNIT_STDS["none"],
             kurtosis=lambda shape: 0.0,
             unit_cdf=lambda x, shape: (x >= 0).astype(np.float64),
             quantile=QUANTILES["none"],
@@ -162,7 +135,7 @@ READ_MODELS: dict[str, ReadModel] = {
             label="Gaussian",
             short="G",
             figure="sigma_gaussian",
-            unit_std=lambda shape: 1.0,
+            unit_std=UNIT_STDS["gaussian"],
             kurtosis=lambda shape: 0.0,
             unit_cdf=normal_cdf,
             quantile=QUANTILES["gaussian"],
@@ -172,7 +145,7 @@ READ_MODELS: dict[str, ReadModel] = {
             label="Tukey-lambda",
             short="TL",
             figure="sigma_tukey_lambda",
-            unit_std=tukey_lambda_std,
+            unit_std=UNIT_STDS["tukey_lambda"],
             kurtosis=tukey_lambda_kurtosis,
             unit_cdf=tukey_lambda_cdf,
             quantile=QUANTILES["tukey_lambda"],

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from .cfa import BAYER, ORDERS, Order, plane_sites
 from .generator_request import check_generator, may_look
+from .output_request import check_buffers, check_dense, result_dtype
 from .params import NoiseParams
 
 Layout = Literal["auto", "mosaic", "packed"]
@@ -26,7 +27,6 @@ OUTPUTS: tuple[str, ...] = get_args(Output)
 QUANTIZE: tuple[str, ...] = get_args(Quantize)
 CLIP: tuple[str, ...] = get_args(Clip)
 INPUT_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.uint16)
-FLOAT_OUTPUTS = (torch.float32, torch.float16, torch.bfloat16)
 
 #: A 3-D tensor with 3 or 4 at one end and at least this much at the others is a picture, not mosaics.
 PICTURE_SIDE = 32
@@ -40,11 +40,11 @@ DN_RANGE = 255.0
 class Request:
     """A checked call: every tensor with its batch dimension, every default resolved.
 
-    ``clean``, ``dark`` and ``out`` are (B, H, W) mosaics or, with ``packed``, (B, 4, H/2, W/2); ``dark``
-    may have a batch of 1. ``channels`` says which packed channel holds each site. ``seed`` is an int in
-    [-2^63, 2^63) or () int64; ``index`` is the first sample's number, for those after it counted on, or (B,)
-    int64. ``origin`` counts cells. ``dtype`` is the dtype of the result. ``sigma_init`` is (1,) or (B,)
-    float32 where there is a generator.
+    Frames, read or written, are (B, H, W) mosaics or, with ``packed``, (B, 4, H/2, W/2); ``dark`` may have a
+    batch of 1; ``clean_out`` and ``sigma_out`` are float. ``channels`` says which packed channel holds each
+    site. ``seed`` is an int in [-2^63, 2^63) or () int64; ``index`` is the first sample's number,
+    for those after it counted on, or (B,) int64. ``origin`` counts cells. ``dtype`` is the dtype of the
+    result. ``sigma_init`` is (1,) or (B,) float32 where there is a generator.
     """
 
     clean: Tensor
@@ -63,6 +63,8 @@ class Request:
     shape: torch.Size
     generator: Any = None
     sigma_init: Tensor | None = None
+    clean_out: Tensor | None = None
+    sigma_out: Tensor | None = None
 
 
 def check_arguments(
@@ -83,6 +85,8 @@ def check_arguments(
     out: Tensor | None,
     order: Order,
     cfa: str,
+    clean_out: Tensor | None,
+    sigma_out: Tensor | None,
 ) -> Request:
     """Check the arguments of one call; see :func:`lrd_ext.fused_synth` for their meaning.
 
@@ -99,10 +103,18 @@ def check_arguments(
     batch = frames.shape[0]
     _check_params(params, batch, clean.device)
     _check_signal(frames, params)
-    result_dtype = _result_dtype(output, dtype)
+    of_result = result_dtype(output, dtype)
     sigma = check_generator(generator, sigma_init, params, batch)
-    _check_out(out, clean, result_dtype)
-    _check_apart(out, clean=clean, dark=dark, params=params.table, sigma_init=sigma, seed=seed, index=index)
+    buffers = {"out": out, "clean_out": clean_out, "sigma_out": sigma_out}
+    read = {
+        "clean": clean,
+        "dark": dark,
+        "params": params.table,
+        "sigma_init": sigma,
+        "seed": seed,
+        "index": index,
+    }
+    check_buffers(buffers, read, clean, of_result)
     return Request(
         clean=frames,
         params=params,
@@ -115,11 +127,13 @@ def check_arguments(
         output=output,
         quantize=quantize,
         clip=clip,
-        dtype=result_dtype,
+        dtype=of_result,
         out=None if out is None else _with_batch(out, packed),
         shape=clean.shape,
         generator=generator,
         sigma_init=sigma,
+        clean_out=None if clean_out is None else _with_batch(clean_out, packed),
+        sigma_out=None if sigma_out is None else _with_batch(sigma_out, packed),
     )
 
 
@@ -132,7 +146,7 @@ def _check_clean(clean: Tensor, layout: str) -> bool:
     """Check ``clean`` and tell whether it is packed."""
     if not isinstance(clean, Tensor):
         raise TypeError(f"fused_synth: clean must be a torch.Tensor, got {type(clean).__name__}")
-    _check_dense("clean", clean)
+    check_dense("clean", clean)
     if clean.dtype not in INPUT_DTYPES:
         raise TypeError(
             "fused_synth: clean must be float32, float64, float16 or bfloat16 in [0, 1], or uint16 raw DN, "
@@ -143,7 +157,7 @@ def _check_clean(clean: Tensor, layout: str) -> bool:
             "fused_synth: clean must not require grad, because drawing noise is not differentiable; "
             "pass clean.detach()"
         )
-    packed = _is_packed(tuple(clean.shape), layout)
+    packed = is_packed(tuple(clean.shape), layout)
     if not packed and (clean.shape[-2] % 2 or clean.shape[-1] % 2):
         raise ValueError(
             "fused_synth: clean must have even height and width (whole 2x2 CFA cells), got "
@@ -152,13 +166,12 @@ def _check_clean(clean: Tensor, layout: str) -> bool:
     return packed
 
 
-def _check_dense(name: str, tensor: Tensor) -> None:
-    if tensor.layout is not torch.strided or tensor.is_nested or tensor.device.type == "meta":
-        kind = "nested" if tensor.is_nested else "meta" if tensor.device.type == "meta" else tensor.layout
-        raise TypeError(f"fused_synth: {name} must be a dense tensor with values, got a {kind} one")
+def is_packed(shape: tuple[int, ...], layout: str) -> bool:
+    """Whether a tensor of that shape is read as packed planes, and not as mosaics.
 
-
-def _is_packed(shape: tuple[int, ...], layout: str) -> bool:
+    Raises:
+        ValueError: it can be neither, or ``layout`` is unknown.
+    """
     _choice("layout", layout, get_args(Layout))
     accepted = "mosaic (H, W), (B, H, W), (B, 1, H, W) or packed (B, 4, H/2, W/2)"
     if layout == "packed":
@@ -313,7 +326,7 @@ def _check_dark(dark: Tensor, clean: Tensor, packed: bool, batch: int) -> Tensor
         raise TypeError(f"fused_synth: dark must be a float32 tensor, DN above black, got {got}")
     if dark.device != clean.device:
         raise ValueError(f"fused_synth: dark must be on clean's device {clean.device}, got {dark.device}")
-    _check_dense("dark", dark)
+    check_dense("dark", dark)
     if dark.requires_grad:
         raise ValueError("fused_synth: dark must not require grad; pass dark.detach()")
     size = tuple(clean.shape[-3:]) if packed else tuple(clean.shape[-2:])
@@ -332,56 +345,3 @@ def _check_dark(dark: Tensor, clean: Tensor, packed: bool, batch: int) -> Tensor
             f"got {tuple(dark.shape)}"
         )
     return frames
-
-
-def _result_dtype(output: str, dtype: torch.dtype) -> torch.dtype:
-    if output == "dn":
-        if dtype not in (torch.float32, torch.uint16):  # float32 is merely the default of the argument
-            raise TypeError(
-                f"fused_synth: output 'dn' is uint16, got dtype={dtype}; ask for 'dn_float' instead"
-            )
-        return torch.uint16
-    if dtype not in FLOAT_OUTPUTS:
-        raise TypeError(
-            f"fused_synth: dtype must be float32, float16 or bfloat16 for output {output!r}, got {dtype}"
-        )
-    return dtype
-
-
-def _check_out(out: Tensor | None, clean: Tensor, dtype: torch.dtype) -> None:
-    if out is None:
-        return
-    if not isinstance(out, Tensor) or out.dtype != dtype:
-        got = out.dtype if isinstance(out, Tensor) else type(out).__name__
-        raise TypeError(f"fused_synth: out must be a tensor of {dtype}, got {got}")
-    if out.shape != clean.shape or out.device != clean.device:
-        raise ValueError(
-            f"fused_synth: out must have clean's shape {tuple(clean.shape)} and device {clean.device}, "
-            f"got {tuple(out.shape)} on {out.device}"
-        )
-    _check_dense("out", out)
-    if not out.is_contiguous() or out.requires_grad:
-        raise ValueError("fused_synth: out must be contiguous and must not require grad")
-
-
-def _check_apart(out: Tensor | None, **read: Any) -> None:
-    """Refuse an ``out`` that shares memory with a tensor the call reads."""
-    if out is None or torch.compiler.is_compiling():
-        return
-    shared = [name for name, t in read.items() if isinstance(t, Tensor) and _overlap(out, t)]
-    if shared:
-        raise ValueError(
-            f"fused_synth: out must not share memory with {' or '.join(shared)}; give it memory of its own"
-        )
-
-
-def _overlap(a: Tensor, b: Tensor) -> bool:
-    if a.numel() == 0 or b.numel() == 0:
-        return False
-    (a_first, a_last), (b_first, b_last) = _extent(a), _extent(b)
-    return a_first < b_last and b_first < a_last
-
-
-def _extent(t: Tensor) -> tuple[int, int]:
-    last = sum((size - 1) * stride for size, stride in zip(t.shape, t.stride(), strict=True))
-    return t.data_ptr(), t.data_ptr() + (last + 1) * t.element_size()

@@ -41,6 +41,8 @@ def fused_synth(
     backend: Backend = "auto",
     order: Order = "site",
     cfa: str = "RGGB",
+    clean_out: Tensor | None = None,
+    sigma_out: Tensor | None = None,
 ) -> Tensor:
     """Synthesise what a camera would have recorded of a clean scene with 1/ratio of the light.
 
@@ -84,6 +86,15 @@ def fused_synth(
             two greens likewise, B. Row and column noise, black and bias stay with their own sites.
         cfa: colours of the sites (0,0), (0,1), (1,0), (1,1), "RGGB", "GRBG", "GBRG" or "BGGR": what ``order``
             is read with.
+        clean_out: contiguous tensor of clean's shape that receives the clean target, in the same pass: uint16
+            as (v - black) / (white - black), floats as they are. It and ``sigma_out`` have the dtype of the
+            result, float32 for output "dn", and are normalized whatever ``output`` says.
+        sigma_out: likewise, receives the noise level: the standard deviation of the noise at each site,
+            sqrt(K y + sigma_read^2 s(shape)^2 + sigma_row^2 + sigma_col^2 + sigma_init^2 + 1/12) * ratio /
+            (white - black). y is the signal of the short exposure in DN as shot noise takes it, 0 below 0 and
+            at most 1e7 K; K y stands for shot noise where it is drawn, s(shape) is the standard deviation of
+            the read noise at scale 1, sigma_init counts as that of a generator's noise, and 1/12 is left out
+            with quantize="none". Dark frames, bias and clipping are not in it. NaN where clean is.
 
     Returns: tensor of clean's shape.
 
@@ -116,6 +127,8 @@ def fused_synth(
         out=out,
         order=order,
         cfa=cfa,
+        clean_out=clean_out,
+        sigma_out=sigma_out,
     )
     if _resolve(backend, clean.device) == "reference":
         return synthesize(request)

@@ -8,10 +8,7 @@ import functools
 import hashlib
 import json
 import math
-import os
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +16,8 @@ import numpy as np
 import torch
 
 from . import raw as raw_files
-from .outputs import check_target, write_files
+from .jobs import Job
+from .outputs import write_files
 from .params import NoiseParams
 from .plain_text import plain
 from .profiles import CameraProfile, load_profile, to_noise_profile
@@ -31,16 +29,6 @@ from .version import __version__
 if TYPE_CHECKING:
     from .generator import LiteGenerator
     from .raw import Raw
-
-
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """One input, where its results go, and the identity of its noise."""
-
-    source: Path
-    target: Path
-    preview: Path | None
-    index: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -255,105 +243,6 @@ def _told_of_steps(clean: Raw, s: Settings) -> list[str]:
             f"  the file's values come in steps of {own} DN, the noise in 1: say --step to round to {own}"
         ]
     return []
-
-
-def plan(
-    inputs: Sequence[Path], output: Path, preview: Path | None, index: int, overwrite: bool
-) -> list[Job]:
-    """Decide where every result goes and refuse what cannot be written, before any work.
-
-    Raises:
-        ValueError: two inputs would write one file, a file exists already, or a folder is read-only.
-    """
-    single = len(inputs) == 1 and not output.is_dir() and output.suffix.lower() == ".dng"
-    if len(inputs) > 1 and output.suffix.lower() == ".dng" and not output.is_dir():
-        raise ValueError(f"--output must be a folder for {len(inputs)} inputs, got the file name {output}")
-    folder_of_previews = preview is not None and not (single or len(inputs) == 1)
-    if preview is not None:
-        named_png = preview.suffix.lower() == ".png"
-        if not folder_of_previews and not named_png:
-            raise ValueError(f"--preview must end in .png, got {preview}")
-        if folder_of_previews and named_png and not preview.is_dir():
-            raise ValueError(f"--preview must be a folder for several inputs, got {preview}")
-    jobs = []
-    for number, source in enumerate(inputs):
-        target = output if single else output / f"{source.stem}.dng"
-        picture = preview / f"{source.stem}.png" if preview is not None and folder_of_previews else preview
-        jobs.append(Job(source, target, picture, index + number))
-    _check_distinct(jobs)
-    for job in jobs:
-        check_target(job.target, "--output", overwrite=overwrite, make_folders=True)
-        if job.preview is not None:
-            check_target(job.preview, "--preview", overwrite=overwrite, make_folders=True)
-    return jobs
-
-
-def _check_distinct(jobs: Sequence[Job]) -> None:
-    sources: dict[str, list[Path]] = {}
-    for job in jobs:
-        sources.setdefault(_real(job.source).casefold(), []).append(job.source)
-    seen: dict[str, Path] = {}
-    for job in jobs:
-        for option, target in (("--output", job.target), ("--preview", job.preview)):
-            if target is None:
-                continue
-            real = _real(target)
-            if any(_is_same(target, source) for source in sources.get(real.casefold(), ())):
-                raise ValueError(f"{option} must not be an input itself, got {target}")
-            if real in seen:
-                raise ValueError(f"{seen[real]} and {job.source} would both be written to {target}")
-            seen[real] = job.source
-
-
-def _real(path: Path) -> str:
-    return os.path.normcase(os.path.realpath(path))
-
-
-def _is_same(target: Path, source: Path) -> bool:
-    """Tell whether both name one file; on some file systems names that differ in case do."""
-    if _real(target) == _real(source):
-        return True
-    return target.exists() and source.exists() and os.path.samefile(target, source)
-
-
-def synthesize_files(
-    jobs: Sequence[Job],
-    settings: Settings,
-    *,
-    workers: int = 1,
-    done: Callable[[Job, list[str] | Exception], Any],
-) -> int:
-    """Carry out all jobs; a bad file does not stop the others.
-
-    Args:
-        jobs: what :func:`plan` gave.
-        settings: what all of them share.
-        workers: files in work at the same time.
-        done: called in this thread for each job as it ends, with its summary or with what went wrong.
-
-    Returns: number of jobs that failed.
-    """
-    stop, failed = threading.Event(), 0
-
-    def go_on() -> None:
-        if stop.is_set():
-            raise InterruptedError("interrupted")
-
-    pool = ThreadPoolExecutor(max_workers=workers)
-    try:
-        pending = {pool.submit(synthesize_file, job, settings, go_on=go_on): job for job in jobs}
-        for future in as_completed(pending):
-            error = future.exception()
-            if isinstance(error, ImportError) or not isinstance(error, Exception | None):
-                raise error  # a missing package is not the fault of one file
-            failed += error is not None
-            done(pending[future], future.result() if error is None else error)
-    except BaseException:  # Ctrl-C above all: what is not complete by now shall not appear
-        stop.set()
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-    return failed
 
 
 def settings_for(

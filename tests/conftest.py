@@ -25,7 +25,14 @@ EXECUTORS = {
 SLOW = (
     *("calibration/", "cli/", "csrc/", "cuda/", "evaluation/", "noise_sources/", "verify/"),
     *("inspection/test_pair.py", "profiles/test_docs.py", "profiles/test_fuzz.py", "test_benchmarks.py"),
-    *("test_builds.py", "test_memory.py", "test_native.py", "test_parity.py", "test_properties.py"),
+    *(
+        "test_builds.py",
+        "test_memory.py",
+        "test_native.py",
+        "test_packaging.py",
+        "test_parity.py",
+        "test_properties.py",
+    ),
     *(
         "generator/test_fused.py",
         "generator/test_image_domain.py",
@@ -39,6 +46,7 @@ SLOW = (
         "test_ops.py::test_200_batches",
         "test_batches.py::test_workers",
     ),
+    *("denoise/test_train_denoiser.py", "denoise/test_nets.py::test_two_tilings"),
     *("generator/test_lite.py::test_gradients", "test_fuzz_tool.py::test_each_way_to_fail"),
 )
 

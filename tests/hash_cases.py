@@ -39,6 +39,13 @@ def call(frame, *, seed=7, index=3, **options):
     )
 
 
+def beside(name, frame, **options):
+    """What the call writes to ``clean_out`` or ``sigma_out``."""
+    buffer = torch.empty(frame.shape, dtype=options.get("dtype", torch.float32))
+    call(frame, **{name: buffer}, **options)
+    return buffer
+
+
 CASES = {
     "tukey-lambda, uint16": lambda: call(scene(2, 70, 150), read="tukey_lambda", output="dn"),
     "tukey-lambda, float32": lambda: call(scene(2, 70, 150), read="tukey_lambda"),
@@ -64,6 +71,11 @@ CASES = {
     "float16 out": lambda: call(scene(40, 150), read="gaussian", dtype=torch.float16),
     "bfloat16 in and out": lambda: call(
         scene(40, 150).to(torch.bfloat16), read="gaussian", dtype=torch.bfloat16
+    ),
+    "clean target, uint16 in": lambda: beside("clean_out", (scene(40, 150) * 16000).to(torch.uint16)),
+    "noise level, tukey-lambda": lambda: beside("sigma_out", scene(2, 70, 150), read="tukey_lambda"),
+    "noise level, gaussian, float16": lambda: beside(
+        "sigma_out", scene(2, 4, 35, 75), read="gaussian", dtype=torch.float16
     ),
 }
 

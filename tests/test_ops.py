@@ -53,6 +53,10 @@ SAMPLES = {
     ),
     "half": lambda: arguments(frames(torch.float16), torch.empty(2, 12, 20, dtype=torch.bfloat16)),
     "empty": lambda: arguments(torch.empty(2, 0, 20), torch.empty(2, 0, 20)),
+    "targets": lambda: arguments(
+        frames(torch.uint16), torch.empty(2, 12, 20), clean_out=frames(), sigma_out=frames(torch.float16)
+    ),
+    "sigma": lambda: arguments(frames(), torch.empty(2, 12, 20), sigma_out=frames()),
 }
 
 
@@ -90,6 +94,10 @@ REFUSED = [
     ({"dark": torch.zeros(3, 12, 20)}, "dark must hold 1 or 2 samples"),
     ({"out": torch.zeros(2, 12, 22)}, "out must have clean's size"),
     ({"out": torch.zeros(1, 12, 20)}, "out must hold 2 samples"),
+    ({"clean_out": torch.zeros(2, 12, 22)}, "clean_out must have clean's size"),
+    ({"clean_out": torch.zeros(2, 12, 20, dtype=torch.uint16)}, "clean_out must be float32, float16 or bf"),
+    ({"sigma_out": torch.zeros(1, 12, 20)}, "sigma_out must hold 2 samples"),
+    ({"sigma_out": torch.zeros(2, 12, 20, dtype=torch.float64)}, "sigma_out must be float32, float16, bfl"),
     ({"clean": ODD, "out": ODD}, "whole 2x2 cells"),
     ({"channels": FOUR}, "must have 4 dimensions"),
     (
@@ -179,6 +187,21 @@ def test_compiled_with_out():
     given = frames(), torch.tensor(7), torch.tensor([3, 4])
     compiled = torch.compile(step, fullgraph=True, backend="aot_eager")
     assert torch.equal(compiled(*given, torch.empty(2, 12, 20)), step(*given, torch.empty(2, 12, 20)))
+
+
+@pytest.mark.parametrize("output", ["normalized", "dn"])
+def test_compiled_with_targets_in_one_graph(output):
+    torch._dynamo.reset()
+
+    def step(clean, seed, index):
+        target, level = torch.empty(clean.shape), torch.empty(clean.shape)
+        options = {"clean_out": target, "sigma_out": level, "output": output}
+        return fused_synth(clean * 0.5, PARAMS, seed=seed, index=index, **options), target + 1.0, level * 2.0
+
+    given = frames(), torch.tensor(7), torch.tensor([3, 4])
+    compiled = torch.compile(step, fullgraph=True, backend="aot_eager")
+    for one, other in zip(compiled(*given), step(*given), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_inference_mode_and_no_grad():

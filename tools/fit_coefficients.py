@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import gammainc, gammaincc, ndtri
 
+from lrd_ext.read_models import tukey_lambda_std
+
 WALK_LIMIT = 10.0  # kWalkLimit in poisson.h
 S_LOW, S_HIGH = -1.0, 1.5  # kAsymptoticLow, kAsymptoticHigh in poisson.h
 
@@ -108,8 +110,17 @@ def _correction_samples(mean: float) -> tuple[np.ndarray, np.ndarray, np.ndarray
     return s, (x - mean * r - c0_of(s, r)) * mean, density / mean
 
 
+def fit_tukey_lambda_variance() -> None:
+    """P of tukey_lambda.h in v = 6 / (6 + shape) - 0.8: variance (1 + 2 shape) (1 + shape)^2 / 2."""
+    shape = np.concatenate([np.geomspace(1e-6, 0.3, 1500) - 0.5, np.linspace(-0.2, 5.0, 4001)])
+    variance = np.array([tukey_lambda_std(v) ** 2 for v in shape])
+    target = variance * (1 + 2 * shape) * (1 + shape) ** 2 / 2
+    show("tukey_lambda_variance", *minimax(powers(6 / (6 + shape) - 0.8, 10), target, 1 / target))
+
+
 if __name__ == "__main__":
     fit_log()
     fit_exp()
     fit_normal()
     fit_poisson()
+    fit_tukey_lambda_variance()

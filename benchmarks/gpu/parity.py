@@ -59,13 +59,22 @@ def differing(got, expected):
     return int((~(same | (got.isnan() & expected.isnan()))).sum())
 
 
+def drawn(backend, clean, params, **options):
+    """Draw; return the noisy frames, and the clean target and noise level that come with them."""
+    dtype = torch.float32 if options.get("output") == "dn" else options.get("dtype", torch.float32)
+    buffers = {
+        name: torch.empty(clean.shape, dtype=dtype, device=backend) for name in ("clean_out", "sigma_out")
+    }
+    return fused_synth(clean, params, backend=backend, **options, **buffers), *buffers.values()
+
+
 def both(clean, params, **options):
     """Draw on both devices; return (elements that differ, elements)."""
-    expected = fused_synth(clean, params, backend="cpu", **options)
+    expected = drawn("cpu", clean, params, **options)
     movable = (torch.Tensor, torch.nn.Module)
     moved = {k: copy.deepcopy(v).cuda() if isinstance(v, movable) else v for k, v in options.items()}
-    got = fused_synth(clean.cuda(), params.to("cuda"), backend="cuda", **moved)
-    return differing(got, expected), expected.numel()
+    got = drawn("cuda", clean.cuda(), params.to("cuda"), **moved)
+    return sum(map(differing, got, expected)), sum(x.numel() for x in expected)
 
 
 def modes(shape):

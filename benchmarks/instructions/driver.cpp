@@ -22,7 +22,8 @@ struct Case {
   Read read;
   float sigma_row;
   Quantize quantize;
-  float brightness;  // signal is brightness * u^3
+  float brightness;                   // signal is brightness * u^3
+  bool clean = false, sigma = false;  // whether the clean target and the noise level are wanted
 };
 
 constexpr Case kCases[] = {
@@ -34,6 +35,9 @@ constexpr Case kCases[] = {
     {"shot-bright", true, Read::kNone, 0.0f, Quantize::kRound, 100.0f},
     {"poisson-gaussian", true, Read::kGaussian, 0.0f, Quantize::kRound, 1.0f},
     {"eld", true, Read::kTukeyLambda, 1.5f, Quantize::kUniform, 1.0f},
+    {"eld+clean", true, Read::kTukeyLambda, 1.5f, Quantize::kUniform, 1.0f, true},
+    {"eld+sigma", true, Read::kTukeyLambda, 1.5f, Quantize::kUniform, 1.0f, false, true},
+    {"eld+both", true, Read::kTukeyLambda, 1.5f, Quantize::kUniform, 1.0f, true, true},
 };
 
 std::vector<float> scene(float brightness) {
@@ -56,7 +60,7 @@ int main(int argc, char** argv) {
   if (argc == 2) return 0;
   if (chosen == nullptr) return std::fprintf(stderr, "usage: driver ISA CASE REPETITIONS, or driver list\n"), 2;
   const lrd::Build& build = lrd::build_named(argv[1]);
-  std::vector<float> clean = scene(chosen->brightness), out(clean.size());
+  std::vector<float> clean = scene(chosen->brightness), out(clean.size()), target(clean.size()), level(clean.size());
   lrd::TableRow row = {};  // up to 69 electrons at brightness 1
   row.K = 2.3f;
   row.ratio = 100.0f;
@@ -69,6 +73,8 @@ int main(int argc, char** argv) {
   lrd::Request q = {};
   q.clean = lrd::mosaic_frames(clean.data(), lrd::Dtype::kFloat32, 0, kWidth);
   q.out = lrd::mosaic_frames(out.data(), lrd::Dtype::kFloat32, 0, kWidth);
+  if (chosen->clean) q.clean_out = lrd::mosaic_frames(target.data(), lrd::Dtype::kFloat32, 0, kWidth);
+  if (chosen->sigma) q.sigma_out = lrd::mosaic_frames(level.data(), lrd::Dtype::kFloat32, 0, kWidth);
   q.batch = q.table_rows = 1;
   q.cell_rows = kHeight / 2;
   q.cell_cols = kWidth / 2;
@@ -79,6 +85,8 @@ int main(int argc, char** argv) {
   q.quantize = static_cast<int>(chosen->quantize);
   for (int i = std::atoi(argv[3]); i > 0; --i) build.tiles(q, 0, lrd::tile_count(q));
   double sum = 0;
-  for (float v : out) sum += v;
+  for (const auto* frame : {&out, &target, &level}) {
+    for (float v : *frame) sum += v;
+  }
   std::printf("%g\n", sum);  // so that nothing is optimized away
 }

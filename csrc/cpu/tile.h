@@ -205,6 +205,41 @@ __attribute__((noinline)) void begin_stack_tile(const Request& q, const Tile& ti
   for (int s = 0; s < 2 * g.stack.layers; ++s) advance_stack(stream, s, g);
 }
 
+template <int kColumnStep>
+void store_targets_typed(const Request& q, const Targets& t, const Tile& tile, int r, bool past_caches,
+                         const float (&signal)[4][kCells]) {
+  float value[4][kCells];
+  const auto offset = [&](const Frames& f) { return offset_of(f, tile.sample, tile.row + r, tile.col); };
+  if (q.clean_out.data != nullptr) {
+    load(q.clean, offset(q.clean), tile.cols, kAsTheyAre, value);
+    for (int site = 0; site < 4; ++site) {
+      for (int i = 0; i < kCells; ++i) value[site][i] = clean_target(t, site, value[site][i]);
+    }
+    store<kColumnStep>(q.clean_out, offset(q.clean_out), tile.cols, past_caches, value);
+  }
+  if (q.sigma_out.data != nullptr) {
+    for (int site = 0; site < 4; ++site) {
+      for (int i = 0; i < kCells; ++i) value[site][i] = noise_level(t, site, signal[site][i]);
+    }
+    store<kColumnStep>(q.sigma_out, offset(q.sigma_out), tile.cols, past_caches, value);
+  }
+}
+
+// What is wanted beside the noise, of row r of a tile. signal: DN of the short exposure. Left out of line, so that
+// calls that want nothing run the code they always ran.
+__attribute__((noinline)) void store_targets(const Request& q, const Targets& t, const Tile& tile, int r,
+                                             bool past_caches, const float (&signal)[4][kCells]) {
+  if (q.out.cell_col == 1) {
+    store_targets_typed<1>(q, t, tile, r, past_caches, signal);
+  } else {
+    store_targets_typed<2>(q, t, tile, r, past_caches, signal);
+  }
+}
+
+__attribute__((noinline)) void begin_targets(const Request& q, int64_t sample, float sigma_init, Targets& t) {
+  t = targets_of(q, sample, sigma_init);
+}
+
 inline bool is_past_caches(const Request& q) {
   return 4 * q.batch * q.cell_rows * q.cell_cols * (q.out.dtype == Dtype::kFloat32 ? 4 : 2) >= kPastCachesBytes;
 }
@@ -224,12 +259,16 @@ inline void synthesize_tile(const Request& q, const Model& model, const Tile& ti
   row_noise<kTileCellRows>(stream, row.sigma_row, static_cast<uint32_t>(q.origin_row + tile.row), rows);
   column_noise<kCells>(stream, row.sigma_col, cell_col, columns);
   if (generated != nullptr) begin_stack_tile(q, tile, stream, *generated);
+  const bool wants = wants_targets(q);
+  Targets targets;
+  if (wants) begin_targets(q, tile.sample, generated != nullptr ? generated->sigma : 0.0f, targets);
   for (int r = 0; r < tile.rows; ++r) {
     const auto offset = [&](const Frames& f) { return offset_of(f, tile.sample, tile.row + r, tile.col); };
     const uint32_t cell_row = static_cast<uint32_t>(q.origin_row + tile.row + r);
     load(q.clean, offset(q.clean), tile.cols, signal, value);
     if (r + 1 < tile.rows) prefetch(q.clean, offset(q.clean) + q.clean.cell_row, tile.cols);
     if (q.dark.data != nullptr) load(q.dark, offset(q.dark), tile.cols, kAsTheyAre, dark_value);
+    if (wants) store_targets(q, targets, tile, r, past_caches, value);
     if (generated != nullptr) advance_stack(stream, r + 2 * generated->stack.layers, *generated);
     synthesize<kCells>(model, p, words, cell_row, rows[r], columns, dark_value, value,
                        generated != nullptr ? generated->value : nullptr);

@@ -19,8 +19,9 @@ struct Staged {
   float value[kGroup][4][kThreads];
 };
 
-// Whether groups of the frame may be read or written as vectors.
+// Whether groups of the frame, if there is one, may be read or written as vectors.
 inline bool holds_whole_vectors(const Frames& f) {
+  if (f.data == nullptr) return false;
   const int64_t size = f.dtype == Dtype::kFloat32 ? 4 : 2;
   const int64_t run = f.cell_col * kGroup * size, unit = run < 16 ? run : 16;
   int64_t steps = f.sample | f.cell_row;

@@ -18,16 +18,20 @@ constexpr int kGroups = kGroupsAcross * kTileCellRows;
 struct TileShared {
   Staged staged;
   SampleParams params;
+  Targets targets;  // where they are wanted
   float rows[kTileCellRows][2];
   float columns[2][kTileCellCols];
 };
 
 // Frames whose groups are read and written as vectors.
 struct Vectors {
-  bool clean, out;
+  bool clean, out, clean_out, sigma_out;
 };
 
-inline Vectors vectors_of(const Request& q) { return {holds_whole_vectors(q.clean), holds_whole_vectors(q.out)}; }
+inline Vectors vectors_of(const Request& q) {
+  return {holds_whole_vectors(q.clean), holds_whole_vectors(q.out), holds_whole_vectors(q.clean_out),
+          holds_whole_vectors(q.sigma_out)};
+}
 
 struct Cell {
   int64_t sample, row, col;
@@ -62,6 +66,8 @@ LRD_DEVICE void fill_shared(const Request& q, const Cell& first, const Stream& s
     keep_row_noise(stream, row.sigma_row, q.origin_row + first.row + i, shared.rows[i]);
   } else if (thread == kTileCellCols + kTileCellRows) {
     shared.params = params_of(q, first.sample);
+  } else if (thread == kTileCellCols + kTileCellRows + 1 && wants_targets(q)) {
+    shared.targets = targets_of(q, first.sample, 0.0f);
   }
 }
 
@@ -86,16 +92,43 @@ LRD_DEVICE void synthesize_cell(const Request& q, const Stream& stream, const Ce
   for (int site = 0; site < 4; ++site) shared.staged.value[i][site][thread] = value[site][0];
 }
 
-// n <= kGroup cells from at on, in the tile that begins at first.
+// What a group becomes, one after another; the last always.
+enum Result : int { kCleanTarget, kNoiseLevel, kNoisy };
+
+// The waiting cell i of a thread, in place, to what is wanted beside the noise.
+LRD_DEVICE void derive_cell(Result result, int i, int thread, TileShared& shared) {
+  const SampleParams& p = shared.params;
+  LRD_UNROLL
+  for (int site = 0; site < 4; ++site) {
+    float& x = shared.staged.value[i][site][thread];
+    x = result == kCleanTarget ? clean_target(shared.targets, site, x)
+                               : noise_level(shared.targets, site, (x - p.signal_offset[site]) * p.signal_scale[site]);
+  }
+}
+
+// n <= kGroup cells from at on, in the tile that begins at first. A loop over the results, which reads the group anew
+// for each, because the code of a load and a store is too long to stand three times.
 LRD_DEVICE void synthesize_group(const Request& q, const Vectors& vectors, const Stream& stream, const Cell& first,
                                  const Cell& at, int n, int thread, TileShared& shared) {
-  load_group(q.clean, offset_of(q.clean, at), vectors.clean, n, shared.staged, thread);
   LRD_KEEP_LOOP
-  for (int i = 0; i < n; ++i) {
-    LRD_READ_ANEW();  // parameters kept in registers through the loop would take a third of them
-    synthesize_cell(q, stream, first, at, i, thread, shared);
+  for (int result = wants_targets(q) ? kCleanTarget : kNoisy; result <= kNoisy; ++result) {
+    const Frames& target = result == kCleanTarget ? q.clean_out : result == kNoiseLevel ? q.sigma_out : q.out;
+    const bool whole = result == kCleanTarget  ? vectors.clean_out
+                       : result == kNoiseLevel ? vectors.sigma_out
+                                               : vectors.out;
+    if (target.data == nullptr) continue;
+    load_group(q.clean, offset_of(q.clean, at), vectors.clean, n, shared.staged, thread);
+    LRD_KEEP_LOOP
+    for (int i = 0; i < n; ++i) {
+      LRD_READ_ANEW();  // parameters kept in registers through the loop would take a third of them
+      if (result == kNoisy) {
+        synthesize_cell(q, stream, first, at, i, thread, shared);
+      } else {
+        derive_cell(static_cast<Result>(result), i, thread, shared);
+      }
+    }
+    store_group(target, offset_of(target, at), whole, n, shared.staged, thread);
   }
-  store_group(q.out, offset_of(q.out, at), vectors.out, n, shared.staged, thread);
 }
 
 LRD_DEVICE void synthesize_tile(const Request& q, const Vectors& vectors, const Cell& first, int thread,

@@ -32,6 +32,24 @@ LRD_HD int strip_columns(int layers) {
   return Strip<kWidth>::kCols - 2 * layers;
 }
 
+// What is wanted of a cell beside the noise. clean: as its frame holds it.
+LRD_DEVICE void store_targets(const Request& q, const Cell& at, const SampleParams& p, const Targets& t,
+                              const float (&clean)[4][1]) {
+  float value[4][1];
+  if (q.clean_out.data != nullptr) {
+    LRD_UNROLL
+    for (int site = 0; site < 4; ++site) value[site][0] = clean_target(t, site, clean[site][0]);
+    store_cell(q.clean_out, offset_of(q.clean_out, at), value);
+  }
+  if (q.sigma_out.data != nullptr) {
+    LRD_UNROLL
+    for (int site = 0; site < 4; ++site) {
+      value[site][0] = noise_level(t, site, (clean[site][0] - p.signal_offset[site]) * p.signal_scale[site]);
+    }
+    store_cell(q.sigma_out, offset_of(q.sigma_out, at), value);
+  }
+}
+
 // The cell at a thread's position. noise: its learned noise by site, DN.
 template <int kWidth>
 LRD_DEVICE void finish_cell(const Request& q, const StripPlace& place, int row, const Position& at,
@@ -40,6 +58,7 @@ LRD_DEVICE void finish_cell(const Request& q, const StripPlace& place, int row, 
   const Cell cell = {place.sample, place.row + row, place.col + at.col};
   float value[4][1], dark[4][1] = {}, generated[4][1];
   load_cell(q.clean, offset_of(q.clean, cell), value);
+  if (wants_targets(q)) store_targets(q, cell, p, shared.targets, value);
   if (q.dark.data != nullptr) load_cell(q.dark, offset_of(q.dark, cell), dark);
   LRD_UNROLL
   for (int site = 0; site < 4; ++site) {

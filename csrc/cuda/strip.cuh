@@ -27,6 +27,7 @@ struct Strip {
   static constexpr int kSumCols = kCols + 4;  // a step of four banks from channel to channel
 
   SampleParams params;
+  Targets targets;  // where they are wanted
   Stream stream;
   float sigma;                                           // sigma_init, DN
   float columns[2][kCols];                               // column noise of the columns of noise, DN
@@ -86,6 +87,7 @@ LRD_DEVICE void draw_lines(const Request& q, const StripPlace& place, int layers
     shared.stream = stream;
     const float sigma = q.sigma_init[q.sigma_rows == 1 ? 0 : place.sample];
     shared.sigma = sigma >= 1e-6f && sigma <= 1e6f ? sigma : float_of(0x7FC00000u);  // NaN is seen, wrong noise is not
+    if (wants_targets(q)) shared.targets = targets_of(q, place.sample, shared.sigma);
   }
   LRD_KEEP_LOOP
   for (int i = thread; i < S::kCols; i += S::kThreads) {

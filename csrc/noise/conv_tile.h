@@ -24,6 +24,8 @@ constexpr float kNegativeSlope = 0.2f;
 constexpr int kWide = 80, kHiddenBlock = 5, kFinalBlock = 4, kRowFloats = 96;
 #elif defined(LRD_VECTOR_BITS)
 constexpr int kWide = 72, kHiddenBlock = 3, kFinalBlock = 2, kRowFloats = 80;
+#elif defined(LRD_NEON)
+constexpr int kWide = 72, kHiddenBlock = 3, kFinalBlock = 4, kRowFloats = 80;
 #else
 constexpr int kWide = 72, kHiddenBlock = 2, kFinalBlock = 2, kRowFloats = 80;
 #endif

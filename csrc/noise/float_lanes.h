@@ -5,14 +5,29 @@
 
 #include "host_device.h"
 
-// LRD_VECTOR_BITS is set by the builds that are compiled for AVX2 or AVX-512 (csrc/cpu/tiles_*.cpp).
+// LRD_VECTOR_BITS is set by the builds that are compiled for AVX2 or AVX-512, LRD_NEON by that for arm64
+// (csrc/cpu/tiles_*.cpp).
 #if defined(LRD_VECTOR_BITS)
 #include <immintrin.h>
+#elif defined(LRD_NEON)
+#include <arm_neon.h>
 #endif
 
 namespace lrd::LRD_ISA {
 
-#if !defined(LRD_VECTOR_BITS)
+#if defined(LRD_NEON)
+struct FloatLanes {
+  using Register = float32x4_t;
+  static constexpr int kLanes = 4;
+  static LRD_HD Register all(float x) { return vdupq_n_f32(x); }
+  static LRD_HD Register load(const float* source) { return vld1q_f32(source); }
+  static LRD_HD void store(float* target, Register x) { vst1q_f32(target, x); }
+  static LRD_HD Register add(Register a, Register b) { return vaddq_f32(a, b); }
+  static LRD_HD Register multiply(Register a, Register b) { return vmulq_f32(a, b); }
+  static LRD_HD Register multiply_add(Register a, Register b, Register c) { return vfmaq_f32(c, a, b); }
+  static LRD_HD Register larger(Register a, Register b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }  // as maxps
+};
+#elif !defined(LRD_VECTOR_BITS)
 struct FloatLanes {
   using Register = float;
   static constexpr int kLanes = 1;

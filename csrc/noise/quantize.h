@@ -7,7 +7,7 @@
 namespace lrd::LRD_ISA {
 
 // Half to even, for any float.
-#if defined(LRD_VECTOR_BITS)
+#if defined(LRD_VECTOR_BITS) || defined(LRD_NEON)
 LRD_HD float round_half_even(float x) { return __builtin_nearbyintf(x); }  // one instruction, in the default mode
 #else
 // Above 2^23 every float is whole, below, adding 2^23 rounds to whole numbers.

@@ -23,6 +23,13 @@ LRD_HD ReadModel read_model(float code, float sigma, float shape) {
   return {static_cast<Read>(static_cast<int>(code)), sigma, shape, shape == 0.0f ? 0.0f : 1.0f / shape};
 }
 
+// Of what is drawn, DN^2.
+LRD_HD float read_variance(const ReadModel& model) {
+  const float square = model.sigma * model.sigma;
+  if (model.which == Read::kNone) return 0.0f;
+  return model.which == Read::kGaussian ? square : square * tukey_lambda_variance(model.shape);
+}
+
 // Deviates of scale 1; the model draws some.
 template <int N>
 LRD_HD void read_deviates(const ReadModel& model, const uint32_t (&word)[N], float (&deviate)[N]) {

@@ -5,6 +5,7 @@
 #include "../request.h"
 #include "params.h"
 #include "philox.h"
+#include "targets.h"
 
 namespace lrd::LRD_ISA {
 
@@ -16,6 +17,12 @@ LRD_HD const TableRow& row_of(const Request& q, int64_t sample) { return q.table
 
 LRD_HD SampleParams params_of(const Request& q, int64_t sample) {
   return sample_params(row_of(q, sample), q.clean.dtype == Dtype::kUint16);
+}
+
+LRD_HD bool wants_targets(const Request& q) { return q.clean_out.data != nullptr || q.sigma_out.data != nullptr; }
+
+LRD_HD Targets targets_of(const Request& q, int64_t sample, float sigma_init) {
+  return targets(model_of(q), params_of(q, sample), row_of(q, sample), q.clean.dtype == Dtype::kUint16, sigma_init);
 }
 
 LRD_HD Stream stream_of(const Request& q, int64_t sample) {

@@ -44,6 +44,15 @@ LRD_HD float tukey_lambda_series(uint32_t word, TailLogs log, float shape) {
   return with_side(word, qb - qa);
 }
 
+// Variance at scale 1, 2/l^2 (1/(1+2l) - G(l+1)^2/G(2l+2)), within 1.2e-6 of its value. A factor with neither a pole
+// nor a zero from -1/2 on is left to the polynomial: P = (1 - G(l+1)^2/G(2l+1)) (1+l)^2 / l^2.
+LRD_HD float tukey_lambda_variance(float shape) {
+  const float v = 6.0f / (6.0f + shape) - 0.8f, w = 1.0f + shape;
+  const float p = polynomial(v, 1.95965469f, 1.31596816f, -8.98443508f, -29.4001389f, -7.51148462f, 78.8419952f,
+                             66.3149185f, -73.8373413f, 20.8095627f, 197.590851f);
+  return (p + p) / ((1.0f + (shape + shape)) * (w * w));
+}
+
 // N words at once; shape is one number for all. Tails and logarithms have loops of their own, because one long loop
 // leaves the processor too few sites in flight.
 template <int N>

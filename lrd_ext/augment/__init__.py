@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Noise on the fly: what turns clean samples into pairs for training."""
 
+from .dark_frame_bank import DarkFrameBank
 from .low_light_noise import LowLightNoise
+from .virtual_cameras import CameraRanges, LawRange, virtual_cameras
 
-__all__ = ["LowLightNoise"]
+__all__ = ["CameraRanges", "DarkFrameBank", "LawRange", "LowLightNoise", "virtual_cameras"]

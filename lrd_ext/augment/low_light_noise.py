@@ -10,23 +10,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lrd_ext.cfa import unpack
 from lrd_ext.datasets.crops import EPOCH, LIMIT
 from lrd_ext.params import NoiseParams
-from lrd_ext.profiles import CameraProfile, load_profile
-from lrd_ext.profiles.draws import parameter_words
-from lrd_ext.request import Layout
+from lrd_ext.profiles.draws import Choice
+from lrd_ext.request import Layout, is_packed
 from lrd_ext.synth import fused_synth
+
+from .cameras import CameraChoice, Cameras, Jitter
+from .dark_frame_bank import DarkFrameBank
 
 if TYPE_CHECKING:
     from lrd_ext.generator import LiteGenerator
-    from lrd_ext.profiles.draws import Choice
 
-#: One camera, several that are equally likely, or each with its weight.
-Cameras = CameraProfile | str | Sequence[CameraProfile | str] | Mapping[str, float]
 #: In place of a number, a range or a list: what the item itself says.
 FROM_ITEM = "item"
-#: Which word of a draw of parameters chooses the camera; the others are those of CameraProfile.sample.
-_CAMERA = 7
 
 _Levels = tuple[float, float, float, float]
 
@@ -39,17 +37,22 @@ class LowLightNoise(nn.Module):
 
     Args:
         profile: a camera's profile or its name; several, of which each sample gets one; or a dict of names
-            and weights.
+            and weights. :func:`virtual_cameras` makes some up.
         iso: a number, a tuple (low, high) drawn log-uniformly, a list of choices, or "item": each item's own.
         ratio: a number, a tuple (low, high) drawn uniformly, a list of choices, or "item".
         seed: any int, bits taken mod 2^64.
         generator: learned noise in place of the profile's read, row and column noise, see
             :func:`lrd_ext.fused_synth`; it is of one camera, so ``profile`` must be one too.
-        dark: dark frame or dark shading added to every sample, see :func:`lrd_ext.fused_synth`.
+        dark: dark frame or dark shading added to every sample, see :func:`lrd_ext.fused_synth`; or a
+            :class:`DarkFrameBank` of the camera, whose frames take the place of the profile's read, row and
+            column noise and of bias.
         clamp: (low, high) that noisy values are clamped to, None for no bound, such as (None, 1.0).
             Cutting values below black brightens shadows.
         read: read-noise model in place of the profile's own.
         bias: whether the black-level error is part of the noise; it moves the mean.
+        weights: how likely each of several profiles is, in proportion; default, all alike.
+        gain_jitter: percent that K may be off to either side, evenly; read_jitter: likewise the scale of read
+            noise. They come on top of the spread a profile has of its own.
 
     Raises:
         TypeError: an argument of another type.
@@ -67,18 +70,27 @@ class LowLightNoise(nn.Module):
         ratio: Choice | str,
         seed: int,
         generator: LiteGenerator | None = None,
-        dark: Tensor | None = None,
+        dark: Tensor | DarkFrameBank | None = None,
         clamp: tuple[float | None, float | None] | None = None,
         read: str | None = None,
         bias: bool = True,
+        weights: Sequence[float] | None = None,
+        gain_jitter: float = 0.0,
+        read_jitter: float = 0.0,
     ) -> None:
         super().__init__()
-        self.profiles, self.share = _cameras(profile)
+        self.cameras, self.jitter = CameraChoice.of(profile, weights), Jitter(gain_jitter, read_jitter)
+        self.profiles = self.cameras.profiles
         self.iso, self.ratio, self.seed = iso, ratio, seed
         self.generator, self.clamp, self.read, self.bias = generator, clamp, read, bias
-        self.register_buffer("dark", dark, persistent=False)
+        self.bank: DarkFrameBank | None = dark if isinstance(dark, DarkFrameBank) else None
+        self.register_buffer("dark", None if isinstance(dark, DarkFrameBank) else dark, persistent=False)
         if generator is not None and len(self.profiles) > 1:
             raise ValueError(f"generator is of one camera, got {len(self.profiles)} profiles")
+        if self.bank is not None:
+            self._check_bank(self.bank)
+        if read_jitter and (generator is not None or self.bank is not None):
+            raise ValueError("read_jitter is of the profile's read noise, which generator or dark replaces")
         for one in self.profiles:  # refuse now what every sample would be refused for
             one.sample(
                 1,
@@ -87,6 +99,18 @@ class LowLightNoise(nn.Module):
                 seed=seed,
                 read=read,
             )
+
+    def _check_bank(self, bank: DarkFrameBank) -> None:
+        if self.profiles != (bank.profile,):
+            names = ", ".join(one.name for one in self.profiles)
+            raise ValueError(
+                f"dark is a bank of {bank.profile.name}: profile must be that camera, got {names}"
+            )
+        if self.generator is not None or self.read is not None:
+            other = "read" if self.generator is None else "generator"
+            raise ValueError(f"dark, a bank, is all noise that light does not cause; leave {other} out")
+        if self.iso != FROM_ITEM:
+            bank.check(_choice("iso", self.iso))
 
     def forward(
         self,
@@ -100,6 +124,7 @@ class LowLightNoise(nn.Module):
         iso: float | Sequence[float] | None = None,
         ratio: float | Sequence[float] | None = None,
         layout: Layout = "auto",
+        origin: tuple[int, int] | Sequence[tuple[int, int]] | None = None,
     ) -> dict[str, Any]:
         """Make a pair of each clean picture.
 
@@ -114,6 +139,8 @@ class LowLightNoise(nn.Module):
             iso: of each sample, where the module takes it from the item.
             ratio: of each sample, where the module takes it from the item.
             layout: see :func:`lrd_ext.fused_synth`.
+            origin: (row, column) on the active area of the first site of all pictures, or of each; where an
+                aligned bank cuts its darks.
 
         Returns: dict of ``noisy``, float32 of clean's shape; ``clean``, the same picture without noise,
             normalized float32; ``params``, NoiseParams of the batch.
@@ -122,7 +149,20 @@ class LowLightNoise(nn.Module):
         identities = _identities(index, epoch, many)
         whole = [(black, white, cfa)] * many
         params = self.params(identities, whole, _each(iso, many), _each(ratio, many)).to(clean.device)
-        return self._pair(clean, params, identities, layout, cfa)
+        dark = self.dark
+        if self.bank is not None:
+            packed = is_packed(tuple(clean.shape), layout)
+            height, width = clean.shape[-2:]
+            dark = self.bank.draw(
+                params,
+                identities,
+                (2 * height, 2 * width) if packed else (height, width),
+                seed=self.seed,
+                cfas=[cfa] * many,
+                origins=_origins(origin, many),
+            )
+            dark = (dark if packed else unpack(dark)).reshape(clean.shape).to(clean.device)
+        return self._pair(clean, params, identities, layout, cfa, dark)
 
     def collate(self, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Make a batch of pairs: the ``collate_fn`` of a DataLoader over :class:`lrd_ext.datasets.RawTiles`.
@@ -141,7 +181,17 @@ class LowLightNoise(nn.Module):
         params = self.params(identities, levels, isos, ratios)
         phases = {item["cfa"] for item in items}
         cfa = phases.pop() if len(phases) == 1 else "several phases"
-        return self._pair(clean, params, identities, "packed", cfa) | {"index": identities}
+        dark = self.dark
+        if self.bank is not None:
+            dark = self.bank.draw(
+                params,
+                identities,
+                (2 * clean.shape[2], 2 * clean.shape[3]),
+                seed=self.seed,
+                cfas=[item["cfa"] for item in items],
+                origins=[item["origin"] for item in items],
+            )
+        return self._pair(clean, params, identities, "packed", cfa, dark) | {"index": identities}
 
     def params(
         self,
@@ -167,14 +217,15 @@ class LowLightNoise(nn.Module):
             if wanted == FROM_ITEM and given is None:
                 raise ValueError(f'{name} is "{FROM_ITEM}", so each sample must bring its {name}')
         groups: dict[Any, list[int]] = {}
-        for i, camera in enumerate(self._camera_of(identities)):
+        for i, camera in enumerate(self.cameras.draw(self.seed, identities)):
             own = (isos[i] if isos else None, ratios[i] if ratios else None)
             groups.setdefault((camera, levels[i], own), []).append(i)
         drawn = [self._draw(key, identities[places]) for key, places in groups.items()]
-        if len(drawn) == 1:
-            return drawn[0]
-        order = torch.tensor([place for places in groups.values() for place in places])
-        return NoiseParams.cat(drawn).select(order.argsort())
+        params = drawn[0]
+        if len(drawn) > 1:
+            order = torch.tensor([place for places in groups.values() for place in places])
+            params = NoiseParams.cat(drawn).select(order.argsort())
+        return self.jitter.shake(params, self.seed, identities)
 
     def _draw(self, key: Any, identities: Tensor) -> NoiseParams:
         camera, (black, white, cfa), (iso, ratio) = key
@@ -191,16 +242,18 @@ class LowLightNoise(nn.Module):
             cfa=cfa,
         )
 
-    def _camera_of(self, identities: Tensor) -> list[int]:
-        if len(self.profiles) == 1:
-            return [0] * len(identities)
-        u = (parameter_words(self.seed, identities.cpu().numpy())[:, _CAMERA] + 0.5) * 2.0**-32
-        return np.searchsorted(self.share, u, side="right").tolist()
-
     def _pair(
-        self, clean: Tensor, params: NoiseParams, identities: Tensor, layout: Layout, cfa: str | None
+        self,
+        clean: Tensor,
+        params: NoiseParams,
+        identities: Tensor,
+        layout: Layout,
+        cfa: str | None,
+        dark: Tensor | None,
     ) -> dict[str, Any]:
         generator = self.generator
+        if self.bank is not None:
+            params = params.shot_only().without_bias()
         if generator is not None:
             generator, params = self._generator_for(params, cfa), params.shot_only()
         noisy = fused_synth(
@@ -210,7 +263,7 @@ class LowLightNoise(nn.Module):
             index=identities.to(clean.device),
             layout=layout,
             generator=generator,
-            dark=self.dark,
+            dark=dark,
         )
         if self.clamp is not None:
             noisy.clamp_(*self.clamp)
@@ -246,20 +299,10 @@ def normalized(clean: Tensor, params: NoiseParams) -> Tensor:
         raise ValueError(f"clean as uint16 must be packed, (B, 4, h, w), got {tuple(clean.shape)}")
     black = params.black[:, :, None, None]
     scale = 1 / (params.white[:, None, None, None] - black)
-    values = clean.to(torch.int32).to(torch.float32)  # torch has no arithmetic for uint16
+    values = (
+        clean.reshape(-1, *clean.shape[-3:]).to(torch.int32).to(torch.float32)
+    )  # uint16 has no arithmetic
     return values.sub_(black).mul_(scale).reshape(clean.shape)
-
-
-def _cameras(given: Cameras) -> tuple[list[CameraProfile], np.ndarray]:
-    """Return the profiles and the running sum of their shares."""
-    if isinstance(given, (CameraProfile, str)):
-        given = [given]
-    names: list[CameraProfile | str] = list(given)
-    weights = np.array(list(given.values()) if isinstance(given, Mapping) else [1.0] * len(names))
-    if not names or not (np.isfinite(weights) & (weights > 0)).all():
-        raise ValueError(f"profile must be at least one camera, each with a weight above 0, got {given!r}")
-    profiles = [one if isinstance(one, CameraProfile) else load_profile(one) for one in names]
-    return profiles, np.cumsum(weights / weights.sum())[:-1]
 
 
 def _choice(name: str, given: Choice | str) -> Choice:
@@ -291,6 +334,15 @@ def _identities(index: int | Tensor, epoch: int, many: int) -> Tensor:
     if bool(((first < 0) | (first >= LIMIT)).any()):
         raise ValueError(f"index must be in [0, 2^56), got {first.tolist()[:8]}")
     return first + epoch * EPOCH
+
+
+def _origins(
+    given: tuple[int, int] | Sequence[tuple[int, int]] | None, many: int
+) -> list[tuple[int, int]] | None:
+    if given is None:
+        return None
+    places = np.broadcast_to(np.array(given, dtype=np.int64), (many, 2)).tolist()
+    return [(row, column) for row, column in places]
 
 
 def _each(given: float | Sequence[float] | None, many: int) -> Sequence[float] | None:

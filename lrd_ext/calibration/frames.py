@@ -27,8 +27,8 @@ COLUMNS = ("file", "kind", "iso", "exposure_s")
 PHOTONS = "photons"
 MOSAICS = (".npy", ".tif", ".tiff", ".png")
 _FOLDERS = {"dark": "dark", "darks": "dark", "flat": "flat", "flats": "flat"}
-#: Files that often lie beside raw files and are not raw themselves.
-_NOT_RAW = (
+#: Endings of files that often lie beside raw files and are not raw themselves.
+NOT_RAW = (
     ".jpg",
     ".jpeg",
     ".heic",
@@ -110,7 +110,7 @@ def find_frames(folder: str | os.PathLike[str], levels: Levels) -> list[Frame]:
     if (root / "frames.csv").is_file():
         return list(_from_csv(root, levels))
     found = sorted(p for p in root.rglob("*") if p.is_file() and not _hidden(p.relative_to(root)))
-    raws = [p for p in found if p.suffix.lower() not in _NOT_RAW]
+    raws = [p for p in found if p.suffix.lower() not in NOT_RAW]
     if not raws:
         jpegs = sum(p.suffix.lower() in (".jpg", ".jpeg") for p in found)
         pictures = "a JPEG picture, which holds" if jpegs == 1 else f"{jpegs} JPEG pictures, which hold"
@@ -263,7 +263,7 @@ def _load_listed(path: Path, levels: Levels, iso: float, exposure: float, photon
             raise ValueError(f"{path.name}: a JPEG picture holds no raw data")
         picture = _load_raw_listed(path, levels)
         return dataclasses.replace(picture, iso=iso, exposure_s=exposure, photons=photons)
-    mosaic = _load_mosaic(path)
+    mosaic = load_mosaic(path)
     if levels.white is None:
         raise ValueError(
             "--white must be given for .npy, .tif and .png mosaics, which do not tell their white level"
@@ -281,7 +281,12 @@ def _load_raw_listed(path: Path, levels: Levels) -> Picture:
     )
 
 
-def _load_mosaic(path: Path) -> np.ndarray:
+def load_mosaic(path: Path) -> np.ndarray:
+    """Read a mosaic of raw DN, (H, W) uint16, from an .npy, .tif or .png file.
+
+    Raises:
+        ValueError: the file is broken, or is no mosaic of whole raw DN.
+    """
     try:
         check_claimed_size(path)
         mosaic = _READERS[path.suffix.lower()](path)

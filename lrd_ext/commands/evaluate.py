@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`lrd evaluate noise`: made-up noise against a camera's dark frames."""
+"""`lrd evaluate`: what was made against what a camera recorded; here noise against dark frames."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import math
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,8 @@ from lrd_ext.outputs import check_target
 from lrd_ext.plain_text import plain
 from lrd_ext.version import __version__
 
-from . import tables
+from . import evaluate_denoiser, tables
+from .progress import bar
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
@@ -35,7 +35,7 @@ def add_to(commands: Any) -> None:
     from .parser import Parser
 
     parser = Parser(description="Measure what was made against what a camera recorded.")
-    commands.add_subcommand("evaluate", parser, help="made-up noise against a camera's darks")
+    commands.add_subcommand("evaluate", parser, help="made-up noise, and denoisers, against recorded frames")
     actions = parser.add_subcommands(dest="action", metavar="ACTION")
     noise = Parser(
         description="Compare made-up noise with real dark frames, each distance beside that of real darks "
@@ -81,11 +81,15 @@ def add_to(commands: Any) -> None:
     noise.add_argument("--white", type=float, metavar="DN", help="white level")
     noise.add_argument("--cfa", type=str, metavar="PHASE", help="RGGB, GRBG, GBRG, BGGR or MONO")
     actions.add_subcommand("noise", noise, help="made-up noise against real dark frames")
+    actions.add_subcommand(
+        "denoiser", evaluate_denoiser.parser(), help="a denoiser under one of the field's protocols"
+    )
 
 
 def run(options: Namespace) -> int:
     """Run the action and return the exit code: 1 if frames were left out."""
-    return _noise(options.noise)
+    actions = {"noise": _noise, "denoiser": evaluate_denoiser.run}
+    return actions[options.action](options[options.action])
 
 
 def _noise(options: Namespace) -> int:
@@ -95,9 +99,9 @@ def _noise(options: Namespace) -> int:
     page = _page_target(options)
     real, fit, candidates = _open(options)
     steps = len(real.stacks) * (1 + len(candidates))
-    with _bar(steps, "step") as bar, warnings.catch_warnings(record=True) as doubts:
+    with bar(steps, "step") as move, warnings.catch_warnings(record=True) as doubts:
         warnings.simplefilter("always")
-        found = evaluate_noise(real, candidates, settings, fit, bar)
+        found = evaluate_noise(real, candidates, settings, fit, move)
     if page is not None:
         _write_page(page, found)
     if options.json:
@@ -153,15 +157,15 @@ def _open(options: Namespace) -> tuple[DarkSet, DarkSet | None, list[Fake]]:
     folders += [options.fake] if os.path.isdir(options.fake) else []
     count = sum(len(evaluation.find_darks(folder, levels)) for folder in folders)
     crop = evaluation.fitting_crop(count, options.crop)
-    with _bar(count, "frame") as bar:
-        fake = evaluation.open_fake(options.fake, levels, crop, bar)
+    with bar(count, "frame") as move:
+        fake = evaluation.open_fake(options.fake, levels, crop, move)
         least = 1 if options.fit else 2
         real = _at_isos(
-            evaluation.read_darks(options.real, levels, crop=crop, least=least, progress=bar), options
+            evaluation.read_darks(options.real, levels, crop=crop, least=least, progress=move), options
         )
         fit = None
         if options.fit:
-            fit = evaluation.read_darks(options.fit, levels, crop=crop, least=1, progress=bar)
+            fit = evaluation.read_darks(options.fit, levels, crop=crop, least=1, progress=move)
             evaluation.check_fits(evaluation.Fake(options.fit, frames=fit), real)
     candidates = [fake]
     for name in rivals:
@@ -211,20 +215,6 @@ def _at_isos(darks: DarkSet, options: Namespace) -> DarkSet:
         have = ", ".join(f"{iso:g}" for iso in darks.stacks)
         raise ValueError(f"--iso: {darks.folder} has darks of ISO {have}, none of {missing[0]:g}")
     return dataclasses.replace(darks, stacks={iso: s for iso, s in darks.stacks.items() if iso in wanted})
-
-
-@contextlib.contextmanager
-def _bar(total: int, unit: str) -> Iterator[Callable[[str], None]]:
-    """Show progress on a terminal; what is called with the name of each piece of work moves it on."""
-    from tqdm import tqdm
-
-    with tqdm(total=total, unit=unit, disable=not sys.stderr.isatty(), leave=False) as bar:
-
-        def move(what: str) -> None:
-            bar.set_description(plain(what), refresh=False)
-            bar.update()
-
-        yield move
 
 
 def _write_page(page: Path, found: Evaluation) -> None:

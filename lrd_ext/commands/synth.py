@@ -3,18 +3,12 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lrd_ext.plain_text import plain
-
-from .errors import say
+from .many_files import run_jobs
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
-
-    from lrd_ext.synth_files import Job
 
 
 def add_to(commands: Any) -> None:
@@ -65,39 +59,16 @@ def add_to(commands: Any) -> None:
     commands.add_subcommand("synth", parser, help="make low-light versions of raw files")
 
 
-def _outcome(job: Job, outcome: list[str] | Exception) -> str:
-    if not isinstance(outcome, Exception):
-        return "\n".join(map(plain, outcome))
-    text, source = say(outcome), plain(job.source)
-    return f"lrd synth: error: {text if text.startswith(source) else f'{source}: {text}'}"
-
-
 def run(options: Namespace) -> int:
     """Synthesise every input and return the exit code: 1 if some failed, 2 if all."""
-    from tqdm import tqdm
-
     from lrd_ext import synth_files
 
-    if options.jobs < 1:
-        raise ValueError(f"--jobs must be at least 1, got {options.jobs}")
     settings = synth_files.settings_for(
         options.camera, options.iso, options.ratio, options.seed, options.generator, options.step
     )
-    jobs = synth_files.plan(
-        [Path(p) for p in options.inputs],
-        Path(options.output),
-        Path(options.preview) if options.preview else None,
-        options.index,
-        options.overwrite,
+    return run_jobs(
+        "synth",
+        options,
+        lambda job, go_on: synth_files.synthesize_file(job, settings, go_on=go_on),
+        index=options.index,
     )
-    with tqdm(total=len(jobs), unit="file", disable=len(jobs) == 1 or not sys.stderr.isatty()) as bar:
-
-        def done(job: synth_files.Job, outcome: list[str] | Exception) -> None:
-            stream = sys.stderr if isinstance(outcome, Exception) else sys.stdout
-            bar.write(_outcome(job, outcome), file=stream)
-            bar.update()
-
-        failed = synth_files.synthesize_files(jobs, settings, workers=options.jobs, done=done)
-    if len(jobs) > 1:
-        print(f"{len(jobs) - failed} of {len(jobs)} files written")
-    return 0 if failed == 0 else 2 if failed == len(jobs) else 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`lrd train generator`: a camera's noise, learned from its dark frames and pairs of noisy and clean ones."""
+"""`lrd train`: `generator`, a camera's noise learned from darks and pairs; `denoiser` stands beside."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from . import tables
 from .calibrate import read_levels
 from .parser import Parser
+from .train_denoiser import denoiser_parser, run_denoiser
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
 
 def add_to(commands: Any) -> None:
     """Add the command's parser and that of its action."""
-    parser = Parser(description="Train from a camera's own frames.")
-    commands.add_subcommand("train", parser, help="learn a camera's noise from its dark frames")
+    parser = Parser(description="Train a generator of noise, or a denoiser.")
+    commands.add_subcommand("train", parser, help="learn a camera's noise, or to take it off")
     actions = parser.add_subcommands(dest="action", metavar="ACTION")
     actions.add_subcommand("generator", _generator_parser(), help="learn a camera's noise from darks")
+    actions.add_subcommand("denoiser", denoiser_parser(), help="learn to take a camera's noise off")
 
 
 def _generator_parser() -> Parser:
@@ -77,22 +79,25 @@ def _generator_parser() -> Parser:
 
 def run(options: Namespace) -> int:
     """Train and return the exit code: 1 if frames were left out."""
-    return _generator(options[options.action])
+    actions = {"generator": _generator, "denoiser": run_denoiser}
+    return actions[options.action](options[options.action])
 
 
 def _generator(options: Namespace) -> int:
     from lrd_ext.generator.image_domain import why_no_lpips
     from lrd_ext.generator.material import check_use, gather
-    from lrd_ext.generator.train import fingerprint, make_fabric, train_generator
+    from lrd_ext.generator.train import fingerprint, train_generator
     from lrd_ext.outputs import check_target
     from lrd_ext.training.checkpoints import latest, read_checkpoint
+    from lrd_ext.training.configuration import Configuration
+    from lrd_ext.training.machine import make_fabric
 
     from .train_configuration import read_configuration
 
     target = check_target(
         options.output, "--output", suffix=".safetensors", overwrite=options.overwrite or options.resume
     )
-    configuration = read_configuration(options.preset, options.config)
+    configuration = read_configuration(Configuration, options.preset, options.config)
     cameras = _cameras(options)
     check_use(cameras, configuration)
     if configuration.image_domain is not None and (note := why_no_lpips(configuration.image_domain)):

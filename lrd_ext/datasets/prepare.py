@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -17,8 +18,9 @@ import numpy as np
 
 from lrd_ext import raw as raw_files
 from lrd_ext.outputs import replacing
+from lrd_ext.raw import Raw
 
-from .tiles import FORMAT, INDEX, JOURNAL, VERSION, Tile, read_index, stored_values
+from .tiles import FORMAT, INDEX, JOURNAL, VERSION, Tile, read_index, read_table, stored_values
 
 #: What can go wrong with one input without being a fault of this program.
 _FILE_ERRORS = (ValueError, TypeError, OSError, MemoryError)
@@ -41,6 +43,7 @@ def prepare_tiles(
     jobs: int = 1,
     overwrite: bool = False,
     progress: Callable[[str], None] = lambda name: None,
+    read: Callable[[Path], Raw] | None = None,
 ) -> Prepared:
     """Decode raw files into a store of mosaics that :class:`~lrd_ext.datasets.RawTiles` maps into memory.
 
@@ -56,6 +59,7 @@ def prepare_tiles(
         jobs: files that are decoded at the same time.
         overwrite: make the store anew where a finished one exists.
         progress: called with the name of each input when it is done.
+        read: what reads an input, on several threads; default :func:`lrd_ext.raw.read`.
 
     Raises:
         ValueError: there are no inputs, one is given twice, a finished store exists, or no input can be read.
@@ -64,13 +68,13 @@ def prepare_tiles(
     paths = [Path(os.path.realpath(path)) for path in inputs]
     _check(paths, tile, jobs)
     folder = Path(root)
-    if (folder / INDEX).exists() and not overwrite:
+    if (folder / INDEX).exists() and not _forget_journal(folder, paths) and not overwrite:
         raise ValueError(f"{root}: holds a finished store already; say --overwrite to make it anew")
     folder.mkdir(parents=True, exist_ok=True)
     store = _Store(folder, tile)
     left_out = {}
     try:
-        for path, result in _decoded([p for p in paths if not store.holds(p)], tile, jobs):
+        for path, result in _decoded([p for p in paths if not store.holds(p)], read, tile, jobs):
             if isinstance(result, Exception):
                 left_out[str(path)] = str(result) or type(result).__name__
             else:
@@ -78,8 +82,18 @@ def prepare_tiles(
             progress(path.name)
     finally:
         store.close()
-    tiles = store.finish(paths)
+    tiles = store.finish(paths, left_out)
     return Prepared(len(tiles), len({t.source_sha256 for t in tiles}), left_out)
+
+
+def is_prepared(inputs: Sequence[str | os.PathLike[str]], root: str | os.PathLike[str]) -> bool:
+    """Whether a finished store holds these files, all of them and no others, as they are now."""
+    try:
+        stored = read_table(root).get("files")
+        read_index(root)
+    except ValueError:
+        return False
+    return bool(stored == [_told(_state(Path(os.path.realpath(path)))) for path in inputs])
 
 
 def verify_tiles(
@@ -112,12 +126,26 @@ def _check(paths: Sequence[Path], tile: int | None, jobs: int) -> None:
         raise ValueError(f"jobs must be at least 1, got {jobs}")
 
 
+def _forget_journal(folder: Path, paths: Sequence[Path]) -> bool:
+    """Whether a run for these inputs was killed behind its table; the journal of one for others is removed.
+
+    That journal names the file of the finished store, which a new run would go on writing to.
+    """
+    journal = folder / JOURNAL
+    if not journal.is_file() or is_prepared(paths, folder):
+        return journal.is_file()
+    with contextlib.suppress(ValueError):
+        if _lines(journal)[:1] and _lines(journal)[0].get("mosaics") == read_table(folder)["mosaics"]:
+            journal.unlink()
+    return False
+
+
 #: Tiles of one source, without their place in the store, and their values.
 _Decoded = list[tuple[dict[str, Any], np.ndarray]]
 
 
 def _decoded(
-    paths: Sequence[Path], tile: int | None, jobs: int
+    paths: Sequence[Path], read: Callable[[Path], Raw] | None, tile: int | None, jobs: int
 ) -> Iterator[tuple[Path, _Decoded | Exception]]:
     """Decode in the order of the inputs, never more than two ahead of each worker: memory stays bounded."""
     waiting: collections.deque[tuple[Path, Future[_Decoded]]] = collections.deque()
@@ -125,7 +153,7 @@ def _decoded(
     with ThreadPoolExecutor(jobs) as pool:
         try:
             for path in coming:
-                waiting.append((path, pool.submit(_decode, path, tile)))
+                waiting.append((path, pool.submit(_decode, path, read or raw_files.read, tile)))
                 if len(waiting) >= 2 * jobs:
                     yield _outcome(*waiting.popleft())
             while waiting:
@@ -142,8 +170,8 @@ def _outcome(path: Path, future: Future[_Decoded]) -> tuple[Path, _Decoded | Exc
         return path, error
 
 
-def _decode(path: Path, tile: int | None) -> _Decoded:
-    raw = raw_files.read(path)
+def _decode(path: Path, read: Callable[[Path], Raw], tile: int | None) -> _Decoded:
+    raw = read(path)
     mosaic = np.ascontiguousarray(raw.whole_cells, "<u2")
     about = {
         "source": path.name,
@@ -180,6 +208,16 @@ def _digest(values: np.ndarray) -> str:
     return hashlib.sha256(values.data).hexdigest()
 
 
+def _lines(journal: Path) -> list[dict[str, Any]]:
+    lines = []
+    for line in journal.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            lines.append(json.loads(line))
+        except ValueError:  # the line a killed run was writing
+            break
+    return lines
+
+
 class _Store:
     """A store being made: values appended to one file, a line in the journal for each source that is in."""
 
@@ -198,14 +236,8 @@ class _Store:
 
     def _noted(self) -> tuple[str, list[dict[str, Any]]]:
         """Return the name of the file of values and the sources an earlier run noted there."""
-        lines = []
         journal = self.folder / JOURNAL
-        if journal.is_file():
-            for line in journal.read_text(encoding="utf-8", errors="replace").splitlines():
-                try:
-                    lines.append(json.loads(line))
-                except ValueError:  # the line a killed run was writing
-                    break
+        lines = _lines(journal) if journal.is_file() else []
         head = lines[0] if lines else {}
         values = self.folder / str(head.get("mosaics"))
         if (head.get("version"), head.get("tile")) == (VERSION, self.tile) and values.is_file():
@@ -252,20 +284,22 @@ class _Store:
         self._values.close()
         self._journal.close()
 
-    def finish(self, paths: Sequence[Path]) -> list[Tile]:
+    def finish(self, paths: Sequence[Path], left_out: dict[str, str]) -> list[Tile]:
         """Write the table, in the order of the inputs, and remove what it replaces."""
         order = {str(path): i for i, path in enumerate(paths)}
         sources = [s for s in self.sources if s["file"]["path"] in order]
-        entries = [t for s in sorted(sources, key=lambda s: order[s["file"]["path"]]) for t in s["tiles"]]
+        sources.sort(key=lambda s: order[s["file"]["path"]])
+        entries = [t for s in sources for t in s["tiles"]]
         if not entries:
             (self.folder / self.name).unlink()
             (self.folder / JOURNAL).unlink()
-            raise ValueError("none of the inputs could be read")
+            raise ValueError(f"none of the inputs could be read: {next(iter(left_out.values()))}")
         table = {
             "format": FORMAT,
             "version": VERSION,
             "mosaics": self.name,
             "values": self.end,
+            "files": [_told(s["file"]) for s in sources],
             "tiles": entries,
         }
         with replacing(self.folder / INDEX) as file:
@@ -275,6 +309,11 @@ class _Store:
                 old.unlink()
         (self.folder / JOURNAL).unlink()
         return [Tile.from_dict(entry) for entry in entries]
+
+
+def _told(state: dict[str, Any]) -> dict[str, Any]:
+    """Return what a finished store, which may be given away, tells of a file: its name, not where it lay."""
+    return state | {"path": Path(state["path"]).name}
 
 
 def _state(path: Path) -> dict[str, Any]:

@@ -5,18 +5,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch.utils.data import Dataset
 
 from lrd_ext.plain_text import cause
 
-from .crops import EPOCH, crop_corner
+from .mosaics import Mosaic, check_size, index_of, item_of
 
 FORMAT, VERSION = "lrd_ext.raw_tiles", 1
 #: The table of what is stored; it names the file of the mosaics, one after another, little-endian uint16.
@@ -26,33 +24,17 @@ JOURNAL = "index.part.jsonl"
 
 
 @dataclasses.dataclass(frozen=True)
-class Tile:
+class Tile(Mosaic):
     """One mosaic of the store.
 
     Args:
-        source: name of the raw file it is from.
-        source_sha256: of that file.
+        source_sha256: of the raw file it is from.
         offset: place of its first value in the store, counted in values.
-        height, width: even.
-        origin: (row, column) of its first site in the active area of the source, even.
-        cfa: phase of its first site.
-        black: black level by site, raw DN; white: white level, raw DN.
-        iso, exposure_s, camera: None where the source does not tell.
         sha256: of its values as they lie in the store.
     """
 
-    source: str
     source_sha256: str
     offset: int
-    height: int
-    width: int
-    origin: tuple[int, int]
-    cfa: str
-    black: tuple[float, float, float, float]
-    white: float
-    iso: float | None
-    exposure_s: float | None
-    camera: str | None
     sha256: str
 
     @classmethod
@@ -74,7 +56,7 @@ def read_index(root: str | os.PathLike[str]) -> list[Tile]:
     Raises:
         ValueError: there is no store, it is not finished, or its table and its mosaics do not fit.
     """
-    table = _read_table(root)
+    table = read_table(root)
     try:
         tiles = [Tile.from_dict(entry) for entry in table["tiles"]]
         values, mosaics = int(table["values"]), Path(root) / Path(table["mosaics"]).name
@@ -90,10 +72,15 @@ def read_index(root: str | os.PathLike[str]) -> list[Tile]:
 
 def stored_values(root: str | os.PathLike[str]) -> np.ndarray:
     """Map the values of a store into memory, (n,) uint16, not to be written."""
-    return np.memmap(Path(root) / Path(_read_table(root)["mosaics"]).name, "<u2", "r")
+    return np.memmap(Path(root) / Path(read_table(root)["mosaics"]).name, "<u2", "r")
 
 
-def _read_table(root: str | os.PathLike[str]) -> dict[str, Any]:
+def read_table(root: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read the values of a store's table.
+
+    Raises:
+        ValueError: there is no finished store, or its table is broken.
+    """
     folder = Path(root)
     table = folder / INDEX
     if not table.is_file():
@@ -142,15 +129,13 @@ class RawTiles(Dataset[dict[str, Any]]):
         *,
         seed: int = 0,
     ) -> None:
+        check_size(size, samples)
         self.tiles = read_index(root)
         self.root, self.size, self.seed = Path(root), size, seed
-        if size is not None:
-            small = [t for t in self.tiles if min(t.height, t.width) < 2 * size]
-            if size < 1 or small:
-                named = f"; {small[0].source} is {small[0].width} x {small[0].height} sites" if small else ""
-                raise ValueError(f"size must be at least 1 and fit every tile, got {size} cells{named}")
-        if samples is not None and samples < 1:
-            raise ValueError(f"samples must be at least 1, got {samples}")
+        small = [t for t in self.tiles if size is not None and min(t.height, t.width) < 2 * size]
+        if small:
+            named = f"{small[0].source} is {small[0].width} x {small[0].height} sites"
+            raise ValueError(f"size must fit every tile, got {size} cells; {named}")
         self.samples = samples or len(self.tiles)
         self._values: np.ndarray | None = None
 
@@ -158,26 +143,9 @@ class RawTiles(Dataset[dict[str, Any]]):
         return self.samples
 
     def __getitem__(self, identity: int) -> dict[str, Any]:
-        index = identity % EPOCH
-        if identity < 0 or index >= self.samples:
-            raise IndexError(
-                f"identity must be index + epoch * 2^40, index below {len(self)}, got {identity}"
-            )
-        tile = self.tiles[index % len(self.tiles)]
-        size = (tile.height, tile.width) if self.size is None else (2 * self.size, 2 * self.size)
-        row, column = crop_corner(self.seed, identity, (tile.height, tile.width), size)
-        mosaic = self.mosaic(tile)[row : row + size[0], column : column + size[1]]
-        return {
-            "clean": packed(mosaic),
-            "black": torch.tensor(tile.black),
-            "white": tile.white,
-            "cfa": tile.cfa,
-            "origin": (tile.origin[0] + row, tile.origin[1] + column),
-            "iso": math.nan if tile.iso is None else tile.iso,
-            "exposure_s": math.nan if tile.exposure_s is None else tile.exposure_s,
-            "index": identity,
-            "id": tile.source,
-        }
+        tile = self.tiles[index_of(identity, self.samples) % len(self.tiles)]
+        values = self.mosaic(tile)
+        return item_of(tile, lambda r, c, h, w: values[r : r + h, c : c + w], self.size, self.seed, identity)
 
     def mosaic(self, tile: Tile) -> np.ndarray:
         """Return the values of a tile, (height, width) uint16, a view of the file that cannot be written."""
@@ -188,13 +156,3 @@ class RawTiles(Dataset[dict[str, Any]]):
     def __getstate__(self) -> dict[str, Any]:
         # A worker maps the file itself: pickled, the map would become a copy of all values.
         return self.__dict__ | {"_values": None}
-
-
-def packed(mosaic: np.ndarray) -> torch.Tensor:
-    """Pack (H, W) uint16 into (4, H/2, W/2) by site, in memory of its own."""
-    height, width = mosaic.shape
-    planes = torch.empty((4, height // 2, width // 2), dtype=torch.uint16)
-    by_site = planes.numpy()
-    for site in range(4):
-        by_site[site] = mosaic[site // 2 :: 2, site % 2 :: 2]
-    return planes

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lrd_ext.training.configuration import Adversarial
+from lrd_ext.training.descent import descend, follow, set_cosine_rate
 
 from .crops import Crops, Source, crop_of_each, random_crops
 from .discriminator import FourierCritic, PixelCritic, gradient_penalty
@@ -95,7 +95,8 @@ class NoiseAlignment:
 
     def step(self, number: int) -> dict[str, float]:
         """Take step ``number`` and return losses."""
-        self._set_rate(number)
+        epoch = number // self.options.steps_per_epoch
+        set_cosine_rate(self.optimizers.values(), self.options.rate, epoch, self.options.epochs)
         draw = torch.Generator().manual_seed(
             (self.seed * 1_000_003 + number) * 4096 + self.fabric.global_rank
         )
@@ -108,7 +109,8 @@ class NoiseAlignment:
             with self.fabric.autocast():
                 apart = self.critic(fake).float().mean() - self.critic(real).float().mean()
             penalty = gradient_penalty(self.critic, real, fake, draw)
-            self._descend("critic", self.critic, apart + self.options.penalty * penalty)
+            total = apart + self.options.penalty * penalty
+            descend(self.fabric, self.critic, self.optimizers["critic"], total)
             values |= {"critic": float(apart.detach()), "penalty": float(penalty.detach())}
         crops = self._crops(draw)
         made = self._made(crops, draw)
@@ -120,8 +122,8 @@ class NoiseAlignment:
         if self.image is not None and bool(crops.lit.any()):
             image = self.image(made[crops.lit], crops.of(crops.lit))
             loss, values["image"] = loss + image, float(image.detach())
-        self._descend("generator", self.generator, loss)
-        self._follow(number)
+        descend(self.fabric, self.generator, self.optimizers["generator"], loss)
+        follow(self.average, self.generator, self.options.ema, number)
         return values | {"loss": -values["critic"]}
 
     def state(self) -> dict[str, Any]:
@@ -165,27 +167,3 @@ class NoiseAlignment:
         columns = torch.randn(count, 2, 1, side, generator=draw).expand(-1, -1, side, -1)
         n_init = torch.cat([sites, rows, columns], 1).to(sigma_init.device)
         return self.generator(n_init, sigma_init.flatten() * self.dn) / self.dn
-
-    def _descend(self, name: str, module: nn.Module, loss: Tensor) -> None:
-        optimizer = self.optimizers[name]
-        optimizer.zero_grad()
-        loss.backward()
-        if self.fabric.world_size > 1:
-            for weight in module.parameters():
-                if weight.grad is not None:
-                    weight.grad = self.fabric.all_reduce(weight.grad, reduce_op="mean")  # type: ignore[assignment]
-        optimizer.step()
-
-    @torch.no_grad()
-    def _follow(self, number: int) -> None:
-        """Move the average; it forgets its beginning as fast as it has seen steps."""
-        share = min(self.options.ema, (number + 1) / (number + 10))
-        for kept, now in zip(self.average.parameters(), self.generator.parameters(), strict=True):
-            kept.lerp_(now, 1 - share)
-
-    def _set_rate(self, number: int) -> None:
-        epoch = number // self.options.steps_per_epoch
-        rate = 0.5 * self.options.rate * (1 + math.cos(math.pi * epoch / self.options.epochs))
-        for optimizer in self.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = rate

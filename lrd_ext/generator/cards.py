@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +13,7 @@ from lrd_ext.cfa import pack, unpack
 from lrd_ext.metrics import kld, line_autocorrelation
 from lrd_ext.params import NoiseParams
 from lrd_ext.synth import fused_synth
-from lrd_ext.version import __version__
+from lrd_ext.version import __version__, commit
 
 from .crops import side_by_side
 from .image_domain import described
@@ -158,17 +156,3 @@ def _middle(mosaic: np.ndarray) -> np.ndarray:
     starts = [max(side - _SIDE, 0) // 4 * 2 for side in mosaic.shape]
     rows, columns = (slice(a, a + min(_SIDE, side)) for a, side in zip(starts, mosaic.shape, strict=True))
     return mosaic[rows, columns]
-
-
-def commit() -> str | None:
-    """Return the commit of the clone this package runs from, None where it is installed elsewhere."""
-    root = Path(__file__).parents[2]
-    if not (root / ".git").exists():
-        return None
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None

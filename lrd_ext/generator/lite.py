@@ -13,8 +13,8 @@ from typing import Any, cast, overload
 import torch
 from torch import Tensor, nn
 
+from .. import net_files
 from ..reference.conv_stack import convolve, draw_n_init
-from . import storage
 from .packing import Order, order_of, pack
 from .sigma_table import SigmaTable
 
@@ -43,6 +43,7 @@ class LiteGenerator(nn.Module):
         stack, its line channels, the residual and sigma_init outside the net are our choices.
     """
 
+    WHAT = "generator"
     #: The widest has 90 kB; what a file claims to hold is held against its bytes first.
     MAX_FILE_BYTES = 1_000_000
 
@@ -194,7 +195,7 @@ class LiteGenerator(nn.Module):
         Raises:
             ValueError: a weight is not finite, or the path cannot be a file.
         """
-        storage.save(self, path)
+        net_files.save(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> LiteGenerator:
@@ -204,7 +205,7 @@ class LiteGenerator(nn.Module):
             FileNotFoundError: there is no such file.
             ValueError: it is damaged or holds something else.
         """
-        return storage.load(cls, path)
+        return net_files.load(path, cls)
 
     def configuration(self) -> dict[str, Any]:
         """Return the constructor's arguments."""

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from pathlib import Path
 
+from lrd_ext import net_files
+
 from .lite import LiteGenerator
-from .storage import kind_in
 from .unet import UNetGenerator
 
 _LIBRARY = Path(__file__).parent / "library"
@@ -16,7 +16,7 @@ _LIBRARY = Path(__file__).parent / "library"
 
 def list_generators() -> list[str]:
     """Return the names :func:`load_generator` knows, sorted."""
-    return sorted(path.stem for path in _LIBRARY.glob("*.safetensors"))
+    return net_files.names_in(_LIBRARY)
 
 
 def open_generator(path: str | os.PathLike[str]) -> LiteGenerator | UNetGenerator:
@@ -26,9 +26,8 @@ def open_generator(path: str | os.PathLike[str]) -> LiteGenerator | UNetGenerato
         FileNotFoundError: there is no such file.
         ValueError: it is damaged or holds something else.
     """
-    if kind_in(path) == UNetGenerator.__name__:
-        return UNetGenerator.load(path)
-    return LiteGenerator.load(path)
+    kinds: tuple[type[LiteGenerator | UNetGenerator], ...] = (LiteGenerator, UNetGenerator)
+    return net_files.load(path, *kinds)
 
 
 def load_generator(name_or_path: str | os.PathLike[str]) -> LiteGenerator:
@@ -43,16 +42,4 @@ def load_generator(name_or_path: str | os.PathLike[str]) -> LiteGenerator:
         FileNotFoundError: there is no such file.
         ValueError: no generator has that name (the nearest are given), or the file holds none.
     """
-    if not isinstance(name_or_path, (str, os.PathLike)):
-        raise TypeError(f"load_generator: name_or_path must be a name or a path, got {name_or_path!r}")
-    text = os.fspath(name_or_path)
-    named = isinstance(name_or_path, str) and not text.endswith(".safetensors") and os.sep not in text
-    if not named:
-        return LiteGenerator.load(text)
-    if text in list_generators():
-        return LiteGenerator.load(_LIBRARY / f"{text}.safetensors")
-    if text and Path(text).is_file():
-        return LiteGenerator.load(text)
-    near = difflib.get_close_matches(text.lower().replace("-", "_"), list_generators(), 3, 0.4)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(list_generators())}"
-    raise ValueError(f"load_generator: no generator or file named {text!r}; {hint}")
+    return LiteGenerator.load(net_files.shipped_or_own(name_or_path, _LIBRARY, "load_generator", "generator"))

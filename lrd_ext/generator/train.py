@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -42,9 +41,7 @@ AnyGenerator = LiteGenerator | UNetGenerator
 
 def fingerprint(configuration: Configuration, material: Material) -> str:
     """Return what tells this training from others: configuration, frames and sigmas."""
-    told = dataclasses.asdict(configuration)
-    for free in ("threads", "checkpoint_s"):
-        del told[free]
+    told = configuration.told()
     if configuration.image_domain is not None:
         told["image_domain"] = described(configuration.image_domain)
     sigmas = [t.sigma_init for t in material.targets]
@@ -208,25 +205,3 @@ def _mean_over(fabric: Fabric) -> Callable[[Tensor], Tensor]:
         return reduced
 
     return mean
-
-
-def make_fabric(configuration: Configuration) -> Fabric:
-    """Return the plumbing a configuration asks for, not launched.
-
-    Raises:
-        ModuleNotFoundError: lightning-fabric is not installed.
-        ValueError: the machine has no such accelerator.
-    """
-    from lightning_fabric import Fabric
-
-    if configuration.threads:
-        torch.set_num_threads(configuration.threads)
-    if configuration.accelerator == "cuda" and not torch.cuda.is_available():
-        raise ValueError("accelerator: cuda needs a GPU that torch can use; say cpu or auto")
-    strategy: Any = "ddp" if configuration.devices > 1 else "auto"
-    return Fabric(
-        accelerator=configuration.accelerator,
-        devices=configuration.devices,
-        strategy=strategy,
-        precision=configuration.precision,
-    )

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lrd_ext import net_files
 from lrd_ext.reference.conv_stack import NEGATIVE_SLOPE, draw_n_init
 
-from . import storage
 from .sigma_table import SigmaTable
 
 LEVELS = 4
@@ -40,6 +40,7 @@ class UNetGenerator(nn.Module):
         is added to the net's output is our choice.
     """
 
+    WHAT = "generator"
     #: 256 channels take 500 MB.
     MAX_FILE_BYTES = 1_000_000_000
 
@@ -170,12 +171,12 @@ class UNetGenerator(nn.Module):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write weights, configuration and card to a safetensors file; see LiteGenerator.save."""
-        storage.save(self, path)
+        net_files.save(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> UNetGenerator:
         """Read a generator that :meth:`save` wrote; see LiteGenerator.load."""
-        return storage.load(cls, path)
+        return net_files.load(path, cls)
 
     def configuration(self) -> dict[str, Any]:
         """Return the constructor's arguments."""

@@ -12,6 +12,7 @@ from lrd_ext.estimators.histogram_distance import kl_divergence, ks_distance
 
 from .values import as_planes, as_values
 
+#: Names of the recipes of :func:`kld`, each of one project.
 KLD_PRESETS = ("noiseflow", "starlight", "adu", "2shots", "lrd")
 
 _NOISEFLOW_EDGES = np.concatenate([[-1000.0], np.arange(-0.1, 0.1 + 1e-9, 0.2 / 64), [1000.0]])

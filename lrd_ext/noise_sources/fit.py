@@ -8,6 +8,7 @@ from .recorded import RecordedNoise
 from .source import Darks, NoiseSource
 from .spectral import SpectralNoise
 
+#: Names of the sources that :func:`fit_rival` fits to dark frames.
 RIVALS = ("none", *MODEL_RIVALS, "spectral", "darks")
 
 

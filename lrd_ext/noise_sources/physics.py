@@ -22,6 +22,7 @@ from lrd_ext.synth import fused_synth
 
 from .source import Darks, at_iso
 
+#: Those of them that draw read noise from a distribution, row and column noise line by line.
 MODEL_RIVALS = tuple(model.name for model in profile_models())
 
 

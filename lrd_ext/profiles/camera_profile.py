@@ -21,7 +21,7 @@ from lrd_ext.params import NoiseParams
 from lrd_ext.read_models import ReadModel, ReadName, read_model
 
 from .answers import Answer, Answers, iso_ranges
-from .draws import MAX_VALUE, Choice, Draws, read_choice
+from .draws import MAX_VALUE, Choice, Draws, Word, read_choice
 from .parse import checked_fields, used_units
 from .records import BiasRow, Branch, Doubtful, ExposureBias, Row, Source, header, to_json
 
@@ -190,8 +190,8 @@ class CameraProfile:
         model, answers = self._read_model(read), self.answers
         draws, isos_wanted = Draws(n, seed, index), read_choice("iso", iso)
         answers.check(isos_wanted.all(), whole_range=isinstance(iso, tuple))
-        isos = isos_wanted.draw(draws.uniform(0), log=True)
-        ratios = read_choice("ratio", ratio).draw(draws.uniform(1), log=False)
+        isos = isos_wanted.draw(draws.uniform(Word.ISO), log=True)
+        ratios = read_choice("ratio", ratio).draw(draws.uniform(Word.RATIO), log=False)
         found = draws.scatter(answers, answers.at(isos, model.name, nearest_bias=True), model.name)
         self._warn(isos, model)
         return self._params(found, isos, ratios, model, bias, black, white, cfa)

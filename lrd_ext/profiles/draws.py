@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import functools
 import math
 from collections.abc import Sequence
@@ -24,33 +25,60 @@ MAX_VALUE = 1e30
 #: What :meth:`CameraProfile.sample` accepts for iso and ratio.
 Choice = float | tuple[float, float] | list[float]
 
-# Place of each word among the eight of a draw (cells (0, 0) and (0, 1)); 0 and 1 are ISO and ratio.
-# Part of the seeded stream: never reordered.
-_GAIN, _READ, _ROW, _COL, _SHAPE = 2, 3, 4, 5, 6
+
+class Word(enum.IntEnum):
+    """Which random word of component PARAMETERS decides what; cell (0, i) holds the words 4 i ... 4 i + 3.
+
+    Part of the seeded stream: numbers are never reused.
+    """
+
+    ISO = 0
+    RATIO = 1
+    GAIN = 2
+    READ = 3
+    ROW = 4
+    COLUMN = 5
+    SHAPE = 6
+    CAMERA = 7
+    GAIN_JITTER = 8
+    READ_JITTER = 9
+    DARK_FRAME = 10
+    DARK_FRAME_ROW = 11
+    DARK_FRAME_COLUMN = 12
+    #: The first of a made-up camera's, which are many.
+    VIRTUAL_CAMERA = 16
+
 
 _FACTORS = (0xD2511F53, 0xCD9E8D57)
 _STEPS = (0x9E3779B9, 0xBB67AE85)
 _MASK = 0xFFFFFFFF
 
 
-def parameter_words(seed: int, identities: np.ndarray) -> np.ndarray:
-    """Draw the eight words of component PARAMETERS of each identity.
+def parameter_words(seed: int, identities: np.ndarray, cells: range = range(2)) -> np.ndarray:
+    """Draw words of component PARAMETERS of each identity.
 
-    The words of :func:`lrd_ext.reference.philox.words` for cells (0, 0) and (0, 1); for one identity in plain
-    Python, which takes a tenth of the time.
+    The words of :func:`lrd_ext.reference.philox.words` for cells (0, i) of ``cells``; for one identity in
+    plain Python, which takes a tenth of the time.
 
     Args:
         seed: any int, bits taken mod 2^64.
         identities: (n,) int64 in [0, 2^56).
+        cells: columns of the cells.
 
-    Returns: (n, 8) int64, values in [0, 2^32), cell by cell.
+    Returns: (n, 4 * len(cells)) int64, values in [0, 2^32), cell by cell.
     """
     if len(identities) == 1:
         index = int(identities[0])
-        return np.array([[word for cell in (0, 1) for word in _philox(seed, cell, index)]])
-    cells = np.broadcast_to(np.arange(2, dtype=np.uint64), (len(identities), 2))
-    drawn = _philox(seed, cells, identities.astype(np.uint64)[:, None])
-    return np.stack(drawn, axis=-1).reshape(-1, 8).astype(np.int64)
+        return np.array([[word for cell in cells for word in _philox(seed, cell, index)]])
+    columns = np.broadcast_to(np.array(cells, dtype=np.uint64), (len(identities), len(cells)))
+    drawn = _philox(seed, columns, identities.astype(np.uint64)[:, None])
+    return np.stack(drawn, axis=-1).reshape(len(identities), -1).astype(np.int64)
+
+
+def parameter_uniform(seed: int, identities: np.ndarray, word: Word) -> np.ndarray:
+    """Draw one word of each identity as a uniform deviate in (0, 1), (n,) float64."""
+    cell, place = divmod(word, 4)
+    return (parameter_words(seed, identities, range(cell, cell + 1))[:, place] + 0.5) * 2.0**-32
 
 
 def _philox(seed: int, cell: Any, index: Any) -> tuple[Any, Any, Any, Any]:
@@ -86,14 +114,14 @@ class Draws:
         self._words = parameter_words(int(seed), _identities(n, index))
         self._uniforms = (self._words + 0.5) * 2.0**-32
 
-    def uniform(self, word: int) -> np.ndarray:
+    def uniform(self, word: Word) -> np.ndarray:
         """(n,) float64 uniforms in (0, 1)."""
         return self._uniforms[:, word]
 
     def normals(self) -> np.ndarray:
         """(n, 3) float64 standard normal deviates, for read, row and column noise."""
         # As lrd_ext.reference.normal.normal_quantile, with fewer calls: by symmetry, fine in both tails.
-        words = self._words[:, _READ : _COL + 1]
+        words = self._words[:, Word.READ : Word.COLUMN + 1]
         tail = (np.minimum(words, 0xFFFFFFFF - words) + 0.5) * 2.0**-32
         below = torch.special.ndtri(torch.from_numpy(tail)).numpy()
         return np.where(words < 2**31, below, -below)
@@ -105,7 +133,7 @@ class Draws:
         jitter, shapes = self._branch_draws(answers, mean, read)
         return Answer(
             branch=mean.branch,
-            K=mean.K * (1 + jitter * (2 * self.uniform(_GAIN) - 1)),
+            K=mean.K * (1 + jitter * (2 * self.uniform(Word.GAIN) - 1)),
             sigma_read=mean.sigma_read * factors[:, 0],
             sigma_row=mean.sigma_row * factors[:, 1],
             sigma_col=mean.sigma_col * factors[:, 2],
@@ -124,7 +152,7 @@ class Draws:
             own, here = answers.branches[i], mean.branch == i
             jitter[here] = own.jitter
             if shaped and own.shapes.size:
-                shapes[here] = own.shapes[(self.uniform(_SHAPE)[here] * own.shapes.size).astype(int)]
+                shapes[here] = own.shapes[(self.uniform(Word.SHAPE)[here] * own.shapes.size).astype(int)]
         return jitter, shapes
 
 

@@ -123,9 +123,14 @@ class Raw:
     @property
     def whole_cells(self) -> np.ndarray:
         """The unmasked pixels in whole 2x2 cells of the mosaic, a view: so the phase is :attr:`cfa`."""
+        return self.mosaic[self.whole_cell_area]
+
+    @property
+    def whole_cell_area(self) -> tuple[slice, slice]:
+        """Rows and columns of :attr:`whole_cells` in the mosaic, for arrays of its size."""
         top, left, bottom, right = self.active_area
         top, left = top + top % 2, left + left % 2
-        return self.mosaic[top : bottom - (bottom - top) % 2, left : right - (right - left) % 2]
+        return slice(top, bottom - (bottom - top) % 2), slice(left, right - (right - left) % 2)
 
     @property
     def active_cfa(self) -> str:

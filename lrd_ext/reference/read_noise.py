@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .normal import normal_quantile
-from .tukey_lambda import tukey_lambda_quantile
+from .tukey_lambda import tukey_lambda_quantile, tukey_lambda_std
 
 if TYPE_CHECKING:
     from ..params import NoiseParams
@@ -21,6 +21,20 @@ QUANTILES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "gaussian": lambda word, shape: normal_quantile(word),
     "tukey_lambda": tukey_lambda_quantile,
 }
+
+#: Standard deviation at scale 1, of the shape.
+UNIT_STDS: dict[str, Callable[[float], float]] = {
+    "none": lambda shape: 0.0,
+    "gaussian": lambda shape: 1.0,
+    "tukey_lambda": tukey_lambda_std,
+}
+
+
+def read_std(p: NoiseParams) -> Tensor:
+    """Return the standard deviation of each sample's read noise, (B,) float64, DN."""
+    models = [p.read] * len(p) if isinstance(p.read, str) else p.read
+    units = [UNIT_STDS[name](shape) for name, shape in zip(models, p.tukey_lambda.tolist(), strict=True)]
+    return p.sigma_read.double() * torch.tensor(units, dtype=torch.float64, device=p.sigma_read.device)
 
 
 def read_noise(word: Tensor, p: NoiseParams) -> Tensor:

@@ -15,6 +15,7 @@ from .philox import Component, words
 from .poisson import poisson_quantile
 from .quantize import clip, quantize, to_uint16
 from .read_noise import read_noise
+from .targets import clean_target, noise_level
 
 if TYPE_CHECKING:
     from ..params import NoiseParams
@@ -23,11 +24,22 @@ if TYPE_CHECKING:
 
 def synthesize(request: Request) -> Tensor:
     """Carry out a checked request."""
+    _fill_targets(request)
     cells = _noisy_cells(request)
     frames = bayer.from_cells(cells, request.packed, request.channels)
     if request.out is None:
         return frames.reshape(request.shape)
     return request.out.copy_(frames).view(request.shape)
+
+
+def _fill_targets(request: Request) -> None:
+    p, cells = request.params, bayer.to_cells(request.clean, request.packed, request.channels)
+    if request.clean_out is not None:
+        clean = clean_target(cells, p)
+        request.clean_out.copy_(bayer.from_cells(clean, request.packed, request.channels))
+    if request.sigma_out is not None:
+        level = noise_level(_signal(cells, p), p, request.sigma_init, rounded=request.quantize != "none")
+        request.sigma_out.copy_(bayer.from_cells(level, request.packed, request.channels))
 
 
 def _noisy_cells(request: Request) -> Tensor:

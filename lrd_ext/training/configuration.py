@@ -1,13 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a training of a generator can be told; ``presets/`` holds the two that ship."""
+"""What trainings can be told; ``presets/`` holds those that ship, two for each kind of net."""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 PRESETS = Path(__file__).parent / "presets"
+
+
+@dataclasses.dataclass
+class Machine:
+    """Where a training runs; part of every configuration.
+
+    Args:
+        seed: of all draws.
+        accelerator: "cpu", "cuda" or "auto".
+        devices: how many processes.
+        precision: "32-true", or "bf16-mixed" on a GPU.
+        threads: CPU threads of one process; 0 leaves it to torch.
+        checkpoint_s: seconds between checkpoints.
+    """
+
+    seed: int = 0
+    accelerator: Literal["auto", "cpu", "cuda"] = "cpu"
+    devices: int = 1
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    threads: int = 0
+    checkpoint_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.devices < 1 or self.seed < 0 or self.checkpoint_s < 0:
+            raise ValueError("devices must be at least 1, seed and checkpoint_s at least 0")
+
+    def told(self) -> dict[str, Any]:
+        """Return what the result depends on: all but how often it is saved and by how many threads."""
+        free = ("threads", "checkpoint_s")
+        return {name: value for name, value in dataclasses.asdict(self).items() if name not in free}
 
 
 @dataclasses.dataclass
@@ -70,8 +100,8 @@ class ImageDomain:
 
 
 @dataclasses.dataclass
-class Configuration:
-    """One training of a generator.
+class Configuration(Machine):
+    """One training of a generator; what :class:`Machine` has besides.
 
     Args:
         generator: "lite", which runs inside the noise kernel, or "unet".
@@ -81,12 +111,6 @@ class Configuration:
         adversarial: stage 2; None ends after stage 1.
         image_domain: a further loss of stage 2, on pairs; None for none.
         distill: let a lite generator learn the U-Net's noise, and write that one.
-        seed: of all draws.
-        accelerator: "cpu", "cuda" or "auto".
-        devices: how many processes.
-        precision: "32-true", or "bf16-mixed" on a GPU.
-        threads: CPU threads of one process; 0 leaves it to torch.
-        checkpoint_s: seconds between checkpoints.
     """
 
     generator: Literal["lite", "unet"] = "lite"
@@ -96,19 +120,64 @@ class Configuration:
     adversarial: Adversarial | None = None
     image_domain: ImageDomain | None = None
     distill: bool = False
-    seed: int = 0
-    accelerator: Literal["auto", "cpu", "cuda"] = "cpu"
-    devices: int = 1
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    threads: int = 0
-    checkpoint_s: float = 60.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.rounds or any(len(r) != 2 or min(r) < 1 for r in self.rounds):
             raise ValueError(f"rounds must be pairs of crops and steps, 1 or more each, got {self.rounds}")
         if self.image_domain is not None and self.adversarial is None:
             raise ValueError("image_domain is a part of stage 2, which is off: give adversarial:")
         if self.distill and self.generator != "unet":
             raise ValueError("distill needs generator: unet, which the lite one learns from")
-        if self.devices < 1 or self.seed < 0 or self.checkpoint_s < 0:
-            raise ValueError("devices must be at least 1, seed and checkpoint_s at least 0")
+
+
+@dataclasses.dataclass
+class DenoiserConfiguration(Machine):
+    """One training of a denoiser; what :class:`Machine` has besides.
+
+    Args:
+        net: "unet", of SID and ELD, or "nafnet".
+        width: channels of the first level.
+        levels: of the U-Net, 5 as published.
+        blocks: of the NAFNet, at each level, the last one the middle.
+        residual: let the U-Net give what is added to its input.
+        conditioned: give the net the noise level of each site as four more channels.
+        steps: of the optimizer; the rate falls to 0 over them, as a cosine.
+        batch: crops a step.
+        patch: cells a side of a crop.
+        rate: Adam's learning rate.
+        ema: share of the old average of weights kept each step; the average is what is written.
+        flips: mirror crops at random, rows and columns.
+        bias: leave the camera's black-level error in the noise.
+        workers: processes that read crops and draw noise; 0 does so between the steps.
+        sheet_every: steps between sample sheets.
+    """
+
+    net: Literal["unet", "nafnet"] = "unet"
+    width: int = 32
+    levels: int = 5
+    blocks: list[int] = dataclasses.field(default_factory=lambda: [1, 1, 1, 2])
+    residual: bool = False
+    conditioned: bool = False
+    steps: int = 6000
+    batch: int = 8
+    patch: int = 64
+    rate: float = 1e-3
+    ema: float = 0.999
+    flips: bool = True
+    bias: bool = False
+    workers: int = 0
+    sheet_every: int = 500
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("steps", "batch", "patch", "sheet_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.rate <= 0 or not 0 <= self.ema < 1 or self.workers < 0:
+            raise ValueError("rate must be above 0, ema in [0, 1), workers at least 0")
+
+    def told(self) -> dict[str, Any]:
+        """Return what the result depends on."""
+        free = ("workers", "sheet_every")
+        return {name: value for name, value in super().told().items() if name not in free}

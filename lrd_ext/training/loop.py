@@ -184,4 +184,4 @@ def _plot(writer: Any, task: Task, number: int, values: Mapping[str, float], pla
     if (number + 1) % place.sheet_every == 0 or number + 1 == task.steps:
         picture = task.sheet()
         if picture is not None:
-            writer.add_image("real and made", picture, number + 1, dataformats="HWC")
+            writer.add_image("sheet", picture, number + 1, dataformats="HWC")

@@ -12,7 +12,7 @@ from tile_files import write_raw
 
 from lrd_ext import fused_synth, load_profile
 from lrd_ext.augment import LowLightNoise
-from lrd_ext.datasets import EPOCH, IdentitySampler, RawTiles, prepare_tiles
+from lrd_ext.datasets import EPOCH, RawTiles, prepare_tiles
 from lrd_ext.generator import LiteGenerator
 
 FIVE = ["sony_a7s2", "nikon_d850", "canon_5d4", "google_pixel", "sony_imx686"]
@@ -63,29 +63,6 @@ def test_a_pair_is_the_direct_call(tiles):
     np.testing.assert_allclose(pair["clean"][0].numpy(), clean, rtol=1e-6)
 
 
-@pytest.mark.parametrize("start", ["fork", "spawn", "forkserver"])
-@pytest.mark.parametrize("size", [1, 5])
-def test_workers_batches_and_restarts_change_nothing(tiles, start, size):
-    data, augment = RawTiles(tiles, size=8, samples=15), noise()
-    alone = {i + EPOCH: augment.collate([data[i + EPOCH]])["noisy"][0] for i in range(15)}
-    sampler = IdentitySampler(15, seed=1)
-    sampler.load_state(sampler.state_at(epoch=1, taken=5))
-    loader = torch.utils.data.DataLoader(
-        data,
-        batch_size=size,
-        sampler=sampler,
-        num_workers=2,
-        collate_fn=augment.collate,
-        multiprocessing_context=start,
-        persistent_workers=True,
-    )
-    seen = {int(i): x for batch in loader for i, x in zip(batch["index"], batch["noisy"], strict=True)}
-    assert len(seen) == 10
-    assert all(torch.equal(x, alone[i]) for i, x in seen.items())
-    later = {int(i) for batch in loader for i in batch["index"]}
-    assert later == {i + 2 * EPOCH for i in range(15)}
-
-
 def test_another_epoch_has_other_noise_on_the_same_picture():
     clean = torch.full((2, 4, 8, 8), 0.2)
     augment = noise()
@@ -100,12 +77,17 @@ def test_one_picture_is_a_batch_of_one():
     pair = augment(clean, 9, layout="packed")
     assert pair["noisy"].shape == pair["clean"].shape == (4, 8, 8)
     assert torch.equal(pair["noisy"], augment(clean[None], 9)["noisy"][0])
+    dn = (400 + 15000 * clean).to(torch.uint16)
+    pair = augment(dn, 9, layout="packed")
+    assert torch.equal(pair["clean"], augment(dn[None], 9)["clean"][0])
 
 
 def test_cameras_come_by_their_weights():
     # 4,000 draws: standard errors of the shares below 0.8 %; bound at 4 of them.
     augment = noise(profile={"sony_a7s2": 3.0, "nikon_d850": 1.0}, iso=800, ratio=1)
-    chosen = np.array(augment._camera_of(torch.arange(4000)))
+    chosen = np.array(augment.cameras.draw(7, torch.arange(4000)))
+    alike = noise(profile=["sony_a7s2", "nikon_d850"], weights=[3.0, 1.0], iso=800, ratio=1)
+    assert alike.cameras.draw(7, torch.arange(4000)) == chosen.tolist()
     assert abs((chosen == 0).mean() - 0.75) < 4 * np.sqrt(0.75 * 0.25 / 4000)
     a7s2 = load_profile("sony_a7s2").sample(
         1, iso=800, ratio=1, seed=7, index=int(np.flatnonzero(chosen == 0)[0])
@@ -154,6 +136,11 @@ def test_it_can_be_pickled():
         ({"iso": "any"}, "iso must be a number"),
         ({"ratio": -1}, "ratio must be above 0"),
         ({"generator": object()}, "generator is of one camera"),
+        ({"weights": [1.0]}, "each with a weight above 0"),
+        ({"profile": {"sony_a7s2": 1.0}, "weights": [1.0]}, "in profile already"),
+        ({"gain_jitter": 100}, "gain_jitter must be in"),
+        ({"read_jitter": -1}, "read_jitter must be in"),
+        ({"profile": "sony_a7s2", "generator": object(), "read_jitter": 5}, "generator or dark replaces"),
     ],
 )
 def test_bad_arguments_are_refused_at_once(options, said):

@@ -15,7 +15,7 @@ import types
 import numpy as np
 import pytest
 
-from lrd_ext import raw, synth_files
+from lrd_ext import jobs, raw, synth_files
 
 A7S2 = ("--camera", "sony_a7s2", "--iso", 3200)
 
@@ -212,7 +212,7 @@ def test_interrupt_half_way_through_a_file_leaves_nothing_of_it(lrd, tmp_path, r
         assert stops[0].wait(60)
         return "{}"
 
-    monkeypatch.setattr(synth_files, "threading", types.SimpleNamespace(Event=Stop))
+    monkeypatch.setattr(jobs, "threading", types.SimpleNamespace(Event=Stop))
     monkeypatch.setattr(synth_files, "recipe", recipe)
     code, _, err = lrd("synth", rose_dng, "-o", tmp_path / "o.dng", *A7S2, "--preview", tmp_path / "p.png")
     assert (code, err) == (2, "lrd synth: interrupted\n")

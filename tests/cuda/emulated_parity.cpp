@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The CUDA kernel's own text on the emulator against the CPU executor, bit for bit, NaN for NaN.
-// Usage: emulated_parity [overrun | misaligned], which plant a fault that a sanitizer must catch;
+// Usage: emulated_parity [overrun | "overrun beside" | misaligned], which plant a fault that a sanitizer must catch;
 // emulated_parity barrier N leaves out one barrier of the kernel, which must change results.
 #include "emulator.h"
 
@@ -19,6 +19,7 @@ namespace {
 using frames::Buffer;
 using frames::draw;
 using frames::fill_signal;
+using frames::Results;
 using frames::Shape;
 using frames::size_of;
 using lrd::Dtype;
@@ -36,6 +37,7 @@ struct Case {
   unsigned most_blocks;   // fewer than tiles: blocks stride
   emulator::Order order;
   int channels;  // which of kChannels packed frames have
+  int targets;   // 1: the clean target is wanted, 2: the noise level, 3: both
 };
 
 constexpr int kReadModels = sizeof lrd::emulated::kReadNames / sizeof *lrd::emulated::kReadNames;
@@ -106,19 +108,20 @@ bool agree(const Case& c, const std::string& plant) {
   fill_signal(dark, 30.0f);
   q.clean = clean.frames;
   if (c.darks != 0) q.dark = dark.frames;
-  Buffer expected(q, shape, c.out, c.batch, c.pad), got(q, shape, c.out, c.batch, c.pad, plant == "overrun");
-  q.out = expected.frames;
+  Results expected(q, shape, c.out, c.targets, c.pad), got(q, shape, c.out, c.targets, c.pad, plant);
+  expected.put_into(q);
   lrd::chosen_build().tiles(q, 0, lrd::tile_count(q));
-  q.out = got.frames;
+  got.put_into(q);
   emulate(q, c, plant == "misaligned");
-  const size_t wrong = frames::differing(expected, got), elements = expected.size / size_of(c.out);
+  const size_t wrong = frames::differing(expected, got), elements = expected.out.size / size_of(c.out);
   if (wrong != 0) {
     std::printf(
         "%zu of %zu differ: %lldx%lld cells, batch %lld, packed %d, in %d, out %d, read %d, shot %d, output %d, "
-        "quantize %d, clip %d, pad %lld, darks %d, order %d, channels %d\n",
+        "quantize %d, clip %d, pad %lld, darks %d, order %d, channels %d, targets %d\n",
         wrong, elements, static_cast<long long>(c.rows), static_cast<long long>(c.cols),
         static_cast<long long>(c.batch), c.packed, static_cast<int>(c.in), static_cast<int>(c.out), c.read, c.shot,
-        c.output, c.quantize, c.clip, static_cast<long long>(c.pad), c.darks, static_cast<int>(c.order), c.channels);
+        c.output, c.quantize, c.clip, static_cast<long long>(c.pad), c.darks, static_cast<int>(c.order), c.channels,
+        c.targets);
   }
   return wrong == 0;
 }
@@ -150,7 +153,8 @@ std::vector<Case> cases() {
                   turn % 11 == 0,
                   65535,
                   static_cast<emulator::Order>(turn % 3),
-                  turn % 8};
+                  turn % 8,
+                  turn / 3 % 4};
         c.darks = turn % 5 == 0 ? 1 : turn % 5 == 1 ? static_cast<int>(c.batch) : 0;
         c.table_rows = turn % 2 == 0 ? 1 : static_cast<int>(c.batch);
         if (c.table_rows > 1 && turn % 4 == 1) c.read = kMixed;
@@ -165,7 +169,7 @@ std::vector<Case> cases() {
       const Dtype dtype = static_cast<Dtype>(variant % 3);
       all.push_back({shape[0], shape[1], shape[2], variant % 2 == 1, true, dtype, dtype, variant % 2 == 0 ? 2 : kMixed,
                      0, 0, 0, variant / 6, 0, static_cast<int>(shape[2]), false, variant % 4 < 2 ? 65535u : 1u,
-                     static_cast<emulator::Order>(variant % 3), variant % 8});
+                     static_cast<emulator::Order>(variant % 3), variant % 8, variant % 4});
     }
   }
   return all;
@@ -179,7 +183,7 @@ int main(int count, char** arguments) {
     emulator::without_barrier = std::atoi(arguments[2]);
   } else if (!plant.empty()) {
     agree({2, 4, 1, false, true, Dtype::kFloat32, Dtype::kFloat32, 1, 0, 0, 0, plant == "misaligned" ? 1 : 0, 0, 1,
-           false, 1, emulator::Order::kForward, 0},
+           false, 1, emulator::Order::kForward, 0, plant == "overrun beside" ? 3 : 0},
           plant);
     std::puts("the planted fault went unnoticed");
     return 0;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <memory>
 #include <random>
+#include <string>
 
 #include "../../csrc/noise/half.h"
 #include "../../csrc/request.h"
@@ -92,6 +93,36 @@ inline size_t differing(const Buffer& expected, const Buffer& got) {
     wrong += !same_element(expected.bytes.get() + at, got.bytes.get() + at, expected.frames.dtype);
   }
   return wrong;
+}
+
+// All that a call writes. The clean target and the noise level take turns with out in their dtypes.
+struct Results {
+  Buffer out, clean, sigma;
+  int targets;  // 1: the clean target is wanted, 2: the noise level, 3: both
+
+  Results(const Request& q, const Shape& shape, Dtype dtype, int which, int64_t pad, const std::string& plant = "")
+      : out(q, shape, dtype, q.batch, pad, plant == "overrun"),
+        clean(q, shape, beside(dtype, 0), q.batch, pad, plant == "overrun beside"),
+        sigma(q, shape, beside(dtype, 1), q.batch, pad),
+        targets(which) {}
+
+  static Dtype beside(Dtype dtype, int turn) {
+    return dtype == Dtype::kUint16 ? Dtype::kFloat32 : static_cast<Dtype>((static_cast<int>(dtype) + turn) % 3);
+  }
+
+  void put_into(Request& q) const {
+    q.out = out.frames;
+    q.clean_out = targets % 2 == 1 ? clean.frames : Frames{};
+    q.sigma_out = targets / 2 == 1 ? sigma.frames : Frames{};
+  }
+};
+
+inline size_t differing_targets(const Results& expected, const Results& got) {
+  return differing(expected.clean, got.clean) + differing(expected.sigma, got.sigma);
+}
+
+inline size_t differing(const Results& expected, const Results& got) {
+  return differing(expected.out, got.out) + differing_targets(expected, got);
 }
 
 }  // namespace frames

@@ -83,8 +83,9 @@ def test_kernel_equals_the_cpu_executor_in_every_mode(parity_program):
     assert "3072 of 3072 cases agree" in said
 
 
-def test_a_write_out_of_bounds_is_caught(parity_program):
-    code, said = run(parity_program, "overrun")
+@pytest.mark.parametrize("plant", ["overrun", "overrun beside"])
+def test_a_write_out_of_bounds_is_caught(parity_program, plant):
+    code, said = run(parity_program, plant)
     assert code != 0
     assert "heap-buffer-overflow" in said
     assert "WRITE of size" in said

@@ -122,6 +122,47 @@ def test_an_older_store_stays_until_the_new_one_is_whole(raws, tmp_path, monkeyp
     assert sorted(p.suffix for p in (tmp_path / "store").iterdir()) == [".json", ".u16"]
 
 
+@pytest.mark.parametrize("others", [False, True])
+def test_a_run_killed_behind_its_table_left_a_whole_store(raws, tmp_path, monkeypatch, others):
+    with monkeypatch.context() as patch:
+        patch.setattr(prepare.Path, "unlink", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            prepare_tiles(raws[0], tmp_path / "store")
+    assert {"index.json", "index.part.jsonl"} <= set(digest(tmp_path / "store"))
+    if others:  # made anew of other files, and stopped: the store stays as it was
+        with monkeypatch.context() as patch:
+            patch.setattr(prepare._Store, "finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                prepare_tiles(raws[0][:2], tmp_path / "store", overwrite=True)
+        assert len(RawTiles(tmp_path / "store", size=8)) == 3
+        assert not datasets.verify_tiles(tmp_path / "store")
+        return
+    names = []
+    prepare_tiles(raws[0], tmp_path / "store", progress=names.append)
+    assert not names
+    prepare_tiles(raws[0], tmp_path / "whole")
+    assert digest(tmp_path / "store") == digest(tmp_path / "whole")
+
+
+def test_a_damaged_store_is_found_and_made_anew(raws, tmp_path, capsys):
+    store = tmp_path / "store"
+    arguments = ["data", "prepare", *map(str, raws[0]), "-o", str(store)]
+    assert cli.main(arguments) == 0
+    before = RawTiles(store, size=16, samples=9)
+    items = [before[i]["clean"] for i in range(9)]
+    [values] = store.glob("*.u16")
+    data = bytearray(values.read_bytes())
+    data[100] ^= 4
+    values.write_bytes(data)
+    assert cli.main(["data", "verify", str(store)]) == 1
+    assert "damaged: 0.dng" in capsys.readouterr().err
+    assert cli.main(arguments) == 2
+    assert cli.main([*arguments, "--overwrite"]) == 0
+    assert cli.main(["data", "verify", str(store)]) == 0
+    again = RawTiles(store, size=16, samples=9)
+    assert all(again[i]["clean"].equal(items[i]) for i in range(9))
+
+
 def test_bad_inputs_are_named_and_the_others_stored(raws, tmp_path, capsys):
     bad = tmp_path / "in" / "bad.dng"
     bad.write_bytes(b"no raw file")

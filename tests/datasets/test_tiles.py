@@ -8,7 +8,6 @@ import pickle
 
 import numpy as np
 import pytest
-import torch
 
 from lrd_ext import cfa
 from lrd_ext.datasets import EPOCH, IdentitySampler, RawTiles, crop_corner, prepare_tiles, verify_tiles
@@ -64,20 +63,6 @@ def test_pickling_copies_no_values(store):
     data = RawTiles(store, size=16)
     data[0]
     assert len(pickle.dumps(data)) < 5000
-
-
-@pytest.mark.parametrize("start", ["fork", "spawn", "forkserver"])
-def test_workers_change_nothing(store, start):
-    data = RawTiles(store, size=8, samples=12)
-    alone = {i + EPOCH: data[i + EPOCH]["clean"] for i in range(12)}
-    sampler = IdentitySampler(12, seed=3)
-    sampler.load_state(sampler.state_at(epoch=1, taken=0))
-    loader = torch.utils.data.DataLoader(
-        data, batch_size=4, sampler=sampler, num_workers=2, multiprocessing_context=start
-    )
-    seen = [(int(i), x) for batch in loader for i, x in zip(batch["index"], batch["clean"], strict=True)]
-    assert sorted(i for i, _ in seen) == sorted(alone)
-    assert all(torch.equal(x, alone[i]) for i, x in seen)
 
 
 def test_sampler_goes_on_where_it_stopped():

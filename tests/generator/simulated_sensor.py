@@ -39,18 +39,20 @@ def darks(iso: float, count: int, shape: tuple[int, int], seed: int) -> np.ndarr
     Returns: (count, H, W) uint16, raw DN.
     """
     rng = np.random.default_rng([seed, round(iso)])
-    return np.stack([_dark(rng, iso, shape) for _ in range(count)])
+    frames = np.stack([noise(rng, iso, shape) for _ in range(count)])
+    return np.clip(np.rint(frames + np.float32(BLACK)), 0, WHITE).astype(np.uint16)
 
 
-def _dark(rng: np.random.Generator, iso: float, shape: tuple[int, int]) -> np.ndarray:
+def noise(rng: np.random.Generator, iso: float, shape: tuple[int, int]) -> np.ndarray:
+    """Draw the noise of one frame before it is rounded, (H, W) float32, DN."""
     height, width = shape
     sigma, lam = read_sigma(iso), tukey_lambda(iso)
     read = _tukey_lambda(rng, lam, (height, width + 2)) * np.float32(sigma / tukey_lambda_std(lam))
-    noise = read[:, 2:] + np.float32(LEAK) * read[:, :-2]
+    drawn = read[:, 2:] + np.float32(LEAK) * read[:, :-2]
     rows = ROW_SHARE * _ar(rng, height, ROW_AR1) + BANDING_SHARE * _ar(rng, height, *_resonance())
-    noise += (sigma * rows).astype(np.float32)[:, None]
-    noise += (sigma * COLUMN_SHARE * _ar(rng, width, COLUMN_AR1)).astype(np.float32)
-    return np.clip(np.rint(noise + np.float32(BLACK)), 0, WHITE).astype(np.uint16)
+    drawn += (sigma * rows).astype(np.float32)[:, None]
+    drawn += (sigma * COLUMN_SHARE * _ar(rng, width, COLUMN_AR1)).astype(np.float32)
+    return drawn
 
 
 def _tukey_lambda(rng: np.random.Generator, lam: float, shape: tuple[int, int]) -> np.ndarray:

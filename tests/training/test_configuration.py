@@ -6,10 +6,11 @@ from __future__ import annotations
 import pytest
 
 from lrd_ext.commands.train_configuration import read_configuration
+from lrd_ext.training.configuration import Configuration, DenoiserConfiguration
 
 
 def test_presets():
-    cpu, gpu = read_configuration("cpu"), read_configuration("gpu")
+    cpu, gpu = read_configuration(Configuration, "cpu"), read_configuration(Configuration, "gpu")
     assert (cpu.generator, cpu.adversarial, cpu.precision) == ("lite", None, "32-true")
     # LRD's released configuration, field by field.
     a = gpu.adversarial
@@ -17,10 +18,31 @@ def test_presets():
     assert (a.rate, a.critic_steps, a.penalty, a.epochs) == (2e-4, 5, 10.0, 100)
 
 
+def test_presets_of_denoisers():
+    cpu, gpu = (read_configuration(DenoiserConfiguration, name) for name in ("cpu", "gpu"))
+    assert (cpu.net, cpu.residual, cpu.accelerator) == ("unet", True, "cpu")
+    # SID's net and crops (Chen et al., CVPR 2018).
+    assert (gpu.net, gpu.width, gpu.levels, gpu.residual, gpu.patch) == ("unet", 32, 5, False, 512)
+
+
+def test_what_is_wrong_with_a_denoiser_is_named(tmp_path):
+    path = tmp_path / "own.yaml"
+    for text, message in {
+        "batch: 0": "batch must be at least 1, got 0",
+        "ema: 1.0": r"ema in \[0, 1\)",
+        "rounds: []": "unknown key rounds; known are net, width, levels",
+        "devices: 0": "devices must be at least 1",
+        "net: big": "net",
+    }.items():
+        path.write_text(text)
+        with pytest.raises(ValueError, match=message):
+            read_configuration(DenoiserConfiguration, "cpu", path)
+
+
 def test_a_file_changes_single_keys(tmp_path):
     path = tmp_path / "own.yaml"
     path.write_text("seed: 5\nadversarial:\n  batch: 4\n")
-    read = read_configuration("gpu", path)
+    read = read_configuration(Configuration, "gpu", path)
     assert (read.seed, read.adversarial.batch, read.adversarial.patch) == (5, 4, 64)
 
 
@@ -41,12 +63,12 @@ def test_bad_files_are_refused_by_name(tmp_path, text):
     path = tmp_path / "own.yaml"
     path.write_text(text)
     with pytest.raises(ValueError, match=BAD[text]) as caught:
-        read_configuration("cpu", path)
+        read_configuration(Configuration, "cpu", path)
     assert str(path) in str(caught.value)
 
 
 def test_unknown_preset_and_missing_file(tmp_path):
     with pytest.raises(ValueError, match=r"--preset must be one of cpu, gpu, got 'tpu'"):
-        read_configuration("tpu")
+        read_configuration(Configuration, "tpu")
     with pytest.raises(FileNotFoundError):
-        read_configuration("cpu", tmp_path / "none.yaml")
+        read_configuration(Configuration, "cpu", tmp_path / "none.yaml")

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands of the form IN... -o OUT: their lines, bar and exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lrd_ext.jobs import Job, carry_out, plan
+from lrd_ext.plain_text import plain
+
+from .errors import say
+
+if TYPE_CHECKING:
+    from jsonargparse import Namespace
+
+
+def run_jobs(
+    command: str,
+    options: Namespace,
+    work: Callable[[Job, Callable[[], None]], list[str]],
+    *,
+    index: int = 0,
+) -> int:
+    """Carry out a command on every input and return its exit code: 1 if some failed, 2 if all.
+
+    Args:
+        command: its name.
+        options: ``inputs``, ``output``, ``preview``, ``jobs`` and ``overwrite``.
+        work: does one job, see :func:`lrd_ext.jobs.carry_out`.
+        index: of the first job.
+
+    Raises:
+        ValueError: an output is refused; nothing was done.
+    """
+    from tqdm import tqdm
+
+    if options.jobs < 1:
+        raise ValueError(f"--jobs must be at least 1, got {options.jobs}")
+    jobs = plan(
+        [Path(p) for p in options.inputs],
+        Path(options.output),
+        Path(options.preview) if options.preview else None,
+        index,
+        options.overwrite,
+    )
+    with tqdm(total=len(jobs), unit="file", disable=len(jobs) == 1 or not sys.stderr.isatty()) as bar:
+
+        def done(job: Job, outcome: list[str] | Exception) -> None:
+            stream = sys.stderr if isinstance(outcome, Exception) else sys.stdout
+            bar.write(_told(command, job, outcome), file=stream)
+            bar.update()
+
+        failed = carry_out(jobs, work, workers=options.jobs, done=done)
+    if len(jobs) > 1:
+        print(f"{len(jobs) - failed} of {len(jobs)} files written")
+    return 0 if failed == 0 else 2 if failed == len(jobs) else 1
+
+
+def _told(command: str, job: Job, outcome: list[str] | Exception) -> str:
+    if not isinstance(outcome, Exception):
+        return "\n".join(map(plain, outcome))
+    text, source = say(outcome), plain(job.source)
+    return f"lrd {command}: error: {text if text.startswith(source) else f'{source}: {text}'}"

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a data set knows of a mosaic, and the item that a crop of it becomes."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from .crops import EPOCH, crop_corner
+
+#: Gives the values of a window (row, column, height, width) of a mosaic, uint16.
+Cut = Callable[[int, int, int, int], np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Mosaic:
+    """One mosaic.
+
+    Args:
+        source: name of the raw file it is from.
+        height, width: even.
+        origin: (row, column) of its first site in the active area of the source, even.
+        cfa: phase of its first site.
+        black: black level by site, raw DN; white: white level, raw DN.
+        iso, exposure_s, camera: None where the source does not tell.
+    """
+
+    source: str
+    height: int
+    width: int
+    origin: tuple[int, int]
+    cfa: str
+    black: tuple[float, float, float, float]
+    white: float
+    iso: float | None
+    exposure_s: float | None
+    camera: str | None
+
+
+def check_size(size: int | None, samples: int | None) -> None:
+    """Refuse sizes of crops and numbers of samples that make no sense.
+
+    Raises:
+        ValueError: one of them is below 1.
+    """
+    if size is not None and size < 1:
+        raise ValueError(f"size must be at least 1 cell, got {size}")
+    if samples is not None and samples < 1:
+        raise ValueError(f"samples must be at least 1, got {samples}")
+
+
+def index_of(identity: int, samples: int) -> int:
+    """Return the index in an identity, index + epoch * 2^40.
+
+    Raises:
+        IndexError: the index is not below ``samples``, or the identity is below 0.
+    """
+    index = identity % EPOCH
+    if identity < 0 or index >= samples:
+        raise IndexError(f"identity must be index + epoch * 2^40, index below {samples}, got {identity}")
+    return index
+
+
+def item_of(mosaic: Mosaic, cut: Cut, size: int | None, seed: int, identity: int) -> dict[str, Any]:
+    """Make the item of an identity: its own crop of ``size`` cells a side, or with None the whole mosaic."""
+    shape = (mosaic.height, mosaic.width)
+    height, width = shape if size is None else (2 * size, 2 * size)
+    row, column = crop_corner(seed, identity, shape, (height, width))
+    return {
+        "clean": packed(cut(row, column, height, width)),
+        "black": torch.tensor(mosaic.black),
+        "white": mosaic.white,
+        "cfa": mosaic.cfa,
+        "origin": (mosaic.origin[0] + row, mosaic.origin[1] + column),
+        "iso": math.nan if mosaic.iso is None else mosaic.iso,
+        "exposure_s": math.nan if mosaic.exposure_s is None else mosaic.exposure_s,
+        "index": identity,
+        "id": mosaic.source,
+    }
+
+
+def packed(mosaic: np.ndarray) -> torch.Tensor:
+    """Pack (H, W) uint16 into (4, H/2, W/2) by site, in memory of its own."""
+    height, width = mosaic.shape
+    planes = torch.empty((4, height // 2, width // 2), dtype=torch.uint16)
+    by_site = planes.numpy()
+    for site in range(4):
+        by_site[site] = mosaic[site // 2 :: 2, site % 2 :: 2]
+    return planes

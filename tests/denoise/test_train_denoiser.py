@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lrd train denoiser`: exact resuming, what stops it, what it writes and what it refuses."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from lrd_ext import raw
+from lrd_ext.augment import LowLightNoise
+from lrd_ext.cli import main
+from lrd_ext.datasets import RawTiles
+from lrd_ext.denoise import NAFNet, load_denoiser
+from lrd_ext.denoise.batches import Batches, InPhase, PairedTiles
+from lrd_ext.denoise.train import Denoising
+from lrd_ext.training.checkpoints import NAME, read_checkpoint
+
+pytest.importorskip("lightning_fabric")
+
+STEPS = 12
+QUICK = (
+    f"steps: {STEPS}\nbatch: 2\npatch: 8\nwidth: 2\nlevels: 2\ncheckpoint_s: 0\nthreads: 1\nsheet_every: 5\n"
+)
+NOISE = ("--camera", "sony_a7s2", "canon_70d", "--iso", "800:3200", "--ratio", "10,100")
+
+
+def smooth(seed, height=64, width=96):
+    """A picture with edges and slopes, DN over black 512 of 16383."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:height, :width]
+    light = 0.5 + 0.4 * np.sin(rows / rng.uniform(5, 20) + columns / rng.uniform(5, 20))
+    light[rows > height * rng.random()] *= 0.3
+    return np.rint(512 + light * 12000).astype(np.uint16)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("denoiser")
+    for k, cfa in enumerate(("RGGB", "GBRG", "BGGR")):
+        raw.write_dng(folder / f"{k}.dng", raw.Raw(smooth(k), cfa, 512, 16383, iso=100, exposure_s=1.0))
+        dark = np.rint(512 + (smooth(k).astype(float) - 512) / 8).astype(np.uint16)
+        short = raw.Raw(dark, cfa, 512, 16383, iso=200, exposure_s=0.0625)
+        raw.write_dng(folder / f"short{k}.dng", short)
+    for name, files in (("tiles", "012"), ("held", "2"), ("few", "01")):
+        assert main(["data", "prepare", *(f"{folder}/{k}.dng" for k in files), "-o", f"{folder}/{name}"]) == 0
+    shorts = [f"{folder}/short{k}.dng" for k in range(3)]
+    assert main(["data", "prepare", *shorts, "-o", f"{folder}/short"]) == 0
+    (folder / "quick.yaml").write_text(QUICK)
+    return folder
+
+
+def train(place, output, *more, noise=NOISE, tiles="tiles", config="quick.yaml"):
+    words = ["train", "denoiser", place / tiles, "-o", place / output, "--config", place / config]
+    return main([str(w) for w in (*words, *more, *noise)])
+
+
+def same(place, one, other):
+    weights = [load_denoiser(place / name).state_dict() for name in (one, other)]
+    assert weights[0].keys() == weights[1].keys()
+    return all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+@pytest.fixture(scope="module")
+def whole(place):
+    assert train(place, "whole.safetensors") == 0
+    return "whole.safetensors"
+
+
+def test_killed_at_five_moments_and_resumed_gives_the_same_bits(place, whole, monkeypatch):
+    real = Denoising.step
+    for kill in (0, 3, 4, 8, STEPS - 1):
+
+        def step(self, number, kill=kill):
+            if number == kill:
+                raise KeyboardInterrupt
+            return real(self, number)
+
+        monkeypatch.setattr(Denoising, "step", step)
+        assert train(place, "parts.safetensors", "--resume") == 2
+        assert not (place / "parts.safetensors").exists()
+    monkeypatch.undo()
+    assert train(place, "parts.safetensors", "--resume") == 0
+    assert same(place, whole, "parts.safetensors")
+
+
+def test_workers_change_no_bit(place, whole):
+    (place / "workers.yaml").write_text(QUICK + "workers: 1\n")
+    assert train(place, "workers.safetensors", config="workers.yaml") == 0
+    assert same(place, whole, "workers.safetensors")
+
+
+def test_another_seed_gives_another_net(place, whole):
+    (place / "seed.yaml").write_text(QUICK + "seed: 1\n")
+    assert train(place, "seed.safetensors", config="seed.yaml") == 0
+    assert not same(place, whole, "seed.safetensors")
+
+
+def test_the_card_tells_data_noise_and_what_it_does_on_other_pictures(place, capsys):
+    assert train(place, "few.safetensors", "--held", place / "held", tiles="few") == 0
+    said = capsys.readouterr().out
+    assert "PSNR on the pictures of --held" in said
+    card = load_denoiser(place / "few.safetensors").card
+    assert [c["file"] for c in card["data"]["clean"]] == ["0.dng", "1.dng"]
+    assert [c["profile"] for c in card["data"]["cameras"]] == ["sony_a7s2", "canon_70d"]
+    assert len(card["held_out"]) == 2 * 2 * 2  # cameras, ends of ISO, ends of ratio
+    assert card["configuration"]["steps"] == STEPS
+    assert str(place) not in str(card)
+
+
+def test_a_full_disk_leaves_the_earlier_checkpoint(place, whole, monkeypatch, capsys):
+    real, calls = os.fsync, []
+
+    def full(descriptor):
+        calls.append(descriptor)
+        if len(calls) == 6:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert train(place, "full.safetensors") == 2
+    assert f"{NAME}: No space left on device" in capsys.readouterr().err
+    folder = place / "full.training"
+    found = torch.load(folder / NAME, weights_only=True)
+    assert read_checkpoint(folder / NAME, found["fingerprint"]).step == 5
+    monkeypatch.undo()
+    assert train(place, "full.safetensors", "--resume") == 0
+    assert same(place, whole, "full.safetensors")
+
+
+def test_nan_stops_and_says_where(place, monkeypatch, capsys):
+    real = Batches.at
+
+    def spoiled(self, number):
+        batch = real(self, number)
+        if number == 7:
+            batch["noisy"][0, 0, 0, 0] = float("nan")
+        return batch
+
+    monkeypatch.setattr(Batches, "at", spoiled)
+    assert train(place, "nan.safetensors") == 2
+    said = capsys.readouterr().err
+    assert f"denoiser: the loss or a weight is no longer a number at step 8 of {STEPS}" in said
+    assert f"the last good checkpoint is {place / 'nan.training' / NAME}" in said
+    assert not (place / "nan.safetensors").exists()
+
+
+def test_recorded_pairs_take_the_ratio_of_their_files(place):
+    pairs = PairedTiles(place / "tiles", place / "short", 16)
+    assert pairs.ratios == [8.0] * 3
+    item = pairs[1]
+    assert torch.allclose(item["noisy"], item["clean"], atol=8 * 0.6 / 15871)
+    assert train(place, "pairs.safetensors", "--noisy", place / "short", noise=()) == 0
+    data = load_denoiser(place / "pairs.safetensors").card["data"]
+    assert data["ratios"] == [8.0] * 3
+
+
+def test_a_conditioned_nafnet_trains(place):
+    (place / "naf.yaml").write_text(QUICK + "net: nafnet\nblocks: [1, 1]\nconditioned: true\n")
+    assert train(place, "naf.safetensors", config="naf.yaml") == 0
+    net = load_denoiser(place / "naf.safetensors")
+    assert isinstance(net, NAFNet)
+    assert net.conditioned
+
+
+def test_batches_depend_on_the_number_of_their_step_alone(place):
+    def batches():
+        noise = LowLightNoise(["sony_a7s2"], iso=800, ratio=10, seed=3)
+        tiles = RawTiles(place / "tiles", 9, 8, seed=3)
+        return Batches(tiles, InPhase(noise.collate, "RGGB", conditioned=True), 2)
+
+    in_order = batches()
+    seen = [in_order.at(number) for number in range(10)]
+    assert seen[0].keys() == {"noisy", "clean", "noise_level"}
+    assert all(batch["noisy"].shape == (2, 4, 8, 8) for batch in seen)
+    for number in (9, 4, 3, 0, 7):  # two epochs and a half, in any order
+        again = batches().at(number)
+        assert all(torch.equal(again[name], seen[number][name]) for name in again)
+    assert not torch.equal(seen[0]["noisy"], seen[4]["noisy"])
+
+
+def test_denoising_is_learned(place):
+    """Enough steps to see that the loss is that of the picture and goes down."""
+    (place / "more.yaml").write_text(
+        "steps: 120\nbatch: 8\npatch: 15\nwidth: 8\nlevels: 2\nrate: 0.01\nema: 0.9\n"
+    )
+    words = ("--camera", "sony_a7s2", "--iso", "3200", "--ratio", "100")
+    assert train(place, "more.safetensors", "--held", place / "held", noise=words, config="more.yaml") == 0
+    [figures] = load_denoiser(place / "more.safetensors").card["held_out"]
+    assert figures["psnr"] > figures["psnr_in"] + 2
+
+
+REFUSED = {
+    "no noise": ((), {"noise": ()}, "say one of --camera, for made-up noise, and --noisy"),
+    "both": (("--noisy", "short"), {}, "say one of --camera, for made-up noise, and --noisy"),
+    "no iso": ((), {"noise": ("--camera", "sony_a7s2", "--ratio", "10")}, "--iso must be given"),
+    "iso out of range": ((), {"noise": (*NOISE[:3], "--iso", "9e9", "--ratio", "1")}, "iso must be"),
+    "unknown camera": ((), {"noise": ("--camera", "sony", *NOISE[3:])}, "sony"),
+    "pairs with iso": (("--noisy", "short", "--iso", "3"), {"noise": ()}, "--iso belongs to --camera"),
+    "other pairs": (("--noisy", "few"), {"noise": ()}, "must hold as many mosaics as"),
+    "no store": ((), {"tiles": "none"}, "none: holds no raw tiles"),
+    "phase": (("--cfa", "RGBG"), {}, "--cfa must be one of RGGB"),
+    "preset": (("--preset", "tpu"), {}, "--preset must be one of cpu, gpu"),
+    "suffix": ((), {"output": "net.bin"}, "--output must end in .safetensors"),
+    "size": ((), {"config": "big.yaml"}, "size must be at least 1 and fit every tile"),
+    "width": ((), {"config": "wide.yaml"}, "width must be a whole number in 1..256, got 999"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_wrong_use_is_refused(place, capsys, name):
+    (place / "big.yaml").write_text(QUICK + "patch: 64\n")
+    (place / "wide.yaml").write_text(QUICK + "width: 999\n")
+    more, changes, message = REFUSED[name]
+    more = [place / w if w in ("short", "few") else w for w in more]
+    options = {"output": "none.safetensors"} | changes
+    assert train(place, options.pop("output"), *more, **options) == 2
+    assert message in capsys.readouterr().err
+    assert not list(place.glob("none.*"))
+
+
+def test_a_checkpoint_of_other_data_is_refused(place, whole, capsys):
+    assert train(place, whole, "--resume", tiles="few") == 2
+    assert "belongs to a training of another configuration" in capsys.readouterr().err
