@@ -276,7 +276,19 @@ TABLE
 FOUND
 """
 
-FOUND = ""
+#: What the committed table shows; write it anew with the table.
+FOUND = """At this size stage 2 adds nothing to stage 1, and takes some away.
+
+- The Fourier critic lowers the KLD of pairs at ISO 1600 in every seed, and raises its mean at ISO 6400. In
+  every seed and at both ISOs it leaves the power spectrum 1.9 to 5.4 times as far off, and the covariance of
+  sites 4 to 27 times: 50 steps are the beginning of a training, in which the critic does not know yet what is
+  right already.
+- The pixel critic stays nearer to stage 1: the power spectrum is 1.2 to 1.7 times as far off in every seed,
+  the rest goes up and down with the seed.
+- Image domain alignment changes either critic's result by less than seeds differ by.
+- Processor time after stage 1: 13 s (pixel), 51 to 55 s (fourier); 17 s and 47 to 57 s with the denoiser.
+
+Take stage 1 where there are darks. What the paper's 10,000 steps and more would change was not tried."""
 
 
 if __name__ == "__main__":
