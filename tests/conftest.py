@@ -36,6 +36,8 @@ SLOW = (
     *("augment/adapters/", "augment/test_loader_matrix.py", "augment/test_training_loop_page.py"),
     *(
         "generator/test_fused.py",
+        "generator/test_image_domain.py",
+        "generator/test_pairs.py",
         "generator/test_statistics.py",
         "generator/test_train_command.py",
         "training/",
