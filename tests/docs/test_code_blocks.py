@@ -23,7 +23,7 @@ PAGES = {
     for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
     if "build" not in path.parts and "made" not in path.parts
 }
-#: What a block reads that only the reader has; those blocks have tests of their own in tests/augment, denoise, datasets.
+#: What a block reads that only the reader has; tests in augment, denoise and datasets run those.
 READERS_DATA = ('RawTiles("', '"tiles"', '"SID/', '"ELD/', '"LRID/')
 
 
