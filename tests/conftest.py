@@ -32,6 +32,7 @@ SLOW = (
         "test_packaging.py",
         "test_parity.py",
         "test_properties.py",
+        "test_targets.py",
     ),
     *("augment/adapters/", "augment/test_loader_matrix.py", "augment/test_training_loop_page.py"),
     *(

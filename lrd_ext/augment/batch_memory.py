@@ -8,6 +8,7 @@ in which the batch crosses to the training process; there the end of its tensors
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import weakref
@@ -22,13 +23,13 @@ from torch.utils.data import get_worker_info
 #: Blocks that are kept: those that a worker has sent ahead (``prefetch_factor``), those in use, some spare.
 #: What is wanted beyond them is memory like any other.
 MOST_BLOCKS = 8
-#: Where a block's tensors begin, floats: whole cache lines. The first lines hold the marks.
-_LINE = 16
+#: Where a block's tensors begin, bytes: at whole cache lines. The first lines hold the marks.
+_LINE = 64
 _MARKS = 2 * _LINE
 
 
 class Block:
-    """Float32 memory of one batch, before it two marks for each tensor: in use here, in use where it went."""
+    """Memory of one batch, before it two marks for each tensor: in use here, in use where it went."""
 
     def __init__(self, memory: Tensor) -> None:
         self.memory = memory
@@ -39,14 +40,14 @@ class Block:
 
     @classmethod
     def new(cls, size: int, *, shared: bool) -> Block:
-        """Make a block for ``size`` floats."""
-        memory = torch.empty(_MARKS + size)
-        memory[:_MARKS] = 0  # the bits of int32 zeros
+        """Make a block for ``size`` bytes."""
+        memory = torch.empty(_MARKS + size, dtype=torch.uint8)
+        memory[:_MARKS] = 0
         return cls(memory.share_memory_() if shared else memory)
 
     @property
     def size(self) -> int:
-        """How many floats it holds."""
+        """How many bytes it holds."""
         return len(self._values)
 
     @property
@@ -59,16 +60,18 @@ class Block:
         """Whether it was sent to another process and is in use there."""
         return bool(self._there.any())
 
-    def tensors(self, shapes: Mapping[str, tuple[int, ...]], *, arrived: bool = False) -> dict[str, Tensor]:
+    def tensors(
+        self, shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype, *, arrived: bool = False
+    ) -> dict[str, Tensor]:
         """Return a tensor of each shape, one behind another. Their marks go when their memory is let go."""
         marks, begin, made = self._there if arrived else self._here, 0, {}
         for number, (name, shape) in enumerate(shapes.items()):
-            count = int(np.prod(shape))
-            array = self._values[begin : begin + count]
+            size = math.prod(shape) * dtype.itemsize
+            array = self._values[begin : begin + size]
             marks[number] = 1
             weakref.finalize(array, _take_off, marks, number, os.getpid()).atexit = False
-            made[name] = torch.from_numpy(array).view(shape)
-            begin += whole_lines(count)
+            made[name] = torch.from_numpy(array).view(dtype).view(shape)
+            begin += whole_lines(size)
         return made
 
     def mark_sent(self, tensors: int) -> None:
@@ -87,6 +90,7 @@ class LentBatch(dict[str, Any]):
     def __init__(self, block: Block, lent: Mapping[str, Tensor]) -> None:
         super().__init__(lent)
         self._block, self._lent = block, dict(lent)
+        self._dtype = next(iter(lent.values())).dtype
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Send the block, the first time; a copy of the tensors where it is in use elsewhere already."""
@@ -95,11 +99,13 @@ class LentBatch(dict[str, Any]):
         self._block.mark_sent(len(self._lent))
         rest = {name: value for name, value in self.items() if name not in self._lent}
         shapes = {name: tuple(tensor.shape) for name, tensor in self._lent.items()}
-        return _arrived, (self._block.memory, shapes, rest)
+        return _arrived, (self._block.memory, shapes, self._dtype, rest)
 
 
-def _arrived(memory: Tensor, shapes: dict[str, tuple[int, ...]], rest: dict[str, Any]) -> dict[str, Any]:
-    return {**Block(memory).tensors(shapes, arrived=True), **rest}
+def _arrived(
+    memory: Tensor, shapes: dict[str, tuple[int, ...]], dtype: torch.dtype, rest: dict[str, Any]
+) -> dict[str, Any]:
+    return {**Block(memory).tensors(shapes, dtype, arrived=True), **rest}
 
 
 class BatchMemory:
@@ -116,14 +122,17 @@ class BatchMemory:
         """Another process, or a copy, has blocks of its own."""
         return BatchMemory, ()
 
-    def lend(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
-        """Return float32 tensors of these shapes, with whatever values, by name: at most 16."""
+    def lend(
+        self, shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype = torch.float32
+    ) -> dict[str, Any]:
+        """Return tensors of these shapes, with whatever values, by name: at most 16."""
         if self._process != os.getpid():  # a forked child
             self._begin()
         shared = get_worker_info() is not None
         with self._lock:
-            block = self._block(sum(whole_lines(int(np.prod(shape))) for shape in shapes.values()), shared)
-            tensors = block.tensors(shapes)
+            sizes = (math.prod(shape) * dtype.itemsize for shape in shapes.values())
+            block = self._block(sum(map(whole_lines, sizes)), shared)
+            tensors = block.tensors(shapes, dtype)
         return LentBatch(block, tensors) if shared else tensors
 
     def _block(self, size: int, shared: bool) -> Block:
@@ -139,6 +148,6 @@ class BatchMemory:
         return block
 
 
-def whole_lines(count: int) -> int:
-    """Round a number of floats up to whole cache lines."""
-    return -(-count // _LINE) * _LINE
+def whole_lines(size: int) -> int:
+    """Round a number of bytes up to whole cache lines."""
+    return -(-size // _LINE) * _LINE

@@ -86,7 +86,7 @@ class LowLightNoise(nn.Module):
         self.profiles = self.cameras.profiles
         self.iso, self.ratio, self.seed = iso, ratio, seed
         self.generator, self.clamp, self.read, self.bias = generator, clamp, read, bias
-        self.sigma, self._memory = sigma, BatchMemory()
+        self.sigma, self._memory, self._stacks = sigma, BatchMemory(), BatchMemory()
         self.bank: DarkFrameBank | None = dark if isinstance(dark, DarkFrameBank) else None
         self.register_buffer("dark", None if isinstance(dark, DarkFrameBank) else dark, persistent=False)
         if generator is not None and len(self.profiles) > 1:
@@ -198,7 +198,7 @@ class LowLightNoise(nn.Module):
         if order != "site" and len(by_phase) > 1:  # one call has one place for each colour
             parts = [self.collate([items[i] for i in places]) for places in by_phase.values()]
             return _rejoined(parts, [i for places in by_phase.values() for i in places])
-        clean = torch.stack([item["clean"] for item in items])
+        clean = self._stacked([item["clean"] for item in items])
         identities = torch.tensor([int(item["index"]) for item in items])
         levels = [_levels_of(item) for item in items]
         isos = [float(item["iso"]) for item in items] if self.iso == FROM_ITEM else None
@@ -217,6 +217,10 @@ class LowLightNoise(nn.Module):
             )[:, plane_sites(order, cfa)]
         buffers = self._memory.lend(dict.fromkeys(("noisy", "clean", "sigma")[: 2 + self.sigma], clean.shape))
         return self._pair(clean, params, identities, "packed", cfa, dark, order, buffers, index=identities)
+
+    def _stacked(self, pictures: list[Tensor]) -> Tensor:
+        shape = (len(pictures), *pictures[0].shape)
+        return torch.stack(pictures, out=self._stacks.lend({"clean": shape}, pictures[0].dtype)["clean"])
 
     def params(
         self,

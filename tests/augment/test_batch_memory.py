@@ -30,6 +30,19 @@ def test_tensors_are_apart_and_begin_at_cache_lines():
     assert [float(tensors[name].sum()) for name in SHAPES] == [0.0, 240.0, 6.0]
 
 
+@pytest.mark.parametrize("dtype", [torch.uint16, torch.bfloat16, torch.float64])
+def test_any_dtype(dtype):
+    memory = BatchMemory()
+    tensors = memory.lend({"x": (3, 5), "y": (2,)}, dtype)
+    assert tensors["x"].dtype == tensors["y"].dtype == dtype
+    assert tensors["y"].data_ptr() % 64 == 0
+    view = tensors["y"].numpy() if dtype != torch.bfloat16 else tensors["y"][:1]
+    del tensors
+    assert not memory._blocks[0].free
+    del view
+    assert memory._blocks[0].free
+
+
 def test_memory_comes_back_when_the_last_view_of_any_tensor_is_gone():
     memory = BatchMemory()
     first = memory.lend(SHAPES)
