@@ -33,11 +33,13 @@ import simulated_sensor as sensor
 
 SHAPE = (768, 512)
 FRAMES, HELD, CALIBRATION = 64, 32, 8
+#: Frames drawn of each source: more than are held out, so that their own scatter counts for little.
+DRAWN = 96
 ISOS = (*sensor.TRAINED_ISOS, sensor.UNTRAINED_ISO)
 RIVALS = ("generator", "tukey_lambda", "gaussian")
 #: Rows of a stretch whose spectrum is taken, and the share of power from which a bin counts.
 STRETCH, BIN_SHARE = 64, 0.02
-ABLATION_ROUNDS = [(1, 12)]
+ABLATION_ROUNDS = [(4, 3)]
 
 
 def write_frames(work: Path) -> None:
@@ -99,7 +101,7 @@ def table(work: Path, generator: LiteGenerator) -> list[str]:
     for iso in ISOS:
         held = read(work, "held", iso, HELD)
         rows = {"floor": distances(held[: HELD // 2], held[HELD // 2 :])}
-        rows |= {kind: distances(held, draw(kind, work, generator, iso, HELD)) for kind in RIVALS}
+        rows |= {kind: distances(held, draw(kind, work, generator, iso, DRAWN)) for kind in RIVALS}
         name = f"{iso} (not trained on)" if iso == sensor.UNTRAINED_ISO else str(iso)
         for kind, d in rows.items():
             lines.append(
@@ -147,7 +149,7 @@ def without_lines(work: Path) -> LiteGenerator:
         sigma = float(profile.at(iso, read="gaussian").sigma_read)
         targets.append(measure(Darks(float(iso), frames, levels), sigma, str(iso)))
     scaled, unit = in_common_unit(targets)
-    generator = LiteGenerator((32, 16))
+    generator = LiteGenerator((16, 16))
     start(generator, scaled, torch.Generator().manual_seed(0))
     with torch.no_grad():
         generator.convs[0].weight[:, 4:8] = 0
@@ -176,7 +178,7 @@ def spectra(work: Path, generators: dict[str, LiteGenerator], folder: Path) -> l
         truth = true_row_spectrum(iso)
         counts = truth >= BIN_SHARE * truth.sum()
         found = {
-            name: row_spectrum(draw("generator", work, g, iso, HELD * 2)) for name, g in generators.items()
+            name: row_spectrum(draw("generator", work, g, iso, DRAWN)) for name, g in generators.items()
         }
         found["real darks"] = row_spectrum(read(work, "held", iso, HELD))
         off = [f"{np.abs(s[counts] / truth[counts] - 1).max():.1%}" for s in found.values()]
@@ -215,8 +217,8 @@ def judge(work: Path, target: Path) -> None:
     sheet(work, generator, images)
     distance = table(work, generator)
     rows = spectra(work, {"generator": generator, "without line channels": without_lines(work)}, images)
-    rounds = generator.card["configuration"]["rounds"]
-    text = TEXT.format(distance="\n".join(distance), rows="\n".join(rows), rounds=rounds)
+    told = {k: generator.card["configuration"][k] for k in ("widths", "rounds", "settling")}
+    text = TEXT.format(distance="\n".join(distance), rows="\n".join(rows), **told)
     target.write_text(text, encoding="utf-8")
 
 
@@ -225,13 +227,13 @@ TEXT = """# What the generator learns of a known sensor
 Made by `tools/generator_study.py`. The sensor (`tests/generator/simulated_sensor.py`): Tukey-lambda read
 noise whose shape goes from +0.08 at ISO 800 to -0.13 at ISO 6400, a quarter of it leaking to the next
 site of the same colour, AR(1) row noise (0.6), banding of 7 rows, AR(1) column noise (0.4), whole DN
-over black. Trained on 64 darks of 768 x 512 at each of ISO 800, 1600, 3200 and 6400 with rounds {rounds}
-of the `cpu` preset; both fitted models have the figures `lrd calibrate` gives from 8 of those darks at
-each ISO.
+over black. Trained on 64 darks of 768 x 512 at each of ISO 800, 1600, 3200 and 6400 with the `cpu` preset
+(widths {widths}, rounds {rounds}, {settling} steps of settling); both fitted models have the figures
+`lrd calibrate` gives from 8 of those darks at each ISO.
 
 ## Distances from 32 darks not trained on
 
-The floor is one half of them against the other. Row means: largest difference of the autocorrelation at
+The floor is one half of them against the other; of every other source 96 frames are drawn. Row means: largest difference of the autocorrelation at
 lags 1 to 20. Sites: largest difference of the covariance of a cell's sites, share of the largest.
 Neighbours: difference of the correlation with the next pixel of the colour. At the ISO not trained on
 all interpolate.
@@ -241,7 +243,7 @@ all interpolate.
 ## Spectrum of row means
 
 Largest deviation from the sensor's own spectrum at the bins (of 33) that hold 2 % of the power or more;
-real darks are 32, drawn ones 64.
+real darks are 32, drawn ones 96.
 
 {rows}
 

@@ -13,8 +13,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-#: Normal scores of the outermost quantiles compared (1 in 1,500), and how many lie between them.
-_REACH, _LEVELS = 3.2, 193
 #: Lags of line means that are compared, mosaic rows or columns.
 LINE_LAGS = 20
 #: Offsets of cells, (down, across), at which covariances of sites are compared.
@@ -26,9 +24,9 @@ BANDS = 12
 class Statistics(NamedTuple):
     """What is compared of noise: of one crop or unit, or stacked in front by unit or ISO.
 
-    ``quantiles`` (4, 193) by site at :func:`levels`; ``lines`` (2, 20) autocovariance of row means, of column
-    means; ``sites`` (7, 4, 4) covariance of site i with site j of the cell at each of OFFSETS; ``spectrum``
-    (12, 12) log of the power by vertical and horizontal frequency.
+    ``quantiles`` (4, 81) of each site at the probabilities of a target; ``lines`` (2, 20) autocovariance of
+    row means, of column means; ``sites`` (7, 4, 4) covariance of site i with site j of the cell at each of
+    OFFSETS; ``spectrum`` (12, 12) log of the power by vertical and horizontal frequency.
     """
 
     quantiles: Tensor
@@ -37,25 +35,19 @@ class Statistics(NamedTuple):
     spectrum: Tensor
 
 
-def levels() -> Tensor:
-    """Return the probabilities of the quantiles compared, ascending (193,) float64."""
-    scores = torch.linspace(-_REACH, _REACH, _LEVELS, dtype=torch.float64)
-    return torch.special.ndtr(scores)
-
-
-def quantiles(noise: Tensor) -> Tensor:
-    """Return the quantiles of each site (4, 193): sorted samples stand at (i + 1/2) / n."""
+def quantiles(noise: Tensor, levels: Tensor) -> Tensor:
+    """Return each site's quantiles (4, n) at probabilities (4, n): sorted samples stand at (i + 1/2) / n."""
     ordered = noise.transpose(0, 1).reshape(4, -1).sort(dim=1).values
     n = ordered.shape[1]
-    position = (levels().to(noise) * n - 0.5).clamp(0, n - 1)
+    position = (levels * n - 0.5).clamp(0, n - 1)
     low = position.floor().long().clamp(max=max(n - 2, 0))
-    share = position - low
-    return ordered[:, low] * (1 - share) + ordered[:, (low + 1).clamp(max=n - 1)] * share
+    share = (position - low).to(noise)
+    return ordered.gather(1, low) * (1 - share) + ordered.gather(1, (low + 1).clamp(max=n - 1)) * share
 
 
 def second_order(noise: Tensor, *, wraps: bool = False) -> tuple[Tensor, Tensor, Tensor]:
     """Return ``lines`` (2, 20), ``sites`` (7, 4, 4) and power (12, 12), not yet its log, of all crops."""
-    return line_covariances(noise, wraps), site_covariances(noise, wraps), power_in_bands(noise)
+    return line_covariances(noise, wraps), site_covariances(noise, wraps), power_in_bands(noise, wraps)
 
 
 def line_covariances(noise: Tensor, wraps: bool = False) -> Tensor:
@@ -90,17 +82,23 @@ def _pair(noise: Tensor, down: int, across: int, wraps: bool) -> tuple[Tensor, T
     return here, noise[:, :, down:, right : width - left]
 
 
-def power_in_bands(noise: Tensor) -> Tensor:
+def power_in_bands(noise: Tensor, wraps: bool = False) -> Tensor:
     """Return power by vertical and horizontal frequency, 0 to 1/2 per pixel of the mosaic, in bands (12, 12).
 
-    Crops are windowed (Hann), so that what is periodic and what is cut out of a frame compare.
+    What is cut out of a frame is windowed (Hann), so that its edges make no power. The half of frequency 0
+    that lies in a band counts: what the window spreads to both sides then adds up to the same.
     """
     mosaic = functional.pixel_shuffle(noise, 2)[:, 0]
     height, width = mosaic.shape[1:]
-    window = _hann(height, mosaic)[:, None] * _hann(width, mosaic)
+    window = torch.ones_like(mosaic[0]) if wraps else _hann(height, mosaic)[:, None] * _hann(width, mosaic)
     power = torch.fft.rfft2(mosaic * window).abs().square().mean(0) / window.square().sum()
     both = power[: height // 2] + power.flip(0).roll(1, 0)[: height // 2]  # of either vertical sign
-    return functional.adaptive_avg_pool2d(both[None, :, : width // 2], BANDS)[0] / 2
+    share = torch.ones_like(both[:, : width // 2])
+    share[0], share[:, 0] = share[0] / 2, share[:, 0] / 2
+    parts = [
+        functional.adaptive_avg_pool2d(p[None], BANDS)[0] for p in (both[:, : width // 2] * share, share)
+    ]
+    return parts[0] / parts[1] / 2
 
 
 def _hann(length: int, like: Tensor) -> Tensor:

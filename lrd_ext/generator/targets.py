@@ -13,20 +13,25 @@ import torch
 from torch import Tensor
 
 from .dark_store import Darks
-from .statistics import Statistics, levels, second_order
+from .statistics import Statistics, second_order
 
 #: Units whose statistics are averaged and resampled: frames, or strips of frames where they are fewer.
 _LEAST_UNITS = 16
 #: Cells a side of the crops that line and site statistics are taken from, and how many of a unit at most.
 CROP, _CROPS = 64, 48
 _RESAMPLES = 200
+#: Places at which the share of values below is taken.
+_EDGES = 81
 
 
 @dataclasses.dataclass(frozen=True)
 class Target:
     """Darks of one camera and ISO as numbers, in units of ``sigma_init`` [DN].
 
-    ``mean`` and ``error`` (standard deviation of the mean, from resampled units).
+    ``mean`` and ``error`` (standard deviation of the mean, from resampled units). ``mean.quantiles`` (4, 81)
+    are edges between whole DN, and ``levels`` (4, 81) float64 the share of values below them: no converter's
+    step blurs either. ``count`` values of each site were looked at. Where a dark-shading map was taken off,
+    values are no whole DN, and rounding shows as spread: ``blurred``.
     """
 
     name: str
@@ -34,6 +39,9 @@ class Target:
     sigma_init: float
     mean: Statistics
     error: Statistics
+    levels: Tensor
+    count: int
+    blurred: bool = False
 
 
 def measure(darks: Darks, sigma_init: float, name: str) -> Target:
@@ -44,30 +52,37 @@ def measure(darks: Darks, sigma_init: float, name: str) -> Target:
         sigma_init: what the noise is divided by, DN.
         name: of camera and ISO, for messages.
     """
-    units = [_unit(unit, sigma_init) for unit in _units(darks)]
+    edges = _edges(darks, sigma_init)
+    units = [_unit(unit, sigma_init, edges) for unit in _units(darks)]
     stacked = Statistics(*(torch.stack(field) for field in zip(*units, strict=True)))
     mean = Statistics(*(field.mean(0) for field in stacked))
     error = Statistics(*_bootstrap(stacked))
-    # The scatter of a scatter is large; sites are alike in it, and lags and bands nearly so.
-    pooled = error._replace(quantiles=error.quantiles.mean(0, keepdim=True).expand_as(error.quantiles))
-    return Target(name, darks.iso, sigma_init, _logged(mean, mean), _logged(pooled, mean))
+    levels, edges = mean.quantiles, edges / sigma_init
+    density = torch.stack([torch.gradient(p, spacing=(e,))[0] for p, e in zip(levels, edges, strict=True)])
+    # The scatter of a scatter is large; sites are alike in it.
+    pooled = (error.quantiles / density.clamp_min(1e-12)).mean(0, keepdim=True).expand_as(levels)
+    mean = mean._replace(quantiles=edges.float(), spectrum=mean.spectrum.log())
+    error = error._replace(quantiles=pooled.float(), spectrum=error.spectrum / mean.spectrum.exp())
+    count = len(darks) * darks.shape[0] * darks.shape[1] // 4
+    return Target(name, darks.iso, sigma_init, mean, error, levels, count, darks.shading is not None)
 
 
-def _logged(values: Statistics, mean: Statistics) -> Statistics:
-    """Turn powers into their logs, or their errors into those of the logs."""
-    if values is mean:
-        return values._replace(spectrum=values.spectrum.log())
-    return values._replace(spectrum=values.spectrum / mean.spectrum)
+def _edges(darks: Darks, sigma_init: float) -> Tensor:
+    """Return edges between whole DN about each site's level, a fifth of sigma_init or a DN apart (4, 81)."""
+    apart = max(1, round(sigma_init / 5))
+    level = torch.from_numpy(darks.levels.mean(0))
+    middle = level.floor() + 0.5
+    return (middle - level)[:, None] + apart * torch.arange(-(_EDGES // 2), _EDGES // 2 + 1)
 
 
 def _bootstrap(stacked: Statistics) -> Iterator[Tensor]:
     count = stacked.quantiles.shape[0]
     drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), _RESAMPLES) / count
-    weights = torch.from_numpy(drawn).to(torch.float32)
+    weights = torch.from_numpy(drawn)
     # A resample of n units scatters (n - 1) / n of what n new units would.
     correction = math.sqrt(count / max(count - 1, 1))
     for field in stacked:
-        yield torch.tensordot(weights, field, 1).std(0) * correction
+        yield torch.tensordot(weights.to(field), field, 1).std(0) * correction
 
 
 def _units(darks: Darks) -> Iterator[Tensor]:
@@ -83,10 +98,11 @@ def _units(darks: Darks) -> Iterator[Tensor]:
             yield noise[:, top:bottom]
 
 
-def _unit(noise: Tensor, sigma_init: float) -> Statistics:
+def _unit(noise: Tensor, sigma_init: float, edges: Tensor) -> Statistics:
     crops = _crops(noise) / sigma_init
     lines, sites, power = second_order(crops)
-    return Statistics(_dithered_quantiles(noise) / sigma_init, lines, sites, power)
+    below = torch.stack([_below(site.flatten(), e) for site, e in zip(noise, edges, strict=True)])
+    return Statistics(below, lines, sites, power)
 
 
 def _crops(noise: Tensor) -> Tensor:
@@ -98,19 +114,18 @@ def _crops(noise: Tensor) -> Tensor:
     return tiles[chosen]
 
 
-def _dithered_quantiles(noise: Tensor) -> Tensor:
-    """Return quantiles (4, levels) of whole numbers about some level, each spread evenly over its step."""
-    return torch.stack([_of_steps(site.flatten()) for site in noise])
+def _below(values: Tensor, edges: Tensor) -> Tensor:
+    """Return the share of values below edges (n,) float64, whole DN about some level counted as steps.
 
-
-def _of_steps(values: Tensor) -> Tensor:
+    The level of a frame differs from the mean of all by little: between steps the share goes on in a line.
+    """
     offset = float(values[0] - values[0].round())
     steps = (values - offset).round().to(torch.int64)
     low = int(steps.min())
     counts = torch.bincount(steps - low).numpy()
-    cdf = np.concatenate([[0], np.cumsum(counts)]) / len(values)
-    edges = np.arange(len(cdf)) + low - 0.5 + offset
-    return torch.from_numpy(np.interp(levels().numpy(), cdf, edges)).to(torch.float32)
+    shares = np.concatenate([[0], np.cumsum(counts)]) / len(values)
+    own = np.arange(len(shares)) + low - 0.5 + offset
+    return torch.from_numpy(np.interp(edges.numpy(), own, shares))
 
 
 def stacked(targets: Sequence[Target]) -> tuple[Statistics, Statistics]:

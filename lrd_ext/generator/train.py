@@ -133,6 +133,7 @@ def _matching(
         targets,
         rounds,
         configuration.seed,
+        settling=configuration.settling,
         dn=1 / unit,
         mean_over_processes=_mean_over(fabric),
         rank=fabric.global_rank,

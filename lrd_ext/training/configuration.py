@@ -108,15 +108,17 @@ class Configuration(Machine):
         widths: channels of the lite generator's hidden layers.
         channels: ngf, first width of the U-Net.
         rounds: stage 1: crops for each ISO, and steps, of each round.
+        settling: steps of stage 1 behind its rounds, on a new draw each.
         adversarial: stage 2; None ends after stage 1.
         image_domain: a further loss of stage 2, on pairs; None for none.
         distill: let a lite generator learn the U-Net's noise, and write that one.
     """
 
     generator: Literal["lite", "unet"] = "lite"
-    widths: list[int] = dataclasses.field(default_factory=lambda: [32, 16])
+    widths: list[int] = dataclasses.field(default_factory=lambda: [32, 32])
     channels: int = 64
-    rounds: list[list[int]] = dataclasses.field(default_factory=lambda: [[1, 25], [4, 30], [12, 20]])
+    rounds: list[list[int]] = dataclasses.field(default_factory=lambda: [[8, 10]])
+    settling: int = 30
     adversarial: Adversarial | None = None
     image_domain: ImageDomain | None = None
     distill: bool = False
@@ -129,6 +131,8 @@ class Configuration(Machine):
             raise ValueError("image_domain is a part of stage 2, which is off: give adversarial:")
         if self.distill and self.generator != "unet":
             raise ValueError("distill needs generator: unet, which the lite one learns from")
+        if self.settling < 0:
+            raise ValueError(f"settling must be at least 0, got {self.settling}")
 
 
 @dataclasses.dataclass
