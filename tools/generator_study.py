@@ -105,7 +105,7 @@ def table(work: Path, generator: LiteGenerator) -> list[str]:
         name = f"{iso} (not trained on)" if iso == sensor.UNTRAINED_ISO else str(iso)
         for kind, d in rows.items():
             lines.append(
-                f"| {name} | {kind} | {d['kld']:.5f} | {d['psd']:.3f} | {d['rows']:.3f} | {d['sites']:.4f} | "
+                f"| {name} | {kind} | {d['kld']:.6f} | {d['psd']:.3f} | {d['rows']:.3f} | {d['sites']:.4f} | "
                 f"{d['neighbours']:.4f} |"
             )
     return lines
@@ -177,9 +177,7 @@ def spectra(work: Path, generators: dict[str, LiteGenerator], folder: Path) -> l
     for axis, iso in zip(axes, ISOS, strict=True):
         truth = true_row_spectrum(iso)
         counts = truth >= BIN_SHARE * truth.sum()
-        found = {
-            name: row_spectrum(draw("generator", work, g, iso, DRAWN)) for name, g in generators.items()
-        }
+        found = {name: row_spectrum(draw("generator", work, g, iso, DRAWN)) for name, g in generators.items()}
         found["real darks"] = row_spectrum(read(work, "held", iso, HELD))
         off = [f"{np.abs(s[counts] / truth[counts] - 1).max():.1%}" for s in found.values()]
         lines.append(f"| {iso} | {counts.sum()} | {' | '.join(off)} |")

@@ -20,7 +20,7 @@ from lrd_ext.profiles import load_profile
 pytest.importorskip("lightning_fabric")
 
 SHAPE = (160, 160)
-QUICK = "rounds: [[1, 2], [1, 1]]\ncheckpoint_s: 0\nthreads: 1\n"
+QUICK = "widths: [16, 16]\nrounds: [[1, 2]]\nsettling: 1\ncheckpoint_s: 0\nthreads: 1\n"
 
 
 def write_profile(path, **changes):
@@ -117,7 +117,9 @@ def test_a_checkpoint_of_another_configuration_is_refused(place, capsys):
 STAGE_2 = """
 generator: {generator}
 channels: 4
+widths: [16, 16]
 rounds: [[1, 1]]
+settling: 0
 adversarial: {{critic: {critic}, width: 16, depth: 1, epochs: 2, steps_per_epoch: 1, batch: 2, patch: 16,
   critic_steps: 1, keep: {keep}}}
 distill: {distill}
