@@ -18,7 +18,7 @@ RULE = "|---|---:|---|---:|---:|---:|---:|---:|"
 
 def rows_of(run):
     """The benchmarks as dicts of what the table shows, slowest first within a workload."""
-    rows = [entry["extra_info"] | {"stats": entry["stats"]} for entry in run["benchmarks"]]
+    rows = [e["extra_info"] | {"stats": e["stats"]} for e in run["benchmarks"] if "model" in e["extra_info"]]
     return sorted(rows, key=lambda r: (r["model"], r["pixels"], r["threads"], -r["stats"]["median"]))
 
 
@@ -31,22 +31,26 @@ def ratio_to_fused(row, rows):
     return ""
 
 
-def describe(run):
+def describe_machine(run):
     """What ran where, without the machine's name."""
     machine, commit = run["machine_info"], run.get("commit_info") or {}
     cpu = machine.get("cpu", {})
     versions = ", ".join(f"{name} {version}" for name, version in machine.get("versions", {}).items())
     native = machine.get("native", {})
     dirty = " with local changes" if commit.get("dirty") else ""
-    bandwidth = {r["threads"]: r["copy_gb_per_s"] for r in rows_of(run)}
-    copies = ", ".join(f"{gb:.1f} GB/s on {n}" for n, gb in sorted(bandwidth.items()))
     return [
         f"Commit {str(commit.get('id', 'unknown'))[:12]}{dirty}, {run['datetime'][:10]}.",
         f"{cpu.get('brand_raw', 'Unknown processor')}, {cpu.get('count', '?')} logical processors;",
         f"{versions};",
         f"native build {native.get('isa', 'none')}.",
-        f"Copy bandwidth in the same run, threads: {copies}.",
     ]
+
+
+def describe(run):
+    """What ran where, and how fast memory was."""
+    bandwidth = {r["threads"]: r["copy_gb_per_s"] for r in rows_of(run)}
+    copies = ", ".join(f"{gb:.1f} GB/s on {n}" for n, gb in sorted(bandwidth.items()))
+    return [*describe_machine(run), f"Copy bandwidth in the same run, threads: {copies}."]
 
 
 def markdown(run):

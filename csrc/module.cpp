@@ -7,6 +7,8 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <array>
 #include <iterator>
 #include <stdexcept>
 #include <string>
@@ -57,6 +59,31 @@ Floats quantile(const std::string& which, const Words& words, const Floats& argu
   return result;
 }
 
+// A mosaic (H, W), whose rows are contiguous, to planes (4, H/2, W/2), plane i from site sites[i]. Loops that the
+// compiler vectorises.
+void pack(const py::array_t<uint16_t>& mosaic, py::array_t<uint16_t>& planes, const std::array<int, 4>& sites) {
+  const bool fit = planes.ndim() == 3 && planes.shape(0) == 4 && mosaic.ndim() == 2 &&
+                   mosaic.shape(0) == 2 * planes.shape(1) && mosaic.shape(1) == 2 * planes.shape(2);
+  std::array<int, 4> sorted = sites;
+  std::sort(sorted.begin(), sorted.end());
+  if (!fit || sorted != std::array<int, 4>{0, 1, 2, 3} || !(planes.flags() & py::array::c_style) ||
+      (mosaic.shape(1) > 0 && mosaic.strides(1) != sizeof(uint16_t))) {
+    throw std::invalid_argument("pack: needs a mosaic (H, W) of contiguous rows, planes (4, H/2, W/2), and 4 sites");
+  }
+  const py::ssize_t rows = planes.shape(1), cols = planes.shape(2), step = mosaic.strides(0);
+  const char* const source = static_cast<const char*>(mosaic.request().ptr);
+  uint16_t* const target = planes.mutable_data();
+  const py::gil_scoped_release release;
+  for (int plane = 0; plane < 4; ++plane) {
+    for (py::ssize_t row = 0; row < rows; ++row) {
+      const char* const line = source + (2 * row + sites[plane] / 2) * step;
+      const uint16_t* const from = reinterpret_cast<const uint16_t*>(line) + sites[plane] % 2;
+      uint16_t* const to = target + (plane * rows + row) * cols;
+      for (py::ssize_t i = 0; i < cols; ++i) to[i] = from[2 * i];
+    }
+  }
+}
+
 // Name and width of each field of the parameter table's rows, in order.
 std::vector<std::pair<std::string, size_t>> table_columns() {
   std::vector<std::pair<std::string, size_t>> columns;
@@ -88,6 +115,8 @@ PYBIND11_MODULE(_C, m) {
       std::vector<std::string>(std::begin(lrd::portable::kReadNames), std::end(lrd::portable::kReadNames));
   m.def("isa", [] { return std::string(lrd::chosen_build().name); }, "Instruction set the CPU executor runs on.");
   m.def("isa_names", &isa_names, "Instruction sets this processor can run, slowest first.");
+  m.def("pack", &pack, py::arg("mosaic").noconvert(), py::arg("planes").noconvert(), py::arg("sites"),
+        "Fill planes (4, H/2, W/2) from a mosaic (H, W), both uint16: plane i from site sites[i].");
   m.def("philox", &philox, py::arg("counter"), py::arg("key"), "Philox4x32-10 of one counter.");
   m.def("quantile", &quantile, py::arg("which"), py::arg("words"), py::arg("argument"), py::arg("isa") = "",
         "Quantiles of uint32 words; argument is the Tukey-lambda shape or the Poisson mean of each.");

@@ -20,11 +20,16 @@ author = "The lrd_ext authors"
 copyright = "2026, The lrd_ext authors"
 version = release = lrd_ext.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 exclude_patterns = ["build", "makers"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
 suppress_warnings = ["myst.header"]  # pages of results begin their parts at any depth
+
+nb_execution_mode = "force"
+nb_execution_timeout = 60
+nb_execution_raise_on_error = True
+nb_execution_show_tb = True  # a failed cell ends the build, and is shown
 
 autodoc_class_signature = "separated"
 autodoc_member_order = "bysource"

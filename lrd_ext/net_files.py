@@ -59,7 +59,7 @@ def save(net: Net, path: str | os.PathLike[str]) -> None:
     if net.card:
         metadata["card"] = json.dumps(net.card)
     with replacing(target) as file:
-        file.write(to_bytes(tensors, metadata))
+        file.write(_in_order(to_bytes(tensors, metadata)))
 
 
 def load(path: str | os.PathLike[str], *kinds: type[N]) -> N:
@@ -121,6 +121,16 @@ def shipped_or_own(name_or_path: str | os.PathLike[str], library: Path, op: str,
     near = difflib.get_close_matches(text.lower().replace("-", "_"), known, 3, 0.4)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)}"
     raise ValueError(f"{op}: no {what} or file named {text!r}; {hint}")
+
+
+def _in_order(data: bytes) -> bytes:
+    """Sort the header of a safetensors file, which comes in another order each time: same net, same bytes."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin on whole words
+    return len(text).to_bytes(8, "little") + text + data[end:]
 
 
 def _card(op: str, metadata: Mapping[str, str], path: str | os.PathLike[str]) -> dict[str, Any]:

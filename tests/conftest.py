@@ -32,9 +32,13 @@ SLOW = (
         "test_packaging.py",
         "test_parity.py",
         "test_properties.py",
+        "test_targets.py",
     ),
+    *("augment/adapters/", "augment/test_loader_matrix.py", "augment/test_training_loop_page.py"),
     *(
         "generator/test_fused.py",
+        "generator/test_image_domain.py",
+        "generator/test_pairs.py",
         "generator/test_statistics.py",
         "generator/test_train_command.py",
         "training/",
@@ -45,6 +49,7 @@ SLOW = (
         "test_batches.py::test_workers",
     ),
     *("denoise/test_train_denoiser.py", "denoise/test_nets.py::test_two_tilings"),
+    "datasets/test_published.py::test_a_loader_with_workers",
     *("generator/test_lite.py::test_gradients", "test_fuzz_tool.py::test_each_way_to_fail"),
 )
 

@@ -33,6 +33,8 @@ DEFAULTS = {
     "out": None,
     "order": "site",
     "cfa": "RGGB",
+    "clean_out": None,
+    "sigma_out": None,
 }
 
 

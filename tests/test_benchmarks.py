@@ -67,3 +67,25 @@ def test_report_of_nothing_is_an_error(tmp_path):
     done = run(str(BENCHMARKS / "report.py"), str(tmp_path / "run.json"), "-o", str(tmp_path))
     assert done.returncode == 1
     assert "holds no benchmarks" in done.stderr
+
+
+def test_loader_report_gives_ratios_of_the_same_run(tmp_path):
+    loader = {"contender": "lrd_ext", "cpu_ms_per_patch": 8.0, "patches_per_s": 50.0, "patch": "4x512x512"}
+    peer = loader | {"contender": "numpy", "cpu_ms_per_patch": 120.0, "times_lrd_ext": 15.0}
+    given = {
+        "machine_info": {"cpu": {"brand_raw": "Some CPU", "count": 2}, "versions": {"torch": "2.10"}},
+        "commit_info": {"id": "0123456789abcdef", "dirty": False},
+        "datetime": "2026-11-23T00:00:00",
+        "benchmarks": [
+            {"name": "test_loader[lrd_ext]", "extra_info": loader},
+            {"name": "test_loader[numpy]", "extra_info": peer},
+            {"name": "test_where_the_time_goes", "extra_info": {"steps": {"noise alone": 4.0}}},
+            {"name": "test_training_step", "extra_info": {"cpu_ms": 396.0}},
+        ],
+    }
+    (tmp_path / "run.json").write_text(json.dumps(given))
+    written = tmp_path / "loader.md"
+    done = run(str(BENCHMARKS / "loader_report.py"), str(tmp_path / "run.json"), "--write", str(written))
+    assert done.returncode == 0, done.stderr
+    assert "| 120.0 | 50.0 | 15.0 |" in written.read_text()
+    assert "the noise is 1.00 % of both" in written.read_text()

@@ -197,10 +197,10 @@ def test_frames_larger_than_caches_and_odd_addresses(shift):
     memory = [torch.zeros(clean.numel() + 8) for _ in range(3)]
     out, target, level = (m[shift : shift + clean.numel()].view(clean.shape) for m in memory)
     fused_synth(clean, params, seed=5, out=out, clean_out=target, sigma_out=level)
-    half = clean[:1, :, :300].contiguous()
-    expected = targets(fused_synth, half, params.select(0))
+    part = clean[:1, :, :100].contiguous()  # 5 MB of results, written in the ordinary way
+    expected = targets(fused_synth, part, params.select(0))
     for got, small in zip((out, target, level), expected, strict=True):
-        assert torch.equal(got[:1, :, :300].nan_to_num(), small.nan_to_num())
+        assert torch.equal(got[:1, :, :100].nan_to_num(), small.nan_to_num())
     assert not any(m[:shift].any() or m[shift + clean.numel() :].any() for m in memory)
 
 

@@ -3,9 +3,9 @@
 
     python tools/denoiser_study.py WORK --write docs/results/denoiser_training.md
 
-trains one small net for each source of noise and seed (a minute of one core each) on crops of the bundled
-rose, and measures it on the bundled colour chart under noise of the sensor that none has seen. Results are
-kept in WORK, and what is there already is not trained again.
+trains one small net for each source of noise and seed (half a minute of one core each) on crops of the
+bundled rose and of drawn pictures, and measures it on the bundled colour chart under noise of the sensor that
+none has seen. Results are kept in WORK, and what is there already is not trained again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from lrd_ext import NoiseParams, cli, fused_synth, load_profile, raw
+from lrd_ext import NoiseParams, cli, fused_synth, load_profile
 from lrd_ext.cfa import pack, unpack
 from lrd_ext.datasets import EPOCH, RawTiles
 from lrd_ext.denoise import Denoiser, denoise_packed
@@ -36,16 +36,17 @@ from lrd_ext.training.machine import make_fabric
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "generator"))
 import simulated_sensor as sensor
+from shipped_denoiser import write_pictures
 
-ROOT = Path(__file__).parents[1]
+CHART = Path(__file__).parents[1] / "tests" / "data" / "canon550d_ml_colorchart.dng"
 
 ISOS, RATIOS = (1600, 6400), (50.0, 100.0, 200.0)
 GAIN = 9.6e-4  # DN per electron at ISO 1, about a Sony A7S II's
 DARKS, CALIBRATION, SHAPE = 32, 8, (768, 512)
 SEEDS = (0, 1, 2)
-STEPS, FIXED = 1000, 64
+STEPS, FIXED = 800, 64
 NET = DenoiserConfiguration(
-    width=8, levels=3, residual=True, steps=STEPS, batch=8, patch=64, rate=2e-3, ema=0.99, threads=1
+    width=8, levels=3, residual=True, steps=STEPS, batch=4, patch=64, rate=2e-3, ema=0.99, threads=1
 )
 #: Sources in the order of the table.
 KINDS = {
@@ -212,13 +213,10 @@ def measure(net: Denoiser | None, held: RawTiles) -> dict[str, float]:
 
 
 def prepare(work: Path) -> tuple[Path, Path]:
-    """Lay out the two pictures: the rose to train on, the chart held out."""
-    data = ROOT / "tests" / "data"
-    mosaic = np.fromfile(data / "nikon_rose_768x512_rggb_u16le.raw", "<u2").reshape(512, 768)
-    work.mkdir(parents=True, exist_ok=True)
-    raw.write_dng(work / "rose.dng", raw.Raw(mosaic, "RGGB", 600, 15520))
-    for source, name in ((work / "rose.dng", "train"), (data / "canon550d_ml_colorchart.dng", "held")):
-        cli.main(["data", "prepare", str(source), "-o", str(work / name), "--overwrite"])
+    """Lay out what is trained on, as for the denoiser that ships, and the chart, held out."""
+    pictures = write_pictures(work)
+    for sources, name in ((pictures, "train"), ([CHART], "held")):
+        cli.main(["data", "prepare", *map(str, sources), "-o", str(work / name), "--overwrite"])
     return work / "train", work / "held"
 
 
@@ -240,21 +238,32 @@ def run(work: Path) -> dict[str, dict[str, float]]:
 
 
 def page(results: dict[str, dict[str, float]]) -> str:
-    """Return the page."""
+    """Return the page; a source without a seed is shown with those it has."""
     lines = []
-    best = np.array([results[f"truth {seed}"]["psnr"] for seed in SEEDS])
     for kind, what in KINDS.items():
-        found = [results[f"{kind} {seed}"] for seed in SEEDS]
-        values = np.array([f["psnr"] for f in found])
-        below = best - values
+        seeds = [seed for seed in SEEDS if f"{kind} {seed}" in results]
+        if not seeds:
+            continue
+        found = [results[f"{kind} {seed}"] for seed in seeds]
+        values = [f["psnr"] for f in found]
+        rows = [f["rows"] for f in found]
         lines.append(
-            f"| {kind} | {what} | {values.mean():.2f} | {' '.join(f'{v:.2f}' for v in values)} | "
-            f"{below.mean():+.2f} ({below.min():+.2f} to {below.max():+.2f}) | "
-            f"{np.mean([f['rows'] for f in found]):.2f} |"
+            f"| {kind} | {what} | {np.mean(values):.2f} | {_each(values)} | "
+            f"{_margin(results, kind, seeds)} | {np.mean(rows):.2f} | {_each(rows)} |"
         )
-    return TEXT.format(
-        table="\n".join(lines), **{f"noisy_{k}": f"{v:.2f}" for k, v in results["noisy"].items()}
-    )
+    noisy = {f"noisy_{name}": f"{value:.2f}" for name, value in results["noisy"].items()}
+    return TEXT.format(table="\n".join(lines), **noisy)
+
+
+def _each(values: Sequence[float]) -> str:
+    return " ".join(f"{value:.2f}" for value in values)
+
+
+def _margin(results: dict[str, dict[str, float]], kind: str, seeds: Sequence[int]) -> str:
+    """Mean of what lies below the truth of the same seed, and its range."""
+    pairs = [(f"truth {s}", f"{kind} {s}") for s in seeds if f"truth {s}" in results]
+    below = [results[truth]["psnr"] - results[own]["psnr"] for truth, own in pairs]
+    return f"{np.mean(below):+.2f} ({min(below):+.2f} to {max(below):+.2f})"
 
 
 TEXT = f"""# What a denoiser gains by the noise it is trained on
@@ -262,17 +271,22 @@ TEXT = f"""# What a denoiser gains by the noise it is trained on
 Made by `tools/denoiser_study.py`. The sensor (`tests/generator/simulated_sensor.py`) has what fitted models
 leave out: rows that know of each other, banding, neighbours that leak, a shape that changes with ISO. A
 residual U-Net (width {NET.width}, {NET.levels} levels) is trained for {STEPS} steps of {NET.batch} crops of
-{NET.patch} x {NET.patch} cells of the bundled rose, at ISO {" and ".join(map(str, ISOS))} and ratio
-{", ".join(f"{r:g}" for r in RATIOS)}, and measured on the bundled colour chart, whole, under noise of the
-sensor itself that none has seen: mean PSNR over the six settings, values cut to [0, 1]. Three seeds change
-first weights, crops and noise. All sources know the gain exactly.
+{NET.patch} x {NET.patch} cells of the bundled rose and of drawn pictures without noise, at ISO
+{" and ".join(map(str, ISOS))} and ratio {", ".join(f"{r:g}" for r in RATIOS)}. It is measured on the bundled
+colour chart, whole, under noise of the sensor itself that none has seen: mean PSNR over the six settings,
+values cut to [0, 1]. Three seeds change first weights, crops and noise. All sources know the gain exactly.
 
-| source | noise | PSNR, dB | each seed | below the truth, same seed (range) | rows left, DN |
-|---|---|---|---|---|---|
+| source | noise | PSNR, dB | each seed | below the truth, same seed (range) | rows left, DN | each seed |
+|---|---|---|---|---|---|---|
 {{table}}
 
 The noisy chart: {{noisy_psnr}} dB, {{noisy_rows}} DN. Rows left: standard deviation of differences of
 neighbouring row means of what is wrong, over the root of 2, in DN of the short exposure.
+
+At this budget the sources cannot be put in an order: seeds of one source differ by 1.8 to 4 dB, means of the
+sources by less than 1 dB, and but for the Gaussian every range of the margin holds 0. The Gaussian is below
+the truth with each seed, by 0.06 to 0.22 dB, and leaves the most in the rows with two seeds of three, as one
+expects of a source that knows no rows. Nor do these runs show that fresh crops gain over {FIXED} that stay.
 """
 
 

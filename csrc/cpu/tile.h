@@ -47,9 +47,11 @@ struct Levels {
 
 constexpr Levels kAsTheyAre = {{0.0f, 0.0f, 0.0f, 0.0f}, {1.0f, 1.0f, 1.0f, 1.0f}};
 
-// n cells of one cell row to the four sites, the rest of the block filled with zeros.
+// n cells of one cell row to the four sites, the rest of the block filled with zeros. Always inline, as what follows:
+// a second caller would else make calls of them in the loop of the noise.
 template <typename T, int kColumnStep, Dtype kDtype>
-void load_sites(const T* source, const int64_t (&at)[4], int n, const Levels& levels, float (&value)[4][kCells]) {
+LRD_HD void load_sites(const T* source, const int64_t (&at)[4], int n, const Levels& levels,
+                       float (&value)[4][kCells]) {
   for (int pair = 0; pair < 2; ++pair) {
     const int s = 2 * pair;
     const T* left = source + at[s];
@@ -67,7 +69,7 @@ void load_sites(const T* source, const int64_t (&at)[4], int n, const Levels& le
 }
 
 template <typename T, Dtype kDtype>
-void load_typed(const Frames& f, int64_t offset, int n, const Levels& levels, float (&value)[4][kCells]) {
+LRD_HD void load_typed(const Frames& f, int64_t offset, int n, const Levels& levels, float (&value)[4][kCells]) {
   const T* source = static_cast<const T*>(f.data) + offset;
   if (f.cell_col == 1) {
     load_sites<T, 1, kDtype>(source, f.site, n, levels, value);
@@ -76,7 +78,7 @@ void load_typed(const Frames& f, int64_t offset, int n, const Levels& levels, fl
   }
 }
 
-inline void load(const Frames& f, int64_t offset, int n, const Levels& levels, float (&value)[4][kCells]) {
+LRD_HD void load(const Frames& f, int64_t offset, int n, const Levels& levels, float (&value)[4][kCells]) {
   switch (f.dtype) {
     case Dtype::kFloat32: return load_typed<float, Dtype::kFloat32>(f, offset, n, levels, value);
     case Dtype::kFloat16: return load_typed<uint16_t, Dtype::kFloat16>(f, offset, n, levels, value);
@@ -86,7 +88,7 @@ inline void load(const Frames& f, int64_t offset, int n, const Levels& levels, f
 }
 
 template <typename T, int kColumnStep, Dtype kDtype>
-void store_sites(T* target, const int64_t (&at)[4], int n, const float (&value)[4][kCells]) {
+LRD_HD void store_sites(T* target, const int64_t (&at)[4], int n, const float (&value)[4][kCells]) {
   for (int pair = 0; pair < 2; ++pair) {
     T* left = target + at[2 * pair];
     T* right = target + at[2 * pair + 1];
@@ -109,9 +111,9 @@ inline void prefetch(const Frames& f, int64_t offset, int n) {
   }
 }
 
-// Outputs from here on are written past the caches, which could not keep them for their reader: an ordinary store first
-// reads the line that it is about to overwrite.
-constexpr int64_t kPastCachesBytes = 16 << 20;
+// Calls that write so much write past the caches, which could not keep it for its reader: an ordinary store first reads
+// the line that it is about to overwrite.
+constexpr int64_t kPastCachesBytes = 8 << 20;
 
 #if defined(LRD_VECTOR_BITS)
 inline void write_past_caches(void* target, const void* source, int bytes) {
@@ -140,8 +142,8 @@ bool store_past_caches(T* target, const int64_t (&at)[4], const float (&value)[4
 #endif
 
 template <typename T, int kColumnStep, Dtype kDtype>
-void store_typed(const Frames& f, int64_t offset, int n, [[maybe_unused]] bool past_caches,
-                 const float (&value)[4][kCells]) {
+LRD_HD void store_typed(const Frames& f, int64_t offset, int n, [[maybe_unused]] bool past_caches,
+                        const float (&value)[4][kCells]) {
   T* target = static_cast<T*>(f.data) + offset;
 #if defined(LRD_VECTOR_BITS)
   if (past_caches && n == kCells && store_past_caches<T, kColumnStep, kDtype>(target, f.site, value)) return;
@@ -150,7 +152,7 @@ void store_typed(const Frames& f, int64_t offset, int n, [[maybe_unused]] bool p
 }
 
 template <int kColumnStep>
-void store(const Frames& f, int64_t offset, int n, bool past, const float (&value)[4][kCells]) {
+LRD_HD void store(const Frames& f, int64_t offset, int n, bool past, const float (&value)[4][kCells]) {
   switch (f.dtype) {
     case Dtype::kFloat32: return store_typed<float, kColumnStep, Dtype::kFloat32>(f, offset, n, past, value);
     case Dtype::kFloat16: return store_typed<uint16_t, kColumnStep, Dtype::kFloat16>(f, offset, n, past, value);
@@ -205,43 +207,46 @@ __attribute__((noinline)) void begin_stack_tile(const Request& q, const Tile& ti
   for (int s = 0; s < 2 * g.stack.layers; ++s) advance_stack(stream, s, g);
 }
 
-template <int kColumnStep>
-void store_targets_typed(const Request& q, const Targets& t, const Tile& tile, int r, bool past_caches,
-                         const float (&signal)[4][kCells]) {
-  float value[4][kCells];
-  const auto offset = [&](const Frames& f) { return offset_of(f, tile.sample, tile.row + r, tile.col); };
-  if (q.clean_out.data != nullptr) {
-    load(q.clean, offset(q.clean), tile.cols, kAsTheyAre, value);
-    for (int site = 0; site < 4; ++site) {
-      for (int i = 0; i < kCells; ++i) value[site][i] = clean_target(t, site, value[site][i]);
-    }
-    store<kColumnStep>(q.clean_out, offset(q.clean_out), tile.cols, past_caches, value);
-  }
-  if (q.sigma_out.data != nullptr) {
-    for (int site = 0; site < 4; ++site) {
-      for (int i = 0; i < kCells; ++i) value[site][i] = noise_level(t, site, signal[site][i]);
-    }
-    store<kColumnStep>(q.sigma_out, offset(q.sigma_out), tile.cols, past_caches, value);
-  }
-}
-
-// What is wanted beside the noise, of row r of a tile. signal: DN of the short exposure. Left out of line, so that
-// calls that want nothing run the code they always ran.
-__attribute__((noinline)) void store_targets(const Request& q, const Targets& t, const Tile& tile, int r,
-                                             bool past_caches, const float (&signal)[4][kCells]) {
-  if (q.out.cell_col == 1) {
-    store_targets_typed<1>(q, t, tile, r, past_caches, signal);
-  } else {
-    store_targets_typed<2>(q, t, tile, r, past_caches, signal);
-  }
-}
-
-__attribute__((noinline)) void begin_targets(const Request& q, int64_t sample, float sigma_init, Targets& t) {
-  t = targets_of(q, sample, sigma_init);
-}
-
 inline bool is_past_caches(const Request& q) {
-  return 4 * q.batch * q.cell_rows * q.cell_cols * (q.out.dtype == Dtype::kFloat32 ? 4 : 2) >= kPastCachesBytes;
+  const auto bytes = [](const Frames& f) { return f.data == nullptr ? 0 : f.dtype == Dtype::kFloat32 ? 4 : 2; };
+  const int64_t written = bytes(q.out) + bytes(q.clean_out) + bytes(q.sigma_out);  // of a site
+  return 4 * q.batch * q.cell_rows * q.cell_cols * written >= kPastCachesBytes;
+}
+
+// What is wanted of a tile beside the noise. clean is read as it is, for both.
+template <int kColumnStep>
+void store_targets_typed(const Request& q, const SampleParams& p, const Targets& t, const Tile& tile) {
+  const bool past_caches = is_past_caches(q);
+  float clean[4][kCells], value[4][kCells];
+  for (int r = 0; r < tile.rows; ++r) {
+    const auto offset = [&](const Frames& f) { return offset_of(f, tile.sample, tile.row + r, tile.col); };
+    load(q.clean, offset(q.clean), tile.cols, kAsTheyAre, clean);
+    if (r + 1 < tile.rows) prefetch(q.clean, offset(q.clean) + q.clean.cell_row, tile.cols);
+    if (q.clean_out.data != nullptr) {
+      for (int site = 0; site < 4; ++site) {
+        for (int i = 0; i < kCells; ++i) value[site][i] = clean_target(t, site, clean[site][i]);
+      }
+      store<kColumnStep>(q.clean_out, offset(q.clean_out), tile.cols, past_caches, value);
+    }
+    if (q.sigma_out.data != nullptr) {
+      for (int site = 0; site < 4; ++site) {
+        const float zero = p.signal_offset[site], scale = p.signal_scale[site];
+        for (int i = 0; i < kCells; ++i) value[site][i] = noise_level(t, site, (clean[site][i] - zero) * scale);
+      }
+      store<kColumnStep>(q.sigma_out, offset(q.sigma_out), tile.cols, past_caches, value);
+    }
+  }
+}
+
+// Left out of line, and done before the noise, so that calls which want nothing run the code they always ran.
+__attribute__((noinline)) void store_targets(const Request& q, const Tile& tile, float sigma_init) {
+  const SampleParams p = params_of(q, tile.sample);
+  const Targets t = targets_of(q, tile.sample, sigma_init);
+  if (q.out.cell_col == 1) {
+    store_targets_typed<1>(q, p, t, tile);
+  } else {
+    store_targets_typed<2>(q, p, t, tile);
+  }
 }
 
 // generated: ready for a tile, or null.
@@ -259,16 +264,12 @@ inline void synthesize_tile(const Request& q, const Model& model, const Tile& ti
   row_noise<kTileCellRows>(stream, row.sigma_row, static_cast<uint32_t>(q.origin_row + tile.row), rows);
   column_noise<kCells>(stream, row.sigma_col, cell_col, columns);
   if (generated != nullptr) begin_stack_tile(q, tile, stream, *generated);
-  const bool wants = wants_targets(q);
-  Targets targets;
-  if (wants) begin_targets(q, tile.sample, generated != nullptr ? generated->sigma : 0.0f, targets);
   for (int r = 0; r < tile.rows; ++r) {
     const auto offset = [&](const Frames& f) { return offset_of(f, tile.sample, tile.row + r, tile.col); };
     const uint32_t cell_row = static_cast<uint32_t>(q.origin_row + tile.row + r);
     load(q.clean, offset(q.clean), tile.cols, signal, value);
     if (r + 1 < tile.rows) prefetch(q.clean, offset(q.clean) + q.clean.cell_row, tile.cols);
     if (q.dark.data != nullptr) load(q.dark, offset(q.dark), tile.cols, kAsTheyAre, dark_value);
-    if (wants) store_targets(q, targets, tile, r, past_caches, value);
     if (generated != nullptr) advance_stack(stream, r + 2 * generated->stack.layers, *generated);
     synthesize<kCells>(model, p, words, cell_row, rows[r], columns, dark_value, value,
                        generated != nullptr ? generated->value : nullptr);
@@ -286,7 +287,13 @@ inline void synthesize_tiles(const Request& q, int64_t first, int64_t last) {
   Generated generated;  // up to 150 KB of stack, touched only where there is a generator
   if (q.weights != nullptr) begin_stack(q, generated);
   Generated* const g = q.weights != nullptr ? &generated : nullptr;
-  for (int64_t number = first; number < last; ++number) synthesize_tile(q, model, tile_at(q, number), g);
+  for (int64_t number = first; number < last; ++number) {
+    const Tile tile = tile_at(q, number);
+    if (wants_targets(q)) {
+      store_targets(q, tile, g == nullptr ? 0.0f : q.sigma_init[q.sigma_rows == 1 ? 0 : tile.sample]);
+    }
+    synthesize_tile(q, model, tile, g);
+  }
 #if defined(LRD_VECTOR_BITS)
   _mm_sfence();  // what was written past the caches is there before another thread is told so
 #endif

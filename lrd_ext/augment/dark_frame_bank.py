@@ -43,12 +43,13 @@ class DarkFrameBank:
             ISO of what lies in it. Or a store that was made of them.
         profile: of the camera: its gain branches, and levels where files tell none.
         store: folder of the store of values, made once and again when the dark frames change; default,
-            ``root`` with ".tiles" added to its name.
+            ``root`` with ".tiles" added to its name. Where several processes train, let one make it first.
         shading: "keep" leaves dark shading and black-level error in, as the camera's pictures have them;
             "subtract" takes the mean of the darks of an ISO off, for pictures it is taken off before as well.
             The rest is scaled by sqrt(n / (n - 1)), since each frame is a part of the mean of n.
-        high_bit: add U(-1/2, 1/2) DN, the bits that rounding took. Of the sum with shot noise the converter
-            then keeps what it would have kept.
+        high_bit: add U(-1/2, 1/2) DN in place of the bits that rounding took, so that sums with shot noise do
+            not come in steps. Where there is no light rounding gives the dark back; elsewhere it is 1/12 DN^2
+            more variance.
         aligned: a dark is cut where the picture's crop lies on the sensor, so that fixed patterns keep their
             places; False cuts anywhere on the phase of the colour filters, for pictures of another camera.
         stops: farthest that the ISO of a dark may be from the sample's, log2.
@@ -109,10 +110,10 @@ class DarkFrameBank:
         nearest = min(own, key=lambda known: abs(math.log2(known / iso)), default=None)
         if nearest is None or abs(math.log2(nearest / iso)) > self.stops + 1e-9:
             name = self.profile.answers.branches[branch].branch.name
-            there = f"its darks there are of ISO {_listed(own)}" if own else "there are no darks of it"
+            there = f"those there are of ISO {_listed(own)}" if own else "there are none at all"
             raise ValueError(
-                f"dark: ISO {iso:g} lies in the gain branch {name!r} and needs darks within {self.stops:g} "
-                f"stops of it; {there}"
+                f"dark: ISO {iso:g} lies in the gain branch {name!r} and needs darks of ISO "
+                f"{iso / 2**self.stops:.0f} to {iso * 2**self.stops:.0f} of that branch; {there}"
             )
         return nearest
 

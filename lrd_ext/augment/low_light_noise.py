@@ -6,17 +6,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lrd_ext.cfa import unpack
-from lrd_ext.datasets.crops import EPOCH, LIMIT
+from lrd_ext.cfa import Order, plane_sites, unpack
 from lrd_ext.params import NoiseParams
 from lrd_ext.profiles.draws import Choice
 from lrd_ext.request import Layout, is_packed
 from lrd_ext.synth import fused_synth
 
+from .arguments import batch_of, identities_of, one_each, origins_of
+from .batch_memory import BatchMemory
 from .cameras import CameraChoice, Cameras, Jitter
 from .dark_frame_bank import DarkFrameBank
 
@@ -53,6 +53,8 @@ class LowLightNoise(nn.Module):
         weights: how likely each of several profiles is, in proportion; default, all alike.
         gain_jitter: percent that K may be off to either side, evenly; read_jitter: likewise the scale of read
             noise. They come on top of the spread a profile has of its own.
+        sigma: whether pairs hold ``sigma`` too, the noise level at each site in the unit of ``noisy``, see
+            ``sigma_out`` of :func:`lrd_ext.fused_synth`.
 
     Raises:
         TypeError: an argument of another type.
@@ -77,12 +79,14 @@ class LowLightNoise(nn.Module):
         weights: Sequence[float] | None = None,
         gain_jitter: float = 0.0,
         read_jitter: float = 0.0,
+        sigma: bool = False,
     ) -> None:
         super().__init__()
         self.cameras, self.jitter = CameraChoice.of(profile, weights), Jitter(gain_jitter, read_jitter)
         self.profiles = self.cameras.profiles
         self.iso, self.ratio, self.seed = iso, ratio, seed
         self.generator, self.clamp, self.read, self.bias = generator, clamp, read, bias
+        self.sigma, self._memory, self._stacks = sigma, BatchMemory(), BatchMemory()
         self.bank: DarkFrameBank | None = dark if isinstance(dark, DarkFrameBank) else None
         self.register_buffer("dark", None if isinstance(dark, DarkFrameBank) else dark, persistent=False)
         if generator is not None and len(self.profiles) > 1:
@@ -125,6 +129,7 @@ class LowLightNoise(nn.Module):
         ratio: float | Sequence[float] | None = None,
         layout: Layout = "auto",
         origin: tuple[int, int] | Sequence[tuple[int, int]] | None = None,
+        order: Order = "site",
     ) -> dict[str, Any]:
         """Make a pair of each clean picture.
 
@@ -141,14 +146,18 @@ class LowLightNoise(nn.Module):
             layout: see :func:`lrd_ext.fused_synth`.
             origin: (row, column) on the active area of the first site of all pictures, or of each; where an
                 aligned bank cuts its darks.
+            order: of the channels of packed pictures, in and out, read with ``cfa``; see
+                :func:`lrd_ext.fused_synth`.
 
         Returns: dict of ``noisy``, float32 of clean's shape; ``clean``, the same picture without noise,
-            normalized float32; ``params``, NoiseParams of the batch.
+            normalized float32; ``sigma`` where the module was told so; ``params``, NoiseParams of the batch.
         """
-        many = _batch_of(clean, layout)
-        identities = _identities(index, epoch, many)
+        if order != "site" and cfa is None:
+            raise ValueError(f"order {order!r} is read with cfa, the phase of clean, which is missing")
+        many = batch_of(clean, layout)
+        identities = identities_of(index, epoch, many)
         whole = [(black, white, cfa)] * many
-        params = self.params(identities, whole, _each(iso, many), _each(ratio, many)).to(clean.device)
+        params = self.params(identities, whole, one_each(iso, many), one_each(ratio, many)).to(clean.device)
         dark = self.dark
         if self.bank is not None:
             packed = is_packed(tuple(clean.shape), layout)
@@ -159,28 +168,43 @@ class LowLightNoise(nn.Module):
                 (2 * height, 2 * width) if packed else (height, width),
                 seed=self.seed,
                 cfas=[cfa] * many,
-                origins=_origins(origin, many),
+                origins=origins_of(origin, many),
             )
-            dark = (dark if packed else unpack(dark)).reshape(clean.shape).to(clean.device)
-        return self._pair(clean, params, identities, layout, cfa, dark)
+            dark = dark[:, plane_sites(order, cfa)] if packed else unpack(dark)
+            dark = dark.reshape(clean.shape).to(clean.device)
+        names = ("noisy", "clean", "sigma")[: 2 + self.sigma]
+        buffers = {name: torch.empty(clean.shape, device=clean.device) for name in names}
+        return self._pair(clean, params, identities, layout, cfa, dark, order, buffers)
 
     def collate(self, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Make a batch of pairs: the ``collate_fn`` of a DataLoader over :class:`lrd_ext.datasets.RawTiles`.
 
         Items hold ``clean`` (4, h, w) uint16, their levels ``black`` and ``white``, the phase ``cfa``, their
-        identity ``index``, and ``iso`` or ``ratio`` where the module takes those from the item. Items of
-        several cameras and levels may stand in one batch.
+        identity ``index``, ``order`` of their channels if it is not "site", and ``iso`` or ``ratio`` where
+        the module takes those from the item. Items of several cameras, levels and phases may stand in one
+        batch. In a worker the batch is made in shared memory, where the training process finds it; memory of
+        batches that nobody holds any more is used again.
 
-        Returns: dict of ``noisy`` and ``clean`` (B, 4, h, w) float32, ``params``, and ``index`` (B,) int64.
+        Returns: dict of ``noisy`` and ``clean``, (B, 4, h, w) float32 in the order of the items' channels,
+            and ``sigma`` likewise where the module was told so; ``params``; and ``index`` (B,) int64.
+
+        Raises:
+            ValueError: the orders differ, or an ISO or ratio is missing or out of range.
         """
-        clean = torch.stack([item["clean"] for item in items])
+        order = _order_of(items)
+        by_phase: dict[str, list[int]] = {}
+        for i, item in enumerate(items):
+            by_phase.setdefault(item["cfa"], []).append(i)
+        if order != "site" and len(by_phase) > 1:  # one call has one place for each colour
+            parts = [self.collate([items[i] for i in places]) for places in by_phase.values()]
+            return _rejoined(parts, [i for places in by_phase.values() for i in places])
+        clean = self._stacked([item["clean"] for item in items])
         identities = torch.tensor([int(item["index"]) for item in items])
         levels = [_levels_of(item) for item in items]
         isos = [float(item["iso"]) for item in items] if self.iso == FROM_ITEM else None
         ratios = [float(item["ratio"]) for item in items] if self.ratio == FROM_ITEM else None
         params = self.params(identities, levels, isos, ratios)
-        phases = {item["cfa"] for item in items}
-        cfa = phases.pop() if len(phases) == 1 else "several phases"
+        cfa = items[0]["cfa"] if len(by_phase) == 1 else "several phases"
         dark = self.dark
         if self.bank is not None:
             dark = self.bank.draw(
@@ -190,8 +214,13 @@ class LowLightNoise(nn.Module):
                 seed=self.seed,
                 cfas=[item["cfa"] for item in items],
                 origins=[item["origin"] for item in items],
-            )
-        return self._pair(clean, params, identities, "packed", cfa, dark) | {"index": identities}
+            )[:, plane_sites(order, cfa)]
+        buffers = self._memory.lend(dict.fromkeys(("noisy", "clean", "sigma")[: 2 + self.sigma], clean.shape))
+        return self._pair(clean, params, identities, "packed", cfa, dark, order, buffers, index=identities)
+
+    def _stacked(self, pictures: list[Tensor]) -> Tensor:
+        shape = (len(pictures), *pictures[0].shape)
+        return torch.stack(pictures, out=self._stacks.lend({"clean": shape}, pictures[0].dtype)["clean"])
 
     def params(
         self,
@@ -250,13 +279,17 @@ class LowLightNoise(nn.Module):
         layout: Layout,
         cfa: str | None,
         dark: Tensor | None,
+        order: Order,
+        pair: dict[str, Any],
+        **more: Any,
     ) -> dict[str, Any]:
+        """Fill the tensors of a pair, and put beside them what else it holds."""
         generator = self.generator
         if self.bank is not None:
             params = params.shot_only().without_bias()
         if generator is not None:
             generator, params = self._generator_for(params, cfa), params.shot_only()
-        noisy = fused_synth(
+        fused_synth(
             clean,
             params,
             seed=self.seed,
@@ -264,10 +297,16 @@ class LowLightNoise(nn.Module):
             layout=layout,
             generator=generator,
             dark=dark,
+            order=order,
+            cfa=cfa if order != "site" and cfa else "RGGB",
+            out=pair["noisy"],
+            clean_out=pair["clean"],
+            sigma_out=pair.get("sigma"),
         )
         if self.clamp is not None:
-            noisy.clamp_(*self.clamp)
-        return {"noisy": noisy, "clean": normalized(clean, params), "params": params}
+            pair["noisy"].clamp_(*self.clamp)
+        pair.update(params=params, **more)
+        return pair
 
     def _generator_for(self, params: NoiseParams, cfa: str | None) -> LiteGenerator | None:
         """Bring the generator, which was trained in the profile's DN and phase, to those of the pictures."""
@@ -283,73 +322,28 @@ class LowLightNoise(nn.Module):
         return self.generator if factor == 1 else self.generator.to_range(factor)
 
 
-def normalized(clean: Tensor, params: NoiseParams) -> Tensor:
-    """Return clean pictures as denoisers are to give them back: (v - black) / (white - black), float32.
-
-    Args:
-        clean: (B, 4, h, w) uint16 raw DN; floats are normalized already and given back as float32.
-        params: their levels, of batch B.
-
-    Raises:
-        ValueError: ``clean`` is uint16 and not packed.
-    """
-    if clean.dtype != torch.uint16:
-        return clean.to(torch.float32)
-    if clean.ndim not in (3, 4) or clean.shape[-3] != 4:
-        raise ValueError(f"clean as uint16 must be packed, (B, 4, h, w), got {tuple(clean.shape)}")
-    black = params.black[:, :, None, None]
-    scale = 1 / (params.white[:, None, None, None] - black)
-    values = (
-        clean.reshape(-1, *clean.shape[-3:]).to(torch.int32).to(torch.float32)
-    )  # uint16 has no arithmetic
-    return values.sub_(black).mul_(scale).reshape(clean.shape)
-
-
 def _choice(name: str, given: Choice | str) -> Choice:
     if isinstance(given, str):
         raise ValueError(f'{name} must be a number, (low, high), a list or "{FROM_ITEM}", got {given!r}')
     return given
 
 
+def _order_of(items: Sequence[Mapping[str, Any]]) -> Any:
+    orders = {item.get("order", "site") for item in items}
+    if len(orders) > 1:
+        raise ValueError(
+            f"order must be the same in all items of a batch, got {' and '.join(sorted(orders))}"
+        )
+    return orders.pop()
+
+
+def _rejoined(parts: Sequence[dict[str, Any]], places: Sequence[int]) -> dict[str, Any]:
+    """Join batches into one, each sample in the place it had."""
+    back = torch.tensor(places).argsort()
+    joined = {name: torch.cat([part[name] for part in parts])[back] for name in parts[0] if name != "params"}
+    return joined | {"params": NoiseParams.cat([part["params"] for part in parts]).select(back)}
+
+
 def _levels_of(item: Mapping[str, Any]) -> tuple[_Levels, float, str]:
     a, b, c, d = (float(v) for v in item["black"])
     return (a, b, c, d), float(item["white"]), str(item["cfa"])
-
-
-def _batch_of(clean: Tensor, layout: Layout) -> int:
-    """Return how many samples a picture or batch holds, as fused_synth reads its shape."""
-    if clean.ndim == 4:
-        return clean.shape[0]
-    return clean.shape[0] if clean.ndim == 3 and layout != "packed" else 1
-
-
-def _identities(index: int | Tensor, epoch: int, many: int) -> Tensor:
-    first = torch.as_tensor(index, dtype=torch.int64).cpu()
-    if first.ndim == 0:
-        first = first + torch.arange(many)
-    if first.shape != (many,):
-        raise ValueError(f"index must be an int or ({many},), got shape {tuple(first.shape)}")
-    if not 0 <= epoch < LIMIT // EPOCH:
-        raise ValueError(f"epoch must be in [0, {LIMIT // EPOCH}), got {epoch}")
-    if bool(((first < 0) | (first >= LIMIT)).any()):
-        raise ValueError(f"index must be in [0, 2^56), got {first.tolist()[:8]}")
-    return first + epoch * EPOCH
-
-
-def _origins(
-    given: tuple[int, int] | Sequence[tuple[int, int]] | None, many: int
-) -> list[tuple[int, int]] | None:
-    if given is None:
-        return None
-    places = np.broadcast_to(np.array(given, dtype=np.int64), (many, 2)).tolist()
-    return [(row, column) for row, column in places]
-
-
-def _each(given: float | Sequence[float] | None, many: int) -> Sequence[float] | None:
-    if given is None or isinstance(given, (int, float)):
-        return None if given is None else [float(given)] * many
-    if len(given) != many:
-        raise ValueError(
-            f"iso and ratio must be numbers or hold one for each of {many} samples, got {len(given)}"
-        )
-    return [float(v) for v in given]

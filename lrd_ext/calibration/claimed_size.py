@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import struct
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -30,20 +31,28 @@ def check_claimed_size(path: Path) -> None:
         raise ValueError(f"claims {claimed / 1e6:.0f} MB of pixels, more than its {size} bytes can hold")
 
 
-def _npy(path: Path) -> tuple[int, int]:
+def npy_claim(file: BinaryIO) -> int:
+    """Return how many bytes an .npy file claims to be, from its head.
+
+    Raises:
+        ValueError: it has none, or a broken one.
+    """
     form = np.lib.format
-    with open(path, "rb") as file:
-        if file.read(6) != form.MAGIC_PREFIX:
-            raise ValueError("not an .npy file")
-        file.seek(0)
-        version = form.read_magic(file)
-        read = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
-        shape, _, dtype = read(file)
-        before = file.tell()
+    if file.read(6) != form.MAGIC_PREFIX:
+        raise ValueError("not an .npy file")
+    file.seek(0)
+    version = form.read_magic(file)
+    read = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
+    shape, _, dtype = read(file)
     count = 1
     for side in shape:
         count *= int(side)
-    return before + count * dtype.itemsize, 1
+    return file.tell() + count * dtype.itemsize
+
+
+def _npy(path: Path) -> tuple[int, int]:
+    with open(path, "rb") as file:
+        return npy_claim(file), 1
 
 
 def _png(path: Path) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import functools
 import hashlib
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -173,35 +173,79 @@ def even(mosaic: np.ndarray) -> np.ndarray:
 
 def _from_csv(root: Path, levels: Levels) -> Iterator[Frame]:
     table = root / "frames.csv"
-    try:
-        with open(table, newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file, skipinitialspace=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{table}: must be a table in UTF-8 text, commas between ({error})") from error
-    if not rows:
-        raise ValueError(f"{table}: lists no frames; its columns are {','.join(COLUMNS)}")
-    missing = [c for c in COLUMNS if c not in rows[0]]
-    if missing:
-        wanted, given = ",".join(COLUMNS), ",".join(str(name) for name in rows[0])
-        raise ValueError(
-            f"{table}: column {missing[0]} is missing; its first line must be {wanted}, got {given}"
-        )
     seen: set[str] = set()
-    for line, row in enumerate(rows, 2):
+    for line, row in read_table(table, COLUMNS, "frames"):
         name, kind = (row["file"] or "").strip(), (row["kind"] or "").strip().lower()
         if not name or name in seen:
             raise ValueError(f"{table}: line {line}: file must be named, and once only, got {name!r}")
         seen.add(name)
         if kind not in KINDS:
             raise ValueError(f"{table}: line {line}: kind must be dark or flat, got {kind!r}")
-        iso, exposure = (_positive(row[c], f"{table}: line {line}: {c}") for c in ("iso", "exposure_s"))
-        path = root / name
-        photons = _positive(row[PHOTONS], f"{table}: line {line}: {PHOTONS}") if row.get(PHOTONS) else None
-        load = functools.partial(_load_listed, path, levels, iso, exposure, photons)
-        yield Frame(name, _identity(name, path, levels, kind, iso, exposure, photons), load, kind)
+        iso, exposure = (positive(row[c], f"{table}: line {line}: {c}") for c in ("iso", "exposure_s"))
+        photons = positive(row[PHOTONS], f"{table}: line {line}: {PHOTONS}") if row.get(PHOTONS) else None
+        yield listed_frame(root, name, levels, iso, exposure, kind, photons)
 
 
-def _positive(text: str | None, what: str) -> float:
+def read_table(table: Path, columns: Sequence[str], what: str) -> list[tuple[int, dict[str, str | None]]]:
+    """Read a table of frames in CSV.
+
+    Args:
+        table: the file.
+        columns: those it must have, in the order in which a message names them.
+        what: it lists, for messages.
+
+    Returns: (number of the line, its values by column) of each line after the first.
+
+    Raises:
+        ValueError: it is no such table, or lists nothing.
+    """
+    try:
+        with open(table, newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file, skipinitialspace=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{table}: must be a table in UTF-8 text, commas between ({error})") from error
+    if not rows:
+        raise ValueError(f"{table}: lists no {what}; its columns are {','.join(columns)}")
+    missing = [c for c in columns if c not in rows[0]]
+    if missing:
+        wanted, given = ",".join(columns), ",".join(str(name) for name in rows[0])
+        raise ValueError(
+            f"{table}: column {missing[0]} is missing; its first line must be {wanted}, got {given}"
+        )
+    return list(enumerate(rows, 2))
+
+
+def listed_frame(
+    root: Path,
+    name: str,
+    levels: Levels,
+    iso: float,
+    exposure_s: float,
+    kind: str | None,
+    photons: float | None = None,
+) -> Frame:
+    """Return a frame that a table names: a raw file, or a mosaic as .npy, .tif or .png.
+
+    Args:
+        root: folder of the table.
+        name: of the file, below ``root``.
+        levels: what the user gave in place of the file's own.
+        iso: ISO speed, in place of the file's own.
+        exposure_s: exposure time likewise.
+        kind: "dark", "flat" or None.
+        photons: a pixel got, where told.
+    """
+    path = root / name
+    load = functools.partial(_load_listed, path, levels, iso, exposure_s, photons)
+    return Frame(name, _identity(name, path, levels, kind, iso, exposure_s, photons), load, kind)
+
+
+def positive(text: str | None, what: str) -> float:
+    """Return the number above 0 that a table holds.
+
+    Raises:
+        ValueError: it is none; the text begins with ``what``.
+    """
     try:
         value = float(text or "")
     except ValueError:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .many_files import run_jobs
@@ -75,7 +76,7 @@ def run(options: Namespace) -> int:
 
     settings = Settings(
         load_denoiser(options.net),
-        options.net,
+        Path(options.net).name,
         options.ratio,
         read_levels(options.black, None, None).black,
         None if options.camera is None else load_profile(options.camera),

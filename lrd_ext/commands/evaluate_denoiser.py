@@ -10,7 +10,7 @@ import io
 import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +22,12 @@ from . import tables
 from .progress import bar
 
 if TYPE_CHECKING:
+    import numpy as np
     from jsonargparse import Namespace
 
     from lrd_ext.evaluation import DenoiserEvaluation, GroupScore, Protocol
     from lrd_ext.evaluation.denoiser import Denoise, NoiseLevel
+    from lrd_ext.profiles import CameraProfile
 
     from .parser import Parser
 
@@ -41,7 +43,7 @@ def parser() -> Parser:
 
     made = Parser(
         description="Measure a denoiser on SID, ELD, LRD or LRID under a protocol whose every choice is "
-        "printed, beside the published results. Without --model the input alone is measured, beside what "
+        "printed, beside the published results. Without --net the input alone is measured, beside what "
         "others' loaders give."
     )
     made.add_argument("data", type=str, metavar="DATA", help="folder of the data set, or one that holds it")
@@ -53,13 +55,20 @@ def parser() -> Parser:
         help="eld_paper, sid_paper, pmn_full, lrd or lrid",
     )
     made.add_argument(
-        "--model",
+        "--net",
         type=str,
-        metavar="MODEL",
+        metavar="NET",
         help="denoiser (.safetensors, or a name that ships), or package.module:factory of a torch net",
     )
     made.add_argument(
-        "--camera", type=str, metavar="NAME|JSON", help="profile that tells a conditioned net the noise"
+        "--camera",
+        type=str,
+        metavar="NAME|JSON",
+        help="the camera's profile: its black-level error is taken off the input, and a conditioned net is "
+        "told its noise",
+    )
+    made.add_argument(
+        "--group", type=str, default="", metavar="TEXT", help="only groups whose names hold this, as SonyA7S2"
     )
     made.add_argument(
         "--order",
@@ -82,43 +91,45 @@ def run(options: Namespace) -> int:
     protocol = protocol_named(options.protocol)
     table = _target(options.csv, "--csv", ".csv", options)
     sheet = _target(options.worst, "--worst", ".png", options)
-    if sheet is not None and options.model is None:
-        raise ValueError("--worst needs --model: without one there is nothing to show")
-    model = _open_model(options, protocol)
-    dataset = protocol.dataset(options.data, model.order)
+    if sheet is not None and options.net is None:
+        raise ValueError("--worst needs --net: without one there is nothing to show")
+    net = _open_net(options, protocol)
+    profile, dark = _camera(options)
+    dataset = protocol.dataset(options.data, net.order, group=options.group, dark=dark)
+    _check_one_camera(options, dataset)
     with bar(len(dataset), "image") as move:  # type: ignore[arg-type]
-        found = evaluate_denoiser(
-            model.denoise, dataset, protocol, noise_level=model.noise_level, progress=move
-        )
-    _write(found, table, sheet, model.order)
+        found = evaluate_denoiser(net.denoise, dataset, protocol, noise_level=net.noise_level, progress=move)
+    _write(found, table, sheet, net.order)
+    shading = f"black-level error of {profile.name} taken off the input" if profile else "left in"
+    choices = protocol.choices(net.order, shading)
     if options.json:
-        print(json.dumps(as_json(found, options.model, model.order), indent=1, allow_nan=False))
+        print(json.dumps(as_json(found, options.net, choices), indent=1, allow_nan=False))
     else:
         files = [f"{what}: {path}" for what, path in (("images", table), ("worst", sheet)) if path]
-        tables.show(*_told(found, options.model, model.order), *files)
+        tables.show(*_told(found, options.net, choices), *files)
     for reason in found.left_out:
         print(f"lrd evaluate: left out: {plain(reason)}", file=sys.stderr)
     return 1 if found.left_out else 0
 
 
 @dataclasses.dataclass(frozen=True)
-class _Model:
+class _Net:
     denoise: Denoise | None
     order: str
     noise_level: NoiseLevel | None = None
 
 
-def _open_model(options: Namespace, protocol: Protocol) -> _Model:
-    """Load what --model names, with the channels it takes."""
+def _open_net(options: Namespace, protocol: Protocol) -> _Net:
+    """Load what --net names, with the channels it takes."""
     if options.order not in (None, "rggb", "rgbg"):
         raise ValueError(f"--order must be rggb or rgbg, got {options.order!r}")
-    if options.model is None:
-        return _Model(None, options.order or protocol.order)
+    if options.net is None:
+        return _Net(None, options.order or protocol.order)
     _check_device(options.device)
-    if ":" in options.model and not Path(options.model).exists():
-        return _Model(_from_factory(options.model, options.device), options.order or protocol.order)
+    if ":" in options.net and not Path(options.net).exists():
+        return _Net(_from_factory(options.net, options.device), options.order or protocol.order)
     if options.order not in (None, _OWN_ORDER):
-        raise ValueError(f"--order: {options.model} takes {_OWN_ORDER}, got {options.order}")
+        raise ValueError(f"--order: {options.net} takes {_OWN_ORDER}, got {options.order}")
     return _own(options)
 
 
@@ -131,18 +142,18 @@ def _check_device(name: str) -> None:
         raise ValueError(f"--device: {name} cannot be used here ({error})") from error
 
 
-def _own(options: Namespace) -> _Model:
+def _own(options: Namespace) -> _Net:
     """Load a denoiser of this package; it takes the sites of an RGGB mosaic."""
     from lrd_ext.denoise import denoise_packed, load_denoiser
 
-    net = load_denoiser(options.model).to(options.device).eval()
+    net = load_denoiser(options.net).to(options.device).eval()
     if net.cfa != "RGGB":
-        raise ValueError(f"--model: {options.model} was trained for {net.cfa}; the data sets are RGGB")
+        raise ValueError(f"--net: {options.net} was trained for {net.cfa}; the data sets are RGGB")
     if not net.conditioned:
-        return _Model(lambda noisy: denoise_packed(net, noisy), _OWN_ORDER)
+        return _Net(lambda noisy: denoise_packed(net, noisy), _OWN_ORDER)
     if options.camera is None:
-        raise ValueError(f"--model: {options.model} needs to know the noise: say --camera")
-    return _Model(
+        raise ValueError(f"--net: {options.net} needs to know the noise: say --camera")
+    return _Net(
         lambda noisy, level: denoise_packed(net, noisy, level), _OWN_ORDER, _noise_level(options.camera)
     )
 
@@ -155,15 +166,35 @@ def _noise_level(camera: str) -> NoiseLevel:
     return lambda noisy, item: noise_level(noisy, profile.at(item["iso"], item["ratio"]))
 
 
+def _camera(options: Namespace) -> tuple[CameraProfile | None, Callable[[float], np.ndarray] | None]:
+    """Return the profile asked for, and its black-level error by ISO."""
+    from lrd_ext.profiles import load_profile
+
+    if options.camera is None:
+        return None, None
+    profile = load_profile(options.camera)
+    return profile, lambda iso: profile.at(iso, cfa="RGGB").bias[0].numpy()
+
+
+def _check_one_camera(options: Namespace, dataset: Any) -> None:
+    """Refuse one camera's profile for the pictures of several."""
+    pairs = [pair for part in getattr(dataset, "datasets", [dataset]) for pair in part.pairs]
+    cameras = list(dict.fromkeys(p.group.split()[1] for p in pairs if p.group.startswith("ELD ")))
+    if options.camera is not None and len(cameras) > 1:
+        raise ValueError(
+            f"--camera is one camera, the pictures are of {', '.join(cameras)}: say --group {cameras[-1]}"
+        )
+
+
 def _from_factory(spec: str, device: str) -> Denoise:
     """Call package.module:factory, which gives a torch net or any function from tensor to tensor."""
     module, _, name = spec.partition(":")
     try:
         made = getattr(importlib.import_module(module), name)()
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"--model: {spec} cannot be made: {error}") from error
+        raise ValueError(f"--net: {spec} cannot be made: {error}") from error
     if not callable(made):
-        raise ValueError(f"--model: {spec} must give a net, got {type(made).__name__}")
+        raise ValueError(f"--net: {spec} must give a net, got {type(made).__name__}")
     if hasattr(made, "eval"):
         made = made.to(device).eval()
     return lambda *planes: made(*(plane.to(device) for plane in planes))
@@ -191,15 +222,15 @@ def _write(found: DenoiserEvaluation, table: Path | None, sheet: Path | None, or
         write_png(sheet, draw_worst(found, order))
 
 
-def _told(found: DenoiserEvaluation, model: str | None, order: str) -> Iterator[Any]:
+def _told(found: DenoiserEvaluation, net: str | None, choices: dict[str, str]) -> Iterator[Any]:
     """Give the choices, the means, and the published results."""
-    yield f"protocol {found.protocol.name}, {model or 'input alone'}"
-    for name, choice in found.protocol.choices(order).items():
+    yield f"protocol {found.protocol.name}, {net or 'input alone'}"
+    for name, choice in choices.items():
         yield f"  {name}: {choice}"
     yield ""
     yield _means(found)
     yield from _doubts(found)
-    yield from _peers(found, model or "this run")
+    yield from _peers(found, Path(net).name if net else "this run")
 
 
 def _means(found: DenoiserEvaluation) -> Any:
@@ -269,7 +300,7 @@ def _pair(first: float | None, second: float | None) -> str:
     return f"{first:.2f}" if second is None else f"{first:.2f}/{second:.4f}".replace("/0.", "/.")
 
 
-def as_json(found: DenoiserEvaluation, model: str | None, order: str) -> dict[str, Any]:
+def as_json(found: DenoiserEvaluation, net: str | None, choices: dict[str, str]) -> dict[str, Any]:
     """Return a run as JSON values; null for what is not known or without bound."""
     from lrd_ext.evaluation import published_input, published_of
 
@@ -280,8 +311,8 @@ def as_json(found: DenoiserEvaluation, model: str | None, order: str) -> dict[st
     return {
         "lrd_ext": __version__,
         "protocol": found.protocol.name,
-        "choices": found.protocol.choices(order),
-        "model": model,
+        "choices": choices,
+        "net": net,
         "groups": [group(score) for score in found.groups],
         "images": [_plain(image) for image in found.images],
         "left_out": list(found.left_out),

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`lrd train`: `generator`, a camera's noise learned from its dark frames; `denoiser` stands beside."""
+"""`lrd train`: `generator`, a camera's noise learned from darks and pairs; `denoiser` stands beside."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from jsonargparse import Namespace
 
     from lrd_ext.generator import LiteGenerator, UNetGenerator
-    from lrd_ext.generator.train import Camera
+    from lrd_ext.generator.material import Camera
 
 
 def add_to(commands: Any) -> None:
@@ -36,7 +37,8 @@ def _generator_parser() -> Parser:
         nargs="+",
         type=str,
         metavar="FOLDER",
-        help="darks: raw files, or frames.csv (file,kind,iso,exposure_s); one folder for each camera",
+        help="darks: raw files, or frames.csv (file,kind,iso,exposure_s); pairs: pairs.csv "
+        "(noisy,clean,iso,exposure_s,ratio); one folder for each camera",
     )
     parser.add_argument(
         "-o", "--output", required=True, type=str, metavar="FILE", help="generator to write, .safetensors"
@@ -82,7 +84,9 @@ def run(options: Namespace) -> int:
 
 
 def _generator(options: Namespace) -> int:
-    from lrd_ext.generator.train import fingerprint, gather, train_generator
+    from lrd_ext.generator.image_domain import why_no_lpips
+    from lrd_ext.generator.material import check_use, gather
+    from lrd_ext.generator.train import fingerprint, train_generator
     from lrd_ext.outputs import check_target
     from lrd_ext.training.checkpoints import latest, read_checkpoint
     from lrd_ext.training.configuration import Configuration
@@ -95,14 +99,20 @@ def _generator(options: Namespace) -> int:
     )
     configuration = read_configuration(Configuration, options.preset, options.config)
     cameras = _cameras(options)
+    check_use(cameras, configuration)
+    if configuration.image_domain is not None and (note := why_no_lpips(configuration.image_domain)):
+        print(f"lrd train generator: note: {note}", file=sys.stderr)
     fabric = make_fabric(configuration)
     folder, kept = target.with_suffix(".training"), target.with_suffix(".frames")
-    fabric.launch()
-    with fabric.rank_zero_first():  # the others find the frames kept already
+    material = None
+    if "LOCAL_RANK" not in os.environ:  # alone as yet: what is refused is said once
         material = gather(cameras, kept, _Progress())
-    checkpoint = latest(folder)
-    if options.resume and checkpoint is not None:
-        read_checkpoint(checkpoint, fingerprint(configuration, material))
+        checkpoint = latest(folder)
+        if options.resume and checkpoint is not None:
+            read_checkpoint(checkpoint, fingerprint(configuration, material))
+    fabric.launch()  # devices: 2 starts this program once more
+    with fabric.rank_zero_first():  # the others find the frames kept already
+        material = material or gather(cameras, kept, _Progress())
     generator = train_generator(material, configuration, folder, fabric, resume=options.resume)
     if not fabric.is_global_zero:
         return 0
@@ -117,7 +127,7 @@ def _generator(options: Namespace) -> int:
 
 
 def _cameras(options: Namespace) -> list[Camera]:
-    from lrd_ext.generator.train import Camera, read_dark_shading
+    from lrd_ext.generator.material import Camera, read_dark_shading
     from lrd_ext.profiles import load_profile
 
     if len(options.folders) != len(options.profile):
@@ -152,7 +162,7 @@ class _Progress:
 
 
 def _summary(generator: LiteGenerator | UNetGenerator) -> Sequence[Any]:
-    made = tables.table("darks", "sigma_init", "std real", "made", "KLD (adu)", "rows real", "made")
+    made = tables.table("frames", "sigma_init", "std real", "made", "KLD (adu)", "rows real", "made")
     for name, f in generator.card["against_the_darks"].items():
         made.add_row(
             name,
@@ -163,4 +173,10 @@ def _summary(generator: LiteGenerator | UNetGenerator) -> Sequence[Any]:
             f"{f['row_autocorrelation_real']:+.3f}",
             f"{f['row_autocorrelation_made']:+.3f}",
         )
-    return [made, "std in DN; rows: correlation of neighbouring row means. Compare with lrd evaluate noise."]
+    for name, f in generator.card.get("against_the_pairs", {}).items():
+        deviations = (tables.three(f[key]) for key in ("sigma_init", "std_real", "std_made"))
+        made.add_row(f"{name}, pairs", *deviations, f"{f['kld_adu']:.5f}", "-", "-")
+    return [made, _LEGEND]
+
+
+_LEGEND = "std in DN; rows: correlation of neighbouring row means. Compare with lrd evaluate noise."

@@ -13,10 +13,11 @@ from lrd_ext.training.configuration import (
     Adversarial,
     Configuration,
     DenoiserConfiguration,
+    ImageDomain,
     Machine,
 )
 
-_PARTS: dict[str, type] = {"adversarial": Adversarial}
+_PARTS: dict[str, type] = {"adversarial": Adversarial, "image_domain": ImageDomain}
 _FOLDERS: dict[type, str] = {Configuration: "generator", DenoiserConfiguration: "denoiser"}
 C = TypeVar("C", bound=Machine)
 

@@ -14,7 +14,8 @@ from .profile import read_choice
 if TYPE_CHECKING:
     from jsonargparse import Namespace
 
-    from lrd_ext.augment import LowLightNoise
+    from lrd_ext.augment import DarkFrameBank, LowLightNoise
+    from lrd_ext.datasets import RawTiles
     from lrd_ext.denoise.batches import Batches, Collate
     from lrd_ext.training.configuration import DenoiserConfiguration
 
@@ -47,6 +48,12 @@ def denoiser_parser() -> Parser:
         help="learned noise in place of the profile's read, row and column noise",
     )
     parser.add_argument(
+        "--darks",
+        type=str,
+        metavar="FOLDER",
+        help="the camera's own dark frames in place of the profile's read, row and column noise",
+    )
+    parser.add_argument(
         "--noisy",
         type=str,
         metavar="TILES",
@@ -69,7 +76,7 @@ def denoiser_parser() -> Parser:
 def run_denoiser(options: Namespace) -> int:
     """Train and return the exit code."""
     from lrd_ext.cfa import check_cfa
-    from lrd_ext.denoise.card import card_of
+    from lrd_ext.denoise.card import held_out
     from lrd_ext.denoise.train import fresh, train_denoiser
     from lrd_ext.outputs import check_target
     from lrd_ext.training.configuration import DenoiserConfiguration
@@ -84,7 +91,7 @@ def run_denoiser(options: Namespace) -> int:
     configuration = read_configuration(DenoiserConfiguration, options.preset, options.config)
     fresh(configuration, options.cfa)  # refuse its size before anything is read
     noise = _noise(options, configuration)
-    held = _held(options)
+    held = _held(options, noise)
     fabric = make_fabric(configuration)
     fabric.launch()
     batches, data = _batches(options, configuration, noise, fabric.global_rank, fabric.world_size)
@@ -94,9 +101,9 @@ def run_denoiser(options: Namespace) -> int:
     )
     if not fabric.is_global_zero:
         return 0
-    net.card = card_of(net, configuration, data)
     if held is not None and noise is not None:
-        net.card["held_out"] = _measured(net, held, noise, configuration)
+        isos, ratios = (_ends(choice) for choice in (noise.iso, noise.ratio))
+        net.card["held_out"] = held_out(net, held, noise, isos, ratios, seed=configuration.seed + 1)
     net.save(target)
     tables.show(*_summary(net.card))
     print(f"denoiser: {target}\ncurves:   tensorboard --logdir {folder / 'curves'}")
@@ -105,10 +112,13 @@ def run_denoiser(options: Namespace) -> int:
 
 def _noise(options: Namespace, configuration: DenoiserConfiguration) -> LowLightNoise | None:
     """Return what draws the noise, None for recorded pairs."""
+    from lrd_ext.augment import LowLightNoise
+    from lrd_ext.generator import load_generator
+
     if (options.camera is None) == (options.noisy is None):
         raise ValueError("say one of --camera, for made-up noise, and --noisy, for recorded pairs")
     if options.noisy is not None:
-        for name in ("iso", "generator", "held"):
+        for name in ("iso", "generator", "darks", "held"):
             if getattr(options, name) is not None:
                 raise ValueError(f"--{name} belongs to --camera; recorded pairs bring their noise")
         if configuration.conditioned:
@@ -117,17 +127,29 @@ def _noise(options: Namespace, configuration: DenoiserConfiguration) -> LowLight
     for name in ("iso", "ratio"):
         if getattr(options, name) is None:
             raise ValueError(f"--{name} must be given with --camera: a number, LOW:HIGH or A,B,C")
-    from lrd_ext.augment import LowLightNoise
-    from lrd_ext.generator import load_generator
-
+    if configuration.conditioned and (options.generator or options.darks):
+        raise ValueError("conditioned: tells the profile's read noise, which --generator and --darks replace")
     return LowLightNoise(
         options.camera,
         iso=read_choice("--iso", options.iso),
         ratio=read_choice("--ratio", options.ratio),
         seed=configuration.seed,
         generator=load_generator(options.generator) if options.generator else None,
+        dark=_bank(options),
         bias=configuration.bias,
     )
+
+
+def _bank(options: Namespace) -> DarkFrameBank | None:
+    if options.darks is None:
+        return None
+    from lrd_ext.augment import DarkFrameBank
+    from lrd_ext.profiles import load_profile
+
+    if len(options.camera) != 1:
+        raise ValueError(f"--darks are of one camera, got {len(options.camera)} in --camera")
+    # The pictures are of other cameras, as a rule: their places are not those of the darks.
+    return DarkFrameBank(options.darks, load_profile(options.camera[0]), shading="subtract", aligned=False)
 
 
 def _batches(
@@ -163,6 +185,13 @@ def _told_of_noise(noise: LowLightNoise) -> dict[str, Any]:
     if noise.generator is not None:
         weights = noise.generator.packed_weights().numpy().tobytes()
         told["generator"] = {"sha256": _sha256(weights), "cameras": noise.generator.card.get("cameras")}
+    if noise.bank is not None:
+        sums = "".join(tile.sha256 for tile in noise.bank.frames.tiles)
+        told["darks"] = {
+            "isos": noise.bank.isos,
+            "frames": len(noise.bank),
+            "sha256": _sha256(sums.encode()),
+        }
     return told
 
 
@@ -177,21 +206,17 @@ def _number(name: str, text: str) -> float:
     return value
 
 
-def _held(options: Namespace) -> Any:
+def _held(options: Namespace, noise: LowLightNoise | None) -> RawTiles | None:
+    """Return the held-out pictures; what they would be refused for in the end is refused now."""
     from lrd_ext.datasets import RawTiles
 
-    return None if options.held is None else RawTiles(options.held, None)
-
-
-def _measured(
-    net: Any, held: Any, noise: LowLightNoise, configuration: DenoiserConfiguration
-) -> list[dict[str, Any]]:
-    from lrd_ext.denoise.card import held_out
-
-    isos, ratios = (_ends(choice) for choice in (noise.iso, noise.ratio))
-    return held_out(
-        net, held, noise.profiles, isos, ratios, bias=configuration.bias, seed=configuration.seed + 1
-    )
+    if options.held is None or noise is None:
+        return None
+    held = RawTiles(options.held, None)
+    kinds = {(tile.cfa, tile.height, tile.width): number for number, tile in enumerate(held.tiles)}
+    for number in kinds.values():
+        noise.collate([held[number]])
+    return held
 
 
 def _ends(choice: Any) -> list[float]:

@@ -83,17 +83,25 @@ class EldLmdb(Dataset[dict[str, Any]]):
             import lmdb
 
             try:
-                self._environment = lmdb.open(
-                    str(self.root), readonly=True, lock=False, readahead=False, meminit=False
-                )
+                opened = lmdb.open(str(self.root), readonly=True, lock=False, readahead=False, meminit=False)
             except lmdb.Error as error:
                 raise ValueError(f"{self.root}: its LMDB cannot be read ({error})") from error
+            # A page that is not there would end the process: the file is a memory map.
+            needs = (opened.info()["last_pgno"] + 1) * opened.stat()["psize"]
+            if (size := (self.root / "data.mdb").stat().st_size) < needs:
+                raise ValueError(f"{self.root}: data.mdb must hold {needs} bytes, got {size}: cut short")
+            self._environment = opened
         return self._environment
 
     def _patch(self, index: int) -> np.ndarray:
         """Return a patch by site, uint16."""
-        with self._opened().begin() as reading:
-            stored = reading.get(_key(index).encode())
+        import lmdb
+
+        try:
+            with self._opened().begin() as reading:
+                stored = reading.get(_key(index).encode())
+        except lmdb.Error as error:
+            raise ValueError(f"{self.root}: patch {_key(index)} cannot be read ({error})") from error
         if stored is None:
             raise ValueError(f"{self.root}: its LMDB has no patch {_key(index)}; making it was not finished")
         values = math.prod(self.shape)

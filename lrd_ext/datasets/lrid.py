@@ -79,7 +79,7 @@ class LRID(RawPairs):
 
     def _read_clean(self, pair: Pair, noisy: Frame) -> Frame:
         mosaic = _read_mosaic(pair.clean, noisy.mosaic.shape)
-        return dataclasses.replace(noisy, mosaic=mosaic, iso=None, exposure_s=None)
+        return dataclasses.replace(noisy, path=pair.clean, mosaic=mosaic, iso=None, exposure_s=None)
 
 
 _HINT = f"Noisy frames lie in 6400/GAIN/SCENE/, clean mosaics in {_GROUND_TRUTH.as_posix()}/"

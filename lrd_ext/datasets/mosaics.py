@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+
+from lrd_ext.cfa import Order, plane_sites
+from lrd_ext.native import NATIVE
 
 from .crops import EPOCH, crop_corner
 
@@ -42,12 +45,13 @@ class Mosaic:
     camera: str | None
 
 
-def check_size(size: int | None, samples: int | None) -> None:
-    """Refuse sizes of crops and numbers of samples that make no sense.
+def check_arguments(size: int | None, samples: int | None, order: str) -> None:
+    """Refuse sizes of crops, numbers of samples and orders of channels that make no sense.
 
     Raises:
-        ValueError: one of them is below 1.
+        ValueError: size or samples is below 1, or the order is not known.
     """
+    plane_sites(order, "RGGB", "data set")
     if size is not None and size < 1:
         raise ValueError(f"size must be at least 1 cell, got {size}")
     if samples is not None and samples < 1:
@@ -66,13 +70,17 @@ def index_of(identity: int, samples: int) -> int:
     return index
 
 
-def item_of(mosaic: Mosaic, cut: Cut, size: int | None, seed: int, identity: int) -> dict[str, Any]:
+def item_of(
+    mosaic: Mosaic, cut: Cut, size: int | None, seed: int, identity: int, order: Order = "site"
+) -> dict[str, Any]:
     """Make the item of an identity: its own crop of ``size`` cells a side, or with None the whole mosaic."""
     shape = (mosaic.height, mosaic.width)
     height, width = shape if size is None else (2 * size, 2 * size)
     row, column = crop_corner(seed, identity, shape, (height, width))
+    sites = plane_sites(order, mosaic.cfa, mosaic.source)
     return {
-        "clean": packed(cut(row, column, height, width)),
+        "clean": packed(cut(row, column, height, width), sites),
+        "order": order,
         "black": torch.tensor(mosaic.black),
         "white": mosaic.white,
         "cfa": mosaic.cfa,
@@ -84,11 +92,13 @@ def item_of(mosaic: Mosaic, cut: Cut, size: int | None, seed: int, identity: int
     }
 
 
-def packed(mosaic: np.ndarray) -> torch.Tensor:
-    """Pack (H, W) uint16 into (4, H/2, W/2) by site, in memory of its own."""
+def packed(mosaic: np.ndarray, sites: Sequence[int]) -> torch.Tensor:
+    """Pack (H, W) uint16 into (4, H/2, W/2), plane i from site ``sites[i]``, in memory of its own."""
     height, width = mosaic.shape
     planes = torch.empty((4, height // 2, width // 2), dtype=torch.uint16)
-    by_site = planes.numpy()
-    for site in range(4):
-        by_site[site] = mosaic[site // 2 :: 2, site % 2 :: 2]
+    if NATIVE is not None and mosaic.strides[-1] == 2:  # in a third of the time
+        NATIVE.pack(mosaic, planes.numpy(), sites)
+        return planes
+    for plane, site in zip(planes.numpy(), sites, strict=True):
+        plane[...] = mosaic[site // 2 :: 2, site % 2 :: 2]
     return planes

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,16 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from lrd_ext.calibration.claimed_size import BEST_COMPRESSION, FREE, npy_claim
 from lrd_ext.plain_text import cause
 
 from .pairs import read_array
 
 #: Folders of noisy and clean files: plain, and as LRD's code names those of training and test.
 _FOLDERS = (("noisy", "clean"), ("train_noisy", "train_clean"), ("test_noisy", "test_clean"))
+
+#: What a pair's .npz may hold.
+_ARRAYS = ("noisy", "clean", "ratio", "iso")
 
 
 class PairFolder(Dataset[dict[str, Any]]):
@@ -93,14 +99,27 @@ def _partners(root: Path) -> list[tuple[Path, Path]]:
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ("noisy", "clean", "ratio", "iso") if name in file.files}
+        with zipfile.ZipFile(path) as archive:
+            held = archive.namelist()
+            arrays = {name: _member(archive, name) for name in _ARRAYS if f"{name}.npy" in held}
     except Exception as error:  # zlib.error, NotImplementedError: whatever the parts of a reader raise
         raise ValueError(f"{path}: is no whole .npz file ({cause(error)})") from error
     lacking = [name for name in ("noisy", "clean") if name not in arrays]
     if lacking:
         raise ValueError(f"{path}: must hold the arrays noisy and clean, lacks {' and '.join(lacking)}")
     return arrays
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    """Read an array, if what it claims to hold can be in its bytes."""
+    entry = archive.getinfo(f"{name}.npy")
+    if entry.file_size > max(FREE, BEST_COMPRESSION * entry.compress_size):
+        raise ValueError(f"{name} claims {entry.file_size / 1e6:.0f} MB, more than its bytes can hold")
+    file = io.BytesIO(archive.read(entry))
+    if npy_claim(file) > entry.file_size:
+        raise ValueError(f"{name} claims more values than it holds")
+    file.seek(0)
+    return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
 
 
 def _number(path: Path, arrays: dict[str, np.ndarray], name: str) -> float:

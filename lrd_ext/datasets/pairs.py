@@ -16,11 +16,12 @@ from torch.utils.data import Dataset
 
 from lrd_ext import raw as raw_files
 from lrd_ext.calibration.claimed_size import check_claimed_size
-from lrd_ext.cfa import MONO, ORDERS, pack, plane_sites
+from lrd_ext.cfa import MONO, ORDERS, pack, plane_sites, to_phase
 from lrd_ext.plain_text import cause
 from lrd_ext.raw import Raw
 
-#: A file's exposure is that of its place in the data set within this factor, or it is another file.
+#: A file's exposure is that of its place in the data set within this factor, or it is another file. SID has
+#: one pair of two ISOs, 00207_02_0.033s, which is 1.98 off.
 _SAME_EXPOSURE = 2.0
 
 
@@ -51,11 +52,15 @@ class Pair:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Frame:
-    """One exposure of a pair: the whole cells of its mosaic, (H, W), raw DN, and what is told of it."""
+    """One exposure of a pair: the whole cells of its mosaic, (H, W), raw DN, and what is told of it.
 
+    ``black`` is by site; None where the file does not tell.
+    """
+
+    path: Path
     mosaic: np.ndarray
     cfa: str
-    black: np.ndarray
+    black: np.ndarray | None
     white: float
     iso: float | None
     exposure_s: float | None
@@ -74,8 +79,8 @@ class RawPairs(Dataset[dict[str, Any]]):
             "rgbg" (R, G, B, G) as ELD, SID and PMN pack, or "site".
         black: black level in raw DN in place of the files' own.
         white: white level in raw DN in place of the files' own.
-        dark: gives for an ISO the dark shading to take off the noisy mosaic, DN above black, of the size of
-            its whole cells, or of the whole sensor.
+        dark: gives for an ISO the dark shading to take off the noisy mosaic, DN above black: of the size of
+            its whole cells or of the whole sensor, or four numbers for R, the greens of red and blue rows, B.
 
     Raises:
         ValueError: an unknown order or no pairs; an item whose files do not fit together, are not of the
@@ -131,6 +136,8 @@ class RawPairs(Dataset[dict[str, Any]]):
         """Return a frame as (4, h, w) float32, 0 the black level and 1 the white level."""
         planes = pack(frame.mosaic.astype(np.float32, copy=False), self.order, cfa=frame.cfa)
         levels = frame.black if self.black is None else np.full(4, self.black, np.float32)
+        if levels is None:
+            raise ValueError(f"{frame.path}: tells no black level; say black=")
         black = levels[list(plane_sites(self.order, frame.cfa))].reshape(4, 1, 1)
         white = np.float32(frame.white if self.white is None else self.white)
         planes -= black
@@ -166,7 +173,8 @@ def read_frame(
     mosaic = raw.whole_cells.astype(np.float32)
     if dark is not None:
         mosaic -= _dark_of(dark, raw, path)
-    return Frame(mosaic, raw.cfa, raw.black, raw.white, raw.iso, raw.exposure_s)
+    black = raw.black if raw.black_known else None
+    return Frame(path, mosaic, raw.cfa, black, raw.white, raw.iso, raw.exposure_s)
 
 
 def read_array(path: Path) -> np.ndarray:
@@ -280,12 +288,18 @@ def _dark_of(dark: Callable[[float], np.ndarray], raw: Raw, path: Path) -> np.nd
     """Return the dark shading of the whole cells."""
     if raw.iso is None:
         raise ValueError(f"{path}: tells no ISO, so its dark shading is not known")
-    given = np.asarray(dark(raw.iso), np.float32)
+    try:
+        given = np.asarray(dark(raw.iso), np.float32)
+    except ValueError as error:  # an ISO that the camera's profile does not know
+        raise ValueError(f"{path}: {error}") from error
+    if given.shape == (4,):
+        cells = [side // 2 for side in raw.whole_cells.shape]
+        return np.tile(to_phase(given, "RGGB", raw.cfa).reshape(2, 2), cells)
     if given.shape == raw.mosaic.shape:
         given = given[raw.whole_cell_area]
     if given.shape != raw.whole_cells.shape:
         raise ValueError(
             f"{path}: its dark shading must be of its size, {raw.whole_cells.shape} or "
-            f"{raw.mosaic.shape}, got {given.shape}"
+            f"{raw.mosaic.shape}, or four numbers, got {given.shape}"
         )
     return given

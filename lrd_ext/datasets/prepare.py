@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import collections
-import contextlib
 import dataclasses
 import hashlib
 import json
@@ -12,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -62,7 +61,8 @@ def prepare_tiles(
         read: what reads an input, on several threads; default :func:`lrd_ext.raw.read`.
 
     Raises:
-        ValueError: there are no inputs, one is given twice, a finished store exists, or no input can be read.
+        ValueError: there are no inputs, one is given twice, a finished store exists, another process is
+            writing this one, or no input can be read.
         OSError: the store cannot be written; what was noted by then stays, and the next run goes on.
     """
     paths = [Path(os.path.realpath(path)) for path in inputs]
@@ -134,10 +134,17 @@ def _forget_journal(folder: Path, paths: Sequence[Path]) -> bool:
     journal = folder / JOURNAL
     if not journal.is_file() or is_prepared(paths, folder):
         return journal.is_file()
-    with contextlib.suppress(ValueError):
-        if _lines(journal)[:1] and _lines(journal)[0].get("mosaics") == read_table(folder)["mosaics"]:
-            journal.unlink()
+    if [line.get("mosaics") for line in _lines(journal)[:1]] == [_finished(folder)]:
+        journal.unlink()
     return False
+
+
+def _finished(folder: Path) -> str | None:
+    """Return the name of the file of values of the finished store in a folder, if there is one."""
+    try:
+        return str(read_table(folder).get("mosaics"))
+    except ValueError:
+        return None
 
 
 #: Tiles of one source, without their place in the store, and their values.
@@ -208,6 +215,21 @@ def _digest(values: np.ndarray) -> str:
     return hashlib.sha256(values.data).hexdigest()
 
 
+def _alone(file: IO[bytes]) -> bool:
+    """Whether no other process holds the file, from now on this one; where that cannot be told, True."""
+    try:
+        import fcntl
+    except ImportError:  # not POSIX
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
+
+
 def _lines(journal: Path) -> list[dict[str, Any]]:
     lines = []
     for line in journal.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -228,6 +250,9 @@ class _Store:
             (entry["offset"] + entry["height"] * entry["width"] for entry in self._entries()), default=0
         )
         self._values = open(folder / self.name, "ab")  # noqa: SIM115 (closed by close)
+        if not _alone(self._values):
+            self._values.close()
+            raise ValueError(f"{folder}: another process is writing this store; wait for it, or stop it")
         self._values.truncate(2 * self.end)  # what was written but not noted
         head = {"format": FORMAT, "version": VERSION, "mosaics": self.name, "tile": tile}
         with replacing(folder / JOURNAL) as file:
@@ -248,10 +273,8 @@ class _Store:
                 if all(2 * (t["offset"] + t["height"] * t["width"]) <= size for t in s["tiles"])
             ]
             return values.name, whole
-        number = 0
-        while (self.folder / f"mosaics-{number}.u16").exists():
-            number += 1
-        return f"mosaics-{number}.u16", []
+        first, other = "mosaics-0.u16", "mosaics-1.u16"
+        return other if _finished(self.folder) == first else first, []
 
     def _entries(self) -> Iterator[dict[str, Any]]:
         return (entry for source in self.sources for entry in source["tiles"])

@@ -15,9 +15,10 @@ from torch.utils.data import Dataset
 
 from lrd_ext import raw as raw_files
 from lrd_ext.calibration.frames import NOT_RAW
+from lrd_ext.cfa import Order
 from lrd_ext.raw import Raw
 
-from .mosaics import Mosaic, check_size, index_of, item_of
+from .mosaics import Mosaic, check_arguments, index_of, item_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +50,8 @@ class RawFolder(Dataset[dict[str, Any]]):
         samples: items in an epoch; default, one for each file. Item i is cut from file i mod (files), in the
             order of their names.
         seed: of the places of the crops.
+        order: of the channels, see :class:`RawTiles`.
+        regions: False to have LibRaw decode every file whole, flashraw or not.
 
     An item raises :class:`lrd_ext.raw.RawFileError` where its file cannot be read, and ValueError where it is
     smaller than a crop; both name the file.
@@ -64,10 +67,12 @@ class RawFolder(Dataset[dict[str, Any]]):
         samples: int | None = None,
         *,
         seed: int = 0,
+        regions: bool = True,
+        order: Order = "site",
     ) -> None:
-        check_size(size, samples)
+        check_arguments(size, samples, order)
         self.paths = _raw_files(Path(root))
-        self.size, self.seed = size, seed
+        self.size, self.seed, self.regions, self.order = size, seed, regions, order
         self.samples = samples or len(self.paths)
         self._known: dict[Path, _Known] = {}
 
@@ -83,7 +88,7 @@ class RawFolder(Dataset[dict[str, Any]]):
             raw = raw_files.read(path)
             known = self._known[path] = known or self._look(path, raw)
             cut = functools.partial(_window, raw.whole_cells)
-        return item_of(known, cut, self.size, self.seed, identity)
+        return item_of(known, cut, self.size, self.seed, identity, self.order)
 
     def _look(self, path: Path, raw: Raw) -> _Known:
         height, width = raw.whole_cells.shape
@@ -106,7 +111,7 @@ class RawFolder(Dataset[dict[str, Any]]):
             camera=raw.camera,
             top=top + top % 2,
             left=left + left % 2,
-            regions=_agrees(path, raw.mosaic),
+            regions=self.regions and _agrees(path, raw.mosaic),
         )
 
 

@@ -55,6 +55,11 @@ class IdentitySampler(Sampler[int]):
         for index in mine[start:]:
             yield identity_of(index, epoch)
 
+    @property
+    def taken(self) -> int:
+        """How many samples of the epoch that comes next a resumed run has used already."""
+        return self._start
+
     def state_at(self, epoch: int, taken: int) -> dict[str, Any]:
         """Return what :meth:`load_state` needs to go on after ``taken`` samples of this process in ``epoch``.
 

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
+from lrd_ext.cfa import Order
 from lrd_ext.plain_text import cause
 
-from .mosaics import Mosaic, check_size, index_of, item_of
+from .mosaics import Mosaic, check_arguments, index_of, item_of
 
 FORMAT, VERSION = "lrd_ext.raw_tiles", 1
 #: The table of what is stored; it names the file of the mosaics, one after another, little-endian uint16.
@@ -111,8 +112,10 @@ class RawTiles(Dataset[dict[str, Any]]):
             tiles.
         samples: items in an epoch; default, one for each tile. Item i is cut from tile i mod (tiles).
         seed: of the places of the crops.
+        order: of the channels: "site"; "rgbg", R, the green of the red rows, B, the green of the blue rows,
+            as SID, ELD and PMN pack; "rggb", R, the two greens likewise, B: the same colours in every phase.
 
-    Items are dicts: ``clean`` (4, size, size) uint16, raw DN, sites (0,0), (0,1), (1,0), (1,1) of the phase
+    Items are dicts: ``clean`` (4, size, size) uint16, raw DN, channels in the item's ``order`` and its phase
     ``cfa``; ``black`` (4,) float32 by site and ``white``, raw DN; ``origin`` (row, column) of its first site
     on the active area; ``iso`` and ``exposure_s``, NaN where unknown; ``index``, the identity; ``id``, name
     of the source.
@@ -128,10 +131,11 @@ class RawTiles(Dataset[dict[str, Any]]):
         samples: int | None = None,
         *,
         seed: int = 0,
+        order: Order = "site",
     ) -> None:
-        check_size(size, samples)
+        check_arguments(size, samples, order)
         self.tiles = read_index(root)
-        self.root, self.size, self.seed = Path(root), size, seed
+        self.root, self.size, self.seed, self.order = Path(root), size, seed, order
         small = [t for t in self.tiles if size is not None and min(t.height, t.width) < 2 * size]
         if small:
             named = f"{small[0].source} is {small[0].width} x {small[0].height} sites"
@@ -145,7 +149,9 @@ class RawTiles(Dataset[dict[str, Any]]):
     def __getitem__(self, identity: int) -> dict[str, Any]:
         tile = self.tiles[index_of(identity, self.samples) % len(self.tiles)]
         values = self.mosaic(tile)
-        return item_of(tile, lambda r, c, h, w: values[r : r + h, c : c + w], self.size, self.seed, identity)
+        return item_of(
+            tile, lambda r, c, h, w: values[r : r + h, c : c + w], self.size, self.seed, identity, self.order
+        )
 
     def mosaic(self, tile: Tile) -> np.ndarray:
         """Return the values of a tile, (height, width) uint16, a view of the file that cannot be written."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Denoisers of packed raw: nets, their training on made-up noise, pictures of any size through them."""
 
+from .batches import Batches, InPhase, PairedTiles
 from .denoiser import Denoiser
 from .frames import denoise_packed
 from .nafnet import NAFNet
@@ -9,8 +10,11 @@ from .shipped import list_denoisers, load_denoiser
 from .unet import UNet
 
 __all__ = [
+    "Batches",
     "Denoiser",
+    "InPhase",
     "NAFNet",
+    "PairedTiles",
     "UNet",
     "denoise_packed",
     "list_denoisers",

@@ -174,6 +174,7 @@ class Batches:
             collate_fn=collate,
             drop_last=True,
             persistent_workers=workers > 0,
+            generator=torch.Generator().manual_seed(seed % 2**63),  # it would draw from torch's own
         )
         self._next = -1
         self._coming: Iterator[dict[str, Tensor]] = iter(())

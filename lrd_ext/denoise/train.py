@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from torch.nn import functional
 from lrd_ext.training.configuration import DenoiserConfiguration
 from lrd_ext.training.descent import descend, follow, set_cosine_rate
 from lrd_ext.training.loop import Place, train
+from lrd_ext.version import __version__, commit
 
 from .batches import Batches
 from .denoiser import Denoiser
@@ -54,7 +56,9 @@ class Denoising:
         self.net, self.batches, self.configuration, self.fabric = net, batches, configuration, fabric
         self.average = copy.deepcopy(net)
         self.optimizer = torch.optim.Adam(net.parameters(), configuration.rate)
-        self._seen: list[Tensor] = []
+        #: From which step on the rate followed a cosine over how many, pair by pair.
+        self.schedule = [[0, configuration.steps]]
+        self._done, self._seen = 0, list[Tensor]()
 
     @property
     def steps(self) -> int:
@@ -76,16 +80,19 @@ class Denoising:
         loss = functional.l1_loss(made, clean)
         descend(self.fabric, self.net, self.optimizer, loss)
         follow(self.average, self.net, self.configuration.ema, number)
-        self._seen = [noisy, made.detach(), clean]
+        self._done, self._seen = number + 1, [noisy, made.detach(), clean]
         return {"loss": float(loss.detach()), "psnr_in": psnr(noisy, clean), "psnr": psnr(made, clean)}
 
     def state(self) -> dict[str, Any]:
-        """Return the optimizer's state."""
-        return {"optimizer": self.optimizer.state_dict()}
+        """Return the optimizer's state, and the schedule that led there."""
+        return {"optimizer": self.optimizer.state_dict(), "done": self._done, "schedule": self.schedule}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
+        """Go on from a state; to the end of a longer or shorter schedule, if the configuration has one."""
         self.optimizer.load_state_dict(state["optimizer"])
+        self._done, self.schedule = state["done"], state["schedule"]
+        if self.schedule[-1][1] != self.steps:
+            self.schedule = [*self.schedule, [self._done, self.steps]]
 
     def sheet(self) -> np.ndarray | None:
         """Return crops of the last batch, noisy above denoised above clean, (H, W, 3) uint8."""
@@ -122,7 +129,8 @@ def train_denoiser(
         cfa: phase whose sites the planes hold.
         resume: go on from the checkpoint in ``folder``.
 
-    Returns: the average of the weights over steps, on the CPU, without a card.
+    Returns: the average of the weights over steps, on the CPU; its card tells configuration, data and
+        schedule.
 
     Raises:
         ValueError: the checkpoint is refused, or training diverged.
@@ -134,7 +142,22 @@ def train_denoiser(
         folder, fingerprint(configuration, data), configuration.checkpoint_s, configuration.sheet_every
     )
     train(task, fabric, place, resume=resume)
-    return task.average.cpu().eval()
+    net = task.average.cpu().eval()
+    net.card = card_of(net, configuration, data) | {"schedule": task.schedule}
+    return net
+
+
+def card_of(net: Denoiser, configuration: DenoiserConfiguration, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the card: plain values that JSON takes. It names no path."""
+    return {
+        "made_by": "lrd train denoiser",
+        "lrd_ext": __version__,
+        "commit": commit(),
+        "configuration": dataclasses.asdict(configuration),
+        "data": dict(data),
+        "takes": "packed raw in site order of "
+        f"{net.cfa}: (value - black) / (white - black) * ratio, nothing cut off below black",
+    }
 
 
 def fresh(configuration: DenoiserConfiguration, cfa: str) -> Denoiser:

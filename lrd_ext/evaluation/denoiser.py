@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import Dataset
 
@@ -89,7 +90,7 @@ class DenoiserEvaluation:
         return means
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def evaluate_denoiser(
     denoise: Denoise | None,
     dataset: Dataset[dict[str, Any]],
@@ -103,8 +104,8 @@ def evaluate_denoiser(
 
     Args:
         denoise: a net or function that turns (1, 4, h, w) float32, the noisy signal above black over
-            white - black times the ratio, into the clean one; None measures the input alone, which tests the
-            loader.
+            white - black times the ratio, into the clean one; a net of torch runs in its evaluation mode and
+            on its own device. None measures the input alone, which tests the loader.
         dataset: items as :class:`lrd_ext.datasets.RawPairs`, packed as the denoiser takes them;
             ``protocol.dataset(root, order)`` opens the protocol's own.
         protocol: the choices; ``dataclasses.replace`` changes one.
@@ -130,7 +131,8 @@ def evaluate_denoiser(
         made = None
         if denoise is not None:
             level = () if noise_level is None else (noise_level(noisy, item),)
-            made = _through(denoise, noisy, level, protocol, item["id"])
+            with _evaluating(denoise):
+                made = _through(denoise, noisy, level, protocol, item["id"])
         score, corrected = _score(item, noisy, made, clean, protocol)
         images.append(score)
         if made is not None:
@@ -207,10 +209,26 @@ def _starts(length: int, inner: int) -> Iterator[int]:
     yield from (min(start, max(length - inner, 0)) for start in range(0, length, inner))
 
 
-def _call(denoise: Denoise, planes: Sequence[Tensor], name: str) -> Tensor:
+@contextlib.contextmanager
+def _evaluating(denoise: Denoise) -> Iterator[None]:
+    """Put a net into its evaluation mode for a while; other functions are left alone."""
+    nets = [m for m in denoise.modules() if m.training] if isinstance(denoise, nn.Module) else []
+    for net in nets:
+        net.training = False
     try:
-        made = denoise(*planes)
+        yield
+    finally:
+        for net in nets:
+            net.training = True
+
+
+def _call(denoise: Denoise, planes: Sequence[Tensor], name: str) -> Tensor:
+    weight = next(denoise.parameters(), None) if isinstance(denoise, nn.Module) else None
+    try:
+        made = denoise(*(planes if weight is None else (p.to(weight.device) for p in planes)))
     except RuntimeError as error:  # what torch raises for channels a net does not have
+        if "memory" in str(error):
+            raise
         raise ValueError(f"{name}: the denoiser does not take {tuple(planes[0].shape)}: {error}") from error
     if not isinstance(made, Tensor) or made.shape != planes[0].shape:
         got = tuple(made.shape) if isinstance(made, Tensor) else type(made).__name__

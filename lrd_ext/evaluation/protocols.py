@@ -8,10 +8,11 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import ConcatDataset, Dataset
 
-from lrd_ext.datasets import ELD, LRD, LRID, SID
+from lrd_ext.datasets import ELD, LRD, LRID, SID, RawPairs
 from lrd_ext.datasets.eld import ELD_PLACES
 from lrd_ext.datasets.pairs import holds
 from lrd_ext.datasets.sid import SID_PLACES
@@ -47,7 +48,7 @@ class Protocol:
     data: str
     source: str
     levels: str
-    open: Callable[[str | os.PathLike[str], str], Sequence[Opened]] = dataclasses.field(repr=False)
+    open: Callable[..., Sequence[RawPairs]] = dataclasses.field(repr=False)
     order: str
     crop: int | None = None
     clip_black: bool = True
@@ -56,21 +57,41 @@ class Protocol:
     tiles: tuple[int, int] | None = None
     means: tuple[str, ...] = ()
 
-    def dataset(self, root: str | os.PathLike[str], order: str | None = None) -> Opened:
+    def dataset(
+        self,
+        root: str | os.PathLike[str],
+        order: str | None = None,
+        *,
+        group: str = "",
+        dark: Callable[[float], np.ndarray] | None = None,
+    ) -> Opened:
         """Open all pairs of the protocol below a folder.
 
         Args:
             root: the data set's folder, or the folder that holds it.
             order: channels that the denoiser takes; None takes those of the authors' nets.
+            group: only groups whose names hold this, such as "SonyA7S2" or "x100".
+            dark: dark shading to take off the input, see :class:`lrd_ext.datasets.RawPairs`.
 
         Raises:
-            ValueError: files are missing, of which the first is named.
+            ValueError: files are missing, of which the first is named; or no group has such a name.
         """
-        parts = list(self.open(root, order or self.order))
+        parts = list(self.open(root, order=order or self.order, dark=dark))
+        names = list(dict.fromkeys(pair.group for part in parts for pair in part.pairs))
+        for part in parts:
+            part.pairs = [pair for pair in part.pairs if group in pair.group]
+        parts = [part for part in parts if part.pairs]
+        if not parts:
+            raise ValueError(f"group must be part of one of {', '.join(names)}, got {group!r}")
         return parts[0] if len(parts) == 1 else ConcatDataset(parts)
 
-    def choices(self, order: str | None = None) -> dict[str, str]:
-        """Return every choice in words, by its name."""
+    def choices(self, order: str | None = None, dark: str = "left in") -> dict[str, str]:
+        """Return every choice in words, by its name.
+
+        Args:
+            order: channels that the denoiser takes.
+            dark: what was done with dark shading.
+        """
         region = "whole frames" if self.crop is None else f"the middle {self.crop} x {self.crop} cells"
         if self.tiles is not None:
             region += ", for the net in tiles of {} cells, {} on each side not counted".format(*self.tiles)
@@ -82,6 +103,7 @@ class Protocol:
             "region": region,
             "levels": self.levels,
             "input": f"times the ratio, cut at 1, {below}",
+            "dark shading": dark,
             "illuminance correction": "yes, one factor an image" if self.illuminance else "no",
             "channels": f"packed {channels}{authors}",
             "measures": "PSNR of all channels, SSIM 7 x 7 uniform, mean of channels; on [0, 255] unrounded",
@@ -90,36 +112,43 @@ class Protocol:
         }
 
 
-def _eld(root: str | os.PathLike[str], order: str) -> list[Opened]:
-    return [ELD(root, camera, order=order) for camera in _ELD_CAMERAS]
+def _eld(root: str | os.PathLike[str], **options: Any) -> list[RawPairs]:
+    """Open the cameras of ELD's tables that are there."""
+    opened: list[RawPairs] = [
+        ELD(root, camera, **options) for camera in _ELD_CAMERAS if holds(root, ELD_PLACES, camera)
+    ]
+    if not opened:
+        raise ValueError(f"{root}: holds none of the folders {', '.join(_ELD_CAMERAS)} of ELD")
+    return opened
 
 
-def _sid(root: str | os.PathLike[str], order: str) -> list[Opened]:
-    return [SID(root, "eld", order=order)]
+def _sid(root: str | os.PathLike[str], **options: Any) -> list[RawPairs]:
+    return [SID(root, "eld", **options)]
 
 
-def _pmn(root: str | os.PathLike[str], order: str) -> list[Opened]:
+def _pmn(root: str | os.PathLike[str], **options: Any) -> list[RawPairs]:
     """Open SID and ELD, or the one of them that is there."""
-    opened: list[Opened] = []
+    opened: list[RawPairs] = []
     if holds(root, SID_PLACES, "short"):
-        opened.append(SID(root, "eval", order=order))
+        opened.append(SID(root, "eval", **options))
     if holds(root, ELD_PLACES, "SonyA7S2"):
-        opened.append(ELD(root, "SonyA7S2", order=order))
+        opened.append(ELD(root, "SonyA7S2", **options))
     if not opened:
         raise ValueError(f"{root}: holds neither SID (a folder short) nor ELD (a folder SonyA7S2)")
     return opened
 
 
-def _lrd(root: str | os.PathLike[str], order: str) -> list[Opened]:
-    return [LRD(root, "test", order=order)]
+def _lrd(root: str | os.PathLike[str], **options: Any) -> list[RawPairs]:
+    return [LRD(root, "test", **options)]
 
 
-def _lrid(root: str | os.PathLike[str], order: str) -> list[Opened]:
-    return [LRID(root, subset, order=order) for subset in ("indoor_x5", "outdoor_x3")]
+def _lrid(root: str | os.PathLike[str], **options: Any) -> list[RawPairs]:
+    return [LRID(root, subset, **options) for subset in ("indoor_x5", "outdoor_x3")]
 
 
 _A7S2_LEVELS = "black of each file, white 16383"
 
+#: The protocols of the field by name.
 PROTOCOLS = {
     protocol.name: protocol
     for protocol in (

@@ -6,10 +6,13 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
+from typing import Any
 
-from lrd_ext.calibration.bad_frames import WHITE_WITHIN
+import numpy as np
+
+from lrd_ext.calibration.bad_frames import BLACK_WITHIN, WHITE_WITHIN
 from lrd_ext.calibration.frames import Levels
-from lrd_ext.generator import LiteGenerator
+from lrd_ext.generator import open_generator
 from lrd_ext.noise_sources import RIVALS, LearnedNoise, ModelNoise, NoiseSource
 from lrd_ext.profiles import CameraProfile, load_profile
 
@@ -20,14 +23,16 @@ from .dark_stack import LARGEST_CROP, DarkSet, Progress, read_darks
 class Fake:
     """A candidate by its name in tables: frames, a source, or where both are None the rival of that name.
 
-    ``white`` is the white level of the range its DN are of, None where it tells none; ``origin`` names the
-    profile or folder it comes from.
+    ``white`` and ``black`` are the levels of the range its DN are of and ``cfa`` the phase, None where it
+    tells none; ``origin`` names the profile or folder it comes from.
     """
 
     name: str
     frames: DarkSet | None = None
     source: NoiseSource | None = None
     white: float | None = None
+    black: float | None = None
+    cfa: str | None = None
     origin: str = ""
 
 
@@ -52,7 +57,7 @@ def open_fake(
     if os.path.isdir(given):
         return Fake(Path(given).name, frames=read_darks(given, levels, crop=crop, least=1, progress=progress))
     if given.lower().endswith(".safetensors"):
-        return Fake(Path(given).stem, source=LearnedNoise(LiteGenerator.load(given), Path(given).stem))
+        return _of_generator(given)
     try:
         profile = load_profile(given)
     except (ValueError, FileNotFoundError) as error:
@@ -61,6 +66,30 @@ def open_fake(
             f"{', '.join(RIVALS)}, got {given}: {error}"
         ) from error
     return of_profile(profile)
+
+
+def _of_generator(given: str) -> Fake:
+    """Open a generator; its card tells the levels and phase of what it was trained on."""
+    generator, name = open_generator(given), Path(given).stem
+    cameras = generator.card.get("cameras")
+    told = cameras[0] if isinstance(cameras, list) and cameras and isinstance(cameras[0], dict) else {}
+    cfa = told.get("cfa")
+    return Fake(
+        name,
+        source=LearnedNoise(generator, name),
+        white=_level(told.get("white")),
+        black=_level(told.get("black")),
+        cfa=cfa if isinstance(cfa, str) else None,
+        origin=given,
+    )
+
+
+def _level(told: Any) -> float | None:
+    """Return the mean of a card's levels; cards of other makers may say anything, or nothing."""
+    try:
+        return float(np.mean(told)) if told is not None else None
+    except (TypeError, ValueError):
+        return None
 
 
 def of_profile(profile: CameraProfile, read: str | None = None) -> Fake:
@@ -76,12 +105,23 @@ def check_fits(fake: Fake, real: DarkSet) -> None:
     Raises:
         ValueError: it does not fit; the text says in what.
     """
+    origin = fake.origin or fake.name
     white = fake.frames.white if fake.frames else fake.white
     if white is not None and abs(white - real.white) > WHITE_WITHIN * real.white:
         raise ValueError(
-            f"{fake.origin or fake.name} is of another bit depth: its white level is {white:g} DN, that of "
+            f"{origin} is of another bit depth: its white level is {white:g} DN, that of "
             f"{real.folder} {real.white:g} DN"
         )
+    if fake.black is not None and abs(fake.black - real.black) > BLACK_WITHIN * real.white:
+        raise ValueError(
+            f"{origin} is of another camera or bit depth: it was trained on frames with a black level of "
+            f"{fake.black:g} DN, that of {real.folder} is {real.black:g} DN"
+        )
+    if fake.cfa is not None and fake.cfa != real.cfa:
+        raise ValueError(f"{origin} is of another camera: its phase is {fake.cfa}, not {real.cfa}")
+    if isinstance(fake.source, LearnedNoise):
+        for iso in real.stacks:
+            _check_knows(fake.source, iso, origin)
     if fake.frames is None:
         return
     for what in ("cfa", "sensor"):
@@ -93,3 +133,11 @@ def check_fits(fake: Fake, real: DarkSet) -> None:
     if missing:
         isos = ", ".join(f"{iso:g}" for iso in missing)
         raise ValueError(f"{fake.name} has no darks of ISO {isos}; choose with --iso what both have")
+
+
+def _check_knows(source: LearnedNoise, iso: float, origin: str) -> None:
+    try:
+        source.generator.sigma_init(iso)
+    except ValueError as error:
+        reason = str(error).rpartition("sigma_init: ")[2]
+        raise ValueError(f"{origin}: {reason}; choose with --iso what it was trained at") from error

@@ -5,7 +5,7 @@ A LiteGenerator is small enough to run inside the noise kernel; a fresh one give
 """
 
 from .lite import LiteGenerator
-from .shipped import list_generators, load_generator
+from .shipped import list_generators, load_generator, open_generator
 from .unet import UNetGenerator
 
-__all__ = ["LiteGenerator", "UNetGenerator", "list_generators", "load_generator"]
+__all__ = ["LiteGenerator", "UNetGenerator", "list_generators", "load_generator", "open_generator"]

@@ -14,16 +14,15 @@ from torch import Tensor, nn
 from lrd_ext.training.configuration import Adversarial
 from lrd_ext.training.descent import descend, follow, set_cosine_rate
 
-from .dark_crops import random_crops, side_by_side
-from .dark_store import Darks
+from .crops import Crops, Source, crop_of_each, random_crops, real_above_made
 from .discriminator import FourierCritic, PixelCritic, gradient_penalty
 from .lite import LiteGenerator
-from .targets import Target
 from .unet import UNetGenerator
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+    from .image_domain import ImageAlignment
     from .matching import Matching
 
 BETAS = (0.5, 0.999)
@@ -31,23 +30,26 @@ WEIGHT_DECAY = 1e-4
 
 
 class NoiseAlignment:
-    """WGAN-GP between dark crops and the generator's noise, as a task of the training loop.
+    """WGAN-GP between recorded crops and made ones, as a task of the training loop.
 
-    One step is ``critic_steps`` of the critic and one of the generator; an average of the generator's weights
-    over steps is what is kept in the end. Crops are divided by their sigma_init, so that every ISO counts
-    alike. Every draw depends on seed, step and process only.
+    Dark frames stand against the generator's noise; of pairs whole noisy pictures stand against photon noise
+    on the same clean signal plus the generator's noise, clipped last. One step is ``critic_steps`` of the
+    critic and one of the generator; an average of the generator's weights over steps is what is kept in the
+    end. Every site is divided by the deviation the profile expects there, so that every ISO and brightness
+    counts alike. Every draw depends on seed, step and process only.
 
     Args:
         generator: trained in place.
-        darks: real frames, one for each target.
-        targets: give sigma_init, in the generator's unit.
+        sources: darks and pairs, with their sigma_init.
         options: of the configuration.
         seed: of all draws.
         dn: one DN in the generator's unit.
         fabric: launched; scales, averages and casts.
         matching: stage 1's loss, added with the weight ``options.keep``.
+        image: loss on denoised pictures, added on crops of pairs; None for none.
 
-    Source: Gulrajani et al., NeurIPS 2017; Zhang et al., ICCV 2023 (LRD) for its place here.
+    Source: Gulrajani et al., NeurIPS 2017; Zhang et al., ICCV 2023 (LRD) for its place here, framework
+        figure. That sites are divided by their expected deviation is our choice.
     """
 
     name = "stage 2"
@@ -55,16 +57,17 @@ class NoiseAlignment:
     def __init__(
         self,
         generator: LiteGenerator | UNetGenerator,
-        darks: Sequence[Darks],
-        targets: Sequence[Target],
+        sources: Sequence[Source],
         options: Adversarial,
         seed: int,
         *,
         dn: float,
         fabric: Fabric,
         matching: Matching | None = None,
+        image: ImageAlignment | None = None,
     ) -> None:
-        self.generator, self.darks, self.options, self.seed, self.dn = generator, darks, options, seed, dn
+        self.image = image.to(fabric.device) if image is not None else None
+        self.generator, self.sources, self.options, self.seed, self.dn = generator, sources, options, seed, dn
         self.fabric, self.matching = fabric, matching
         with torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -75,7 +78,6 @@ class NoiseAlignment:
             )
         self.critic = critic.to(fabric.device)
         self.average = copy.deepcopy(generator)
-        self.sigmas = torch.tensor([t.sigma_init for t in targets], device=fabric.device)
         self.optimizers = {
             name: torch.optim.Adam(module.parameters(), options.rate, betas=BETAS, weight_decay=WEIGHT_DECAY)
             for name, module in (("generator", generator), ("critic", self.critic))
@@ -100,23 +102,29 @@ class NoiseAlignment:
         )
         values: dict[str, float] = {}
         for _ in range(self.options.critic_steps):
-            real, which = self._real(draw)
+            crops = self._crops(draw)
+            real = self._scored(crops.real, crops, draw)
             with torch.no_grad():
-                fake = self._fake(which, draw)
+                fake = self._scored(self._made(crops, draw), crops, draw)
             with self.fabric.autocast():
                 apart = self.critic(fake).float().mean() - self.critic(real).float().mean()
             penalty = gradient_penalty(self.critic, real, fake, draw)
             total = apart + self.options.penalty * penalty
             descend(self.fabric, self.critic, self.optimizers["critic"], total)
             values |= {"critic": float(apart.detach()), "penalty": float(penalty.detach())}
-        _, which = self._which(draw)
+        crops = self._crops(draw)
+        made = self._made(crops, draw)
         with self.fabric.autocast():
-            loss = -self.critic(self._fake(which, draw)).float().mean()
+            loss = -self.critic(self._scored(made, crops, draw)).float().mean()
         if self.matching is not None and self.options.keep:
             loss = loss + self.options.keep * self.matching.loss(number)
+        values["generator"] = float(loss.detach())
+        if self.image is not None and bool(crops.lit.any()):
+            image = self.image(made[crops.lit], crops.of(crops.lit))
+            loss, values["image"] = loss + image, float(image.detach())
         descend(self.fabric, self.generator, self.optimizers["generator"], loss)
         follow(self.average, self.generator, self.options.ema, number)
-        return values | {"loss": -values["critic"], "generator": float(loss.detach())}
+        return values | {"loss": -values["critic"]}
 
     def state(self) -> dict[str, Any]:
         """Return the optimizers' state."""
@@ -129,34 +137,31 @@ class NoiseAlignment:
 
     @torch.no_grad()
     def sheet(self) -> np.ndarray:
-        """Return real crops above made ones of every ISO at equal stretch, (H, W, 3) uint8."""
+        """Return real noise above made noise of every source at equal stretch, (H, W, 3) uint8."""
         draw = torch.Generator().manual_seed(self.seed)
-        side = self.options.patch
-        real = torch.stack([random_crops([d], 1, side, draw)[0][0] for d in self.darks]) * self.dn
-        which = torch.arange(len(self.darks))
-        made = self._fake(which, draw)
-        real = real.to(made) / self.sigmas[:, None, None, None]
-        return side_by_side(real, made)
+        crops = crop_of_each(self.sources, self.options.patch, draw).to(self.fabric.device)
+        both = [(noisy - crops.signal) / crops.scale for noisy in (crops.real, self._made(crops, draw))]
+        return real_above_made(*both)
 
-    def _which(self, draw: torch.Generator) -> tuple[int, Tensor]:
-        count = self.options.batch
-        return count, torch.randint(len(self.darks), (count,), generator=draw)
+    def _crops(self, draw: torch.Generator) -> Crops:
+        crops = random_crops(self.sources, self.options.batch, self.options.patch, draw)
+        return crops.to(self.fabric.device)
 
-    def _real(self, draw: torch.Generator) -> tuple[Tensor, Tensor]:
-        crops, which = random_crops(self.darks, self.options.batch, self.options.patch, draw)
-        # Rounded values are spread over their step, as the made ones are continuous.
-        crops = crops + torch.rand(crops.shape, generator=draw) - 0.5
-        crops = crops.to(self.fabric.device) * self.dn
-        return crops / self.sigmas[which.to(self.sigmas.device)][:, None, None, None], which
+    def _scored(self, noisy: Tensor, crops: Crops, draw: torch.Generator) -> Tensor:
+        """Return whole noisy crops, DN, as the critic sees them."""
+        # Rounded values are spread over their step, for the critic not to look at steps.
+        dither = torch.rand(noisy.shape, generator=draw).to(noisy) - 0.5
+        return (noisy + dither) * crops.known / crops.scale
 
-    def _fake(self, which: Tensor, draw: torch.Generator) -> Tensor:
-        """Make noise, divided by sigma_init, as a converter would round it and the dither spread it."""
-        sigma = self.sigmas[which.to(self.sigmas.device)]
+    def _made(self, crops: Crops, draw: torch.Generator) -> Tensor:
+        """Make what a camera would record of the crops' signal, DN: differentiable."""
+        return crops.recorded(crops.shot(draw) + self._noise(crops.sigma, draw))
+
+    def _noise(self, sigma_init: Tensor, draw: torch.Generator) -> Tensor:
         side = self.options.patch + 2 * self.generator.halo
-        count = len(which)
+        count = len(sigma_init)
         sites = torch.randn(count, 4, side, side, generator=draw)
         rows = torch.randn(count, 2, side, 1, generator=draw).expand(-1, -1, -1, side)
         columns = torch.randn(count, 2, 1, side, generator=draw).expand(-1, -1, side, -1)
-        noise = self.generator(torch.cat([sites, rows, columns], 1).to(self.fabric.device), sigma)
-        blur = torch.rand(2, *noise.shape, generator=draw).to(noise) - 0.5
-        return (noise + self.dn * blur.sum(0)) / sigma[:, None, None, None]
+        n_init = torch.cat([sites, rows, columns], 1).to(sigma_init.device)
+        return self.generator(n_init, sigma_init.flatten() * self.dn) / self.dn

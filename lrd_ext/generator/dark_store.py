@@ -7,23 +7,25 @@ import dataclasses
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from lrd_ext.calibration.bad_frames import Sorted, sort_frames
-from lrd_ext.calibration.frames import Frame, Levels, Picture, find_frames
+from lrd_ext.calibration.frames import Frame, Levels, find_frames
 from lrd_ext.calibration.hot_pixels import find_hot_pixels
-from lrd_ext.calibration.statistics_store import StatisticsStore
-from lrd_ext.calibration.survey import Record, look_at
+from lrd_ext.calibration.survey import Record
 from lrd_ext.cfa import SITES
 from lrd_ext.outputs import replacing
+
+from .crops import Crop
+from .frame_store import INDEX, FrameWriter, check_alike, digest_of, is_of, look, mapped
+from .pairs import has_pairs
 
 VERSION = 1
 #: Darks of one ISO must be at least this many: noise is what differs between frames.
@@ -39,7 +41,7 @@ class Darks:
     ``frames`` (n, H, W) uint16 raw DN, on disk or in memory, of which those numbered ``order`` count;
     ``levels`` (n, 4) mean of the sites of each of those, raw DN: black, bias and drift, which are no part of
     the noise; ``hot`` (m, 2) rows and columns of pixels that take their left neighbour's value; ``shading``
-    (4, H/2, W/2) float32 fixed pattern, DN, or None.
+    (4, H/2, W/2) float32 fixed pattern, DN, or None; ``sigma_init`` DN, for :meth:`window`.
     """
 
     iso: float
@@ -48,6 +50,7 @@ class Darks:
     order: tuple[int, ...] = ()
     hot: np.ndarray | None = None
     shading: np.ndarray | None = None
+    sigma_init: float = 1.0
 
     def __len__(self) -> int:
         return len(self.levels)
@@ -57,22 +60,43 @@ class Darks:
         """Height and width of a frame, pixels."""
         return self.frames.shape[1], self.frames.shape[2]
 
-    def mosaic(self, frame: int) -> np.ndarray:
-        """Return a copy of a frame (H, W) uint16, hot pixels mended."""
-        mosaic = np.array(self.frames[self.order[frame] if self.order else frame])
+    def mosaic(self, frame: int, rows: slice = slice(None), columns: slice = slice(None)) -> np.ndarray:
+        """Return a copy of a frame, or of a window of its cells, uint16; hot pixels are mended."""
+        raw = self.frames[self.order[frame] if self.order else frame]
+        (top, bottom, _), (left, right, _) = (
+            part.indices(size // 2) for part, size in zip((rows, columns), self.shape, strict=True)
+        )
+        mosaic = np.array(raw[2 * top : 2 * bottom, 2 * left : 2 * right])
         if self.hot is not None and len(self.hot):
-            rows, columns = self.hot.T
-            mosaic[rows, columns] = mosaic[rows, np.where(columns >= 2, columns - 2, columns + 2)]
+            at = self.hot - (2 * top, 2 * left)
+            inside = ((at >= 0) & (at < mosaic.shape)).all(1)
+            own_rows, own_columns = self.hot[inside].T
+            mended = raw[own_rows, np.where(own_columns >= 2, own_columns - 2, own_columns + 2)]
+            mosaic[tuple(at[inside].T)] = mended
         return mosaic
 
     def packed(self, frame: int, rows: slice = slice(None), columns: slice = slice(None)) -> Tensor:
         """Return the noise in a window of cells of a frame, (4, h, w) float32, DN about its site's level."""
-        mosaic = self.mosaic(frame)
-        noise = np.stack([mosaic[r::2, c::2][rows, columns] for r, c in SITES]).astype(np.float32)
+        mosaic = self.mosaic(frame, rows, columns)
+        noise = np.stack([mosaic[r::2, c::2] for r, c in SITES]).astype(np.float32)
         noise -= self.levels[frame].astype(np.float32)[:, None, None]
         if self.shading is not None:
             noise -= self.shading[:, rows, columns]
         return torch.from_numpy(noise)
+
+    def window(self, frame: int, rows: slice, columns: slice) -> Crop:
+        """Return a window of cells as stage 2 compares it: noise without signal, far from white."""
+        noise, one = self.packed(frame, rows, columns), torch.ones(())
+        return Crop(
+            real=noise,
+            signal=torch.zeros_like(noise),
+            known=torch.ones_like(noise),
+            low=-torch.from_numpy(self.levels[frame]).float(),
+            high=torch.full((4,), torch.inf),
+            gain=one,
+            sigma=one * self.sigma_init,
+            ratio=one,
+        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -92,6 +116,17 @@ class DarkStore:
     digest: str
 
 
+def tells_darks(folder: str | os.PathLike[str]) -> bool:
+    """Tell whether a folder names darks: beside a pairs.csv they must be in frames.csv or below dark/.
+
+    The noisy frames of pairs can be as dark as darks, so that light does not tell them apart.
+    """
+    root = Path(folder)
+    if not has_pairs(folder) or (root / "frames.csv").is_file():
+        return True
+    return any(p.is_dir() and p.name.lower() in ("dark", "darks") for p in root.rglob("*"))
+
+
 def keep_darks(
     folder: str | os.PathLike[str],
     levels: Levels,
@@ -101,7 +136,7 @@ def keep_darks(
     """Read the darks of a folder into a store, once; a store of the same files is used again.
 
     Args:
-        folder: raw files, or a frames.csv; flats are passed over.
+        folder: raw files, or a frames.csv; flats are passed over, see also :func:`tells_darks`.
         levels: levels and phase in place of the files' own.
         store: folder of the store; its index is written last, so that it is whole or not at all.
         progress: called after every frame with how many are done and how many there are.
@@ -110,29 +145,14 @@ def keep_darks(
         ValueError: there are no darks or too few, they do not belong together, are constant or clipped, or
             the disk is too small. The text names the file.
     """
-    frames = [frame for frame in find_frames(folder, levels) if frame.kind != "flat"]
+    kinds = ("dark",) if has_pairs(folder) else ("dark", None)
+    frames = [frame for frame in find_frames(folder, levels) if frame.kind in kinds]
     if not frames:
         raise ValueError(f"{folder}: holds flats only and no dark frames; shoot some with the cap on")
     identity = hashlib.sha256(repr([VERSION, *(f.identity for f in frames)]).encode()).hexdigest()
-    if not _is_of(store, identity):
+    if not is_of(store, identity, "isos"):
         _write(frames, folder, store, identity, progress)
     return _open(store)
-
-
-def _is_of(store: Path, identity: str) -> bool:
-    try:
-        index = json.loads((store / "index.json").read_text())
-        return index["identity"] == identity and all(_is_whole(store, entry) for entry in index["isos"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-def _is_whole(store: Path, entry: dict[str, Any]) -> bool:
-    digest = hashlib.sha256()
-    with open(store / entry["file"], "rb") as file:
-        while part := file.read(1 << 22):
-            digest.update(part)
-    return digest.hexdigest() == entry["sha256"]
 
 
 def _write(
@@ -142,26 +162,18 @@ def _write(
     identity: str,
     progress: Callable[[int, int], None],
 ) -> None:
-    (store / "index.json").unlink(missing_ok=True)
+    (store / INDEX).unlink(missing_ok=True)
     records: list[Record] = []
-    places: dict[str, tuple[float, int]] = {}
-    files: dict[float, BinaryIO] = {}
-    digests: dict[float, Any] = {}
+    places: dict[str, int] = {}
     with ExitStack() as stack:
+        writer = FrameWriter(store, stack)
         for done, frame in enumerate(frames, 1):
-            record, picture = _look(frame)
+            record, picture = look(frame)
             records.append(record)
             if picture is not None:
-                _check_alike(records, folder)
-                iso = picture.iso
-                if iso not in files:
-                    _check_room(store, picture.mosaic.nbytes * (len(frames) - done + 1))
-                    files[iso] = stack.enter_context(replacing(store / f"iso_{iso:g}.u16"))
-                    digests[iso] = hashlib.sha256()
-                places[frame.name] = iso, sum(at == iso for at, _ in places.values())
-                data = np.ascontiguousarray(picture.mosaic)
-                files[iso].write(data.data)
-                digests[iso].update(data.data)
+                check_alike(records, folder, "darks")
+                to_come = len(frames) - done + 1
+                places[frame.name] = writer.add(_file(picture.iso), picture.mosaic, to_come)
             progress(done, len(frames))
         ordered = sort_frames(records)
         darks = _darks_by_iso(ordered, folder)
@@ -169,9 +181,9 @@ def _write(
     for iso, members in darks.items():
         entry = {
             "iso": iso,
-            "file": f"iso_{iso:g}.u16",
-            "sha256": digests[iso].hexdigest(),
-            "order": [places[r.name][1] for r in members],
+            "file": _file(iso),
+            "sha256": writer.sha256(_file(iso)),
+            "order": [places[r.name] for r in members],
             "levels": [r.means.tolist() for r in members],
             "shape": list(members[0].shape),
         }
@@ -188,44 +200,12 @@ def _write(
         "camera": [sensor.make, sensor.model],
         "left_out": ordered.left_out,
     }
-    with replacing(store / "index.json") as file:
+    with replacing(store / INDEX) as file:
         file.write(json.dumps(index).encode())
 
 
-def _look(frame: Frame) -> tuple[Record, Picture | None]:
-    """Read a frame once: a first look at it, and itself; None if it cannot be read."""
-    held: list[Picture] = []
-
-    def load() -> Picture:
-        if not held:
-            held.append(frame.load())
-        return held[0]
-
-    record = look_at(dataclasses.replace(frame, load=load), StatisticsStore(None))
-    return record, held[0] if held and not record.error else None
-
-
-def _check_alike(records: Sequence[Record], folder: str | os.PathLike[str]) -> None:
-    good = [r for r in records if not r.error]
-    first, last = good[0], good[-1]
-    for what in ("shape", "cfa", "white", "make", "model"):
-        own, others = getattr(last, what), getattr(first, what)
-        if own != others:
-            raise ValueError(
-                f"{folder}: all darks must be of one camera and size: {what} of {last.name} is {own}, "
-                f"that of {first.name} {others}. Give each camera its own folder and profile"
-            )
-
-
-def _check_room(store: Path, needed: int) -> None:
-    folder = store
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise ValueError(
-            f"{store}: the frames take {needed / 1e9:.1f} GB there, and {free / 1e9:.1f} GB are free"
-        )
+def _file(iso: float) -> str:
+    return f"iso_{iso:g}.u16"
 
 
 def _darks_by_iso(ordered: Sorted, folder: str | os.PathLike[str]) -> dict[float, list[Record]]:
@@ -247,13 +227,8 @@ def _darks_by_iso(ordered: Sorted, folder: str | os.PathLike[str]) -> dict[float
     return darks
 
 
-def _frames(store: Path, entry: dict[str, Any]) -> np.ndarray:
-    flat = np.memmap(store / entry["file"], "<u2", "r")
-    return flat.reshape(-1, *entry["shape"])
-
-
 def _hot(store: Path, entry: dict[str, Any]) -> np.ndarray:
-    frames, order = _frames(store, entry), entry["order"]
+    frames, order = mapped(store, entry["file"], entry["shape"]), entry["order"]
     mean = np.zeros(entry["shape"], np.float32)
     square = 0.0
     for i in order:
@@ -267,7 +242,7 @@ def _check_not_clipped(
     store: Path, entries: Sequence[dict[str, Any]], folder: str | os.PathLike[str]
 ) -> None:
     for entry in entries:
-        frame = _frames(store, entry)[entry["order"][0]]
+        frame = mapped(store, entry["file"], entry["shape"])[entry["order"][0]]
         share = float((frame == frame.min()).mean())
         if share > _CLIPPED and frame.min() == 0:
             raise ValueError(
@@ -277,18 +252,17 @@ def _check_not_clipped(
 
 
 def _open(store: Path) -> DarkStore:
-    index = json.loads((store / "index.json").read_text())
+    index = json.loads((store / INDEX).read_text())
     darks = tuple(
         Darks(
             entry["iso"],
-            _frames(store, entry),
+            mapped(store, entry["file"], entry["shape"]),
             np.array(entry["levels"]),
             tuple(entry["order"]),
             np.array(entry["hot"], dtype=np.int64).reshape(-1, 2),
         )
         for entry in index["isos"]
     )
-    digest = hashlib.sha256("".join(e["sha256"] for e in index["isos"]).encode()).hexdigest()
     return DarkStore(
         store,
         darks,
@@ -297,5 +271,5 @@ def _open(store: Path) -> DarkStore:
         index["cfa"],
         (index["camera"][0], index["camera"][1]),
         index["left_out"],
-        digest,
+        digest_of(index["isos"]),
     )

@@ -133,7 +133,7 @@ class LiteGenerator(nn.Module):
     @overload
     def sigma_init(self, iso: Tensor) -> Tensor: ...
     def sigma_init(self, iso: float | Tensor) -> float | Tensor:
-        """Return sigma_init at an ISO, DN: between trained ISOs its square is linear in ISO squared.
+        """Return sigma_init at an ISO, DN: log-log between the trained ISOs.
 
         Returns: a number for a number, float32 of iso's shape for a tensor.
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .dark_crops import side_by_side
+from .crops import real_above_made
 from .dark_store import Darks
 from .even_noise import even_n_init
 from .lite import LiteGenerator
@@ -105,7 +105,7 @@ class Matching:
         crops, sigma = len(self.n_init) // len(self.sigmas), self.sigmas[:, None, None, None]
         made = self.generator(self.n_init[::crops], self.sigmas)[:, :, window, window]
         made = (made / self.dn).round() * self.dn
-        return side_by_side(real.to(made) / sigma, made / sigma)
+        return real_above_made(real.to(made) / sigma, made / sigma)
 
     def step(self, number: int) -> dict[str, float]:
         """Take step ``number`` and return the loss and the misfit of each kind of statistic."""

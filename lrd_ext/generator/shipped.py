@@ -6,16 +6,28 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from lrd_ext.net_files import names_in, shipped_or_own
+from lrd_ext import net_files
 
 from .lite import LiteGenerator
+from .unet import UNetGenerator
 
 _LIBRARY = Path(__file__).parent / "library"
 
 
 def list_generators() -> list[str]:
     """Return the names :func:`load_generator` knows, sorted."""
-    return names_in(_LIBRARY)
+    return net_files.names_in(_LIBRARY)
+
+
+def open_generator(path: str | os.PathLike[str]) -> LiteGenerator | UNetGenerator:
+    """Load a file of either kind of generator.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is damaged or holds something else.
+    """
+    kinds: tuple[type[LiteGenerator | UNetGenerator], ...] = (LiteGenerator, UNetGenerator)
+    return net_files.load(path, *kinds)
 
 
 def load_generator(name_or_path: str | os.PathLike[str]) -> LiteGenerator:
@@ -30,4 +42,4 @@ def load_generator(name_or_path: str | os.PathLike[str]) -> LiteGenerator:
         FileNotFoundError: there is no such file.
         ValueError: no generator has that name (the nearest are given), or the file holds none.
     """
-    return LiteGenerator.load(shipped_or_own(name_or_path, _LIBRARY, "load_generator", "generator"))
+    return LiteGenerator.load(net_files.shipped_or_own(name_or_path, _LIBRARY, "load_generator", "generator"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""sigma_init by ISO: a table of the ISOs a generator was trained at, and the physics of gain between them."""
+"""sigma_init by ISO: a table of the ISOs a generator was trained at, log-log between them."""
 
 from __future__ import annotations
 
@@ -48,10 +48,7 @@ class SigmaTable:
         return cls(tuple(float(v) for v in isos), tuple(float(v) for v in sigmas))
 
     def at(self, iso: Tensor) -> Tensor:
-        """Interpolate: variance between two ISOs is linear in the square of ISO.
-
-        Noise before the gain grows with it, noise behind it does not, and their variances add. Log-log is up
-        to 2 % too high between ISOs an octave apart.
+        """Interpolate log-log.
 
         Args:
             iso: any shape.
@@ -76,12 +73,12 @@ class SigmaTable:
                 "LiteGenerator.sigma_init: iso must be in the trained range "
                 f"[{self.isos[0]:g}, {self.isos[-1]:g}], got {x[~inside].flatten()[0].item():g}"
             )
-        return torch.where(inside, self._variance(x.square()).sqrt(), math.nan)
+        return torch.where(inside, torch.exp(self._log_sigma(torch.log(x))), math.nan)
 
-    def _variance(self, gain: Tensor) -> Tensor:
-        result = torch.full_like(gain, self.sigmas[0] ** 2)
+    def _log_sigma(self, log_iso: Tensor) -> Tensor:
+        result = torch.full_like(log_iso, math.log(self.sigmas[0]))
         for i in range(len(self.isos) - 1):  # a sum of clamped ramps: one per segment, no search
-            start, end = self.isos[i] ** 2, self.isos[i + 1] ** 2
-            rise = self.sigmas[i + 1] ** 2 - self.sigmas[i] ** 2
-            result = result + ((gain - start) / (end - start)).clamp(0, 1) * rise
+            start, end = math.log(self.isos[i]), math.log(self.isos[i + 1])
+            rise = math.log(self.sigmas[i + 1] / self.sigmas[i])
+            result = result + ((log_iso - start) / (end - start)).clamp(0, 1) * rise
         return result

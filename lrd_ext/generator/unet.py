@@ -18,6 +18,8 @@ from lrd_ext.reference.conv_stack import NEGATIVE_SLOPE, draw_n_init
 from .sigma_table import SigmaTable
 
 LEVELS = 4
+#: Cells a side are halved from level to level.
+_MULTIPLE = 2 ** (LEVELS - 1)
 
 
 class UNetGenerator(nn.Module):
@@ -83,7 +85,7 @@ class UNetGenerator(nn.Module):
         Raises:
             ValueError: a shape that does not fit.
         """
-        side = 2 ** (LEVELS - 1)
+        side = _MULTIPLE
         if n_init.ndim != 4 or n_init.shape[1] < 4 or n_init.shape[2] % side or n_init.shape[3] % side:
             raise ValueError(
                 f"UNetGenerator: n_init must be (B, 4, h, w) with h and w multiples of {side}, got "
@@ -98,6 +100,33 @@ class UNetGenerator(nn.Module):
         for grow, block, same in zip(self.up, self.join, reversed(across[:-1]), strict=True):
             x = block(torch.cat([grow(x), same], 1))
         return (given + self.last(x)) * self.unit
+
+    def n_init(self, seed: int | Tensor, index: int | Tensor, cell_rows: int, cell_cols: int) -> Tensor:
+        """Draw N_init, the sites' own channels of LiteGenerator's, up to the next multiples of 8 cells.
+
+        Args:
+            seed: taken mod 2^64.
+            index: identity of the samples, int or (B,) int64.
+            cell_rows: height of the noise, cells (half the mosaic's).
+            cell_cols: width likewise.
+
+        Returns: (B, 8, rows, columns) of the weights' dtype, on their device.
+        """
+        device = self.last.weight.device
+        if not isinstance(seed, Tensor):
+            seed = torch.tensor((seed + 2**63) % 2**64 - 2**63)
+        index = torch.as_tensor(index, dtype=torch.int64).reshape(-1)
+        rows, columns = (-(-cells // _MULTIPLE) * _MULTIPLE for cells in (cell_rows, cell_cols))
+        drawn = draw_n_init(seed.to(device), index.to(device), rows, columns, (0, 0), 0)
+        return drawn.to(self.last.weight)
+
+    def sigma_init(self, iso: float) -> float:
+        """Return sigma_init at an ISO, DN: log-log between the trained ISOs.
+
+        Raises:
+            ValueError: an ISO outside the trained range, or no table.
+        """
+        return float(self.table.at(torch.tensor(float(iso), dtype=torch.float64)))
 
     @torch.no_grad()
     def dark(
@@ -114,7 +143,7 @@ class UNetGenerator(nn.Module):
         Args:
             seed: taken mod 2^64.
             index: identity of each sample, int or (B,) int64.
-            shape: (H, W) of the mosaic, multiples of 16.
+            shape: (H, W) of the mosaic, even.
             iso: looked up in the table of sigma_init; or
             sigma_init: DN.
 
@@ -123,11 +152,9 @@ class UNetGenerator(nn.Module):
         if sigma_init is None:
             if iso is None:
                 raise ValueError("UNetGenerator.dark: iso or sigma_init must be given")
-            sigma_init = float(self.table.at(torch.tensor(float(iso), dtype=torch.float64)))
-        number = torch.tensor((seed + 2**63) % 2**64 - 2**63)
-        which = torch.as_tensor(index, dtype=torch.int64).reshape(-1)
-        n_init = draw_n_init(number, which, shape[0] // 2, shape[1] // 2, (0, 0), 0)
-        return self(n_init.to(self.last.weight), sigma_init)
+            sigma_init = self.sigma_init(iso)
+        rows, columns = (side // 2 for side in shape)
+        return self(self.n_init(seed, index, rows, columns), sigma_init)[..., :rows, :columns]
 
     def to_range(self, factor: float) -> UNetGenerator:
         """Return a copy that gives the same noise in DN of another raw range; see LiteGenerator.to_range."""

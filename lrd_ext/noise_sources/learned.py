@@ -24,7 +24,7 @@ class Generator(Protocol):
         """Return sigma_init at an ISO, DN."""
 
     def n_init(self, seed: int | Tensor, index: int | Tensor, cell_rows: int, cell_cols: int) -> Tensor:
-        """Draw the input of so many 2 x 2 cells of noise."""
+        """Draw the input of so many 2 x 2 cells of noise, or more down and to the right."""
 
     def __call__(self, n_init: Tensor, sigma_init: float | Tensor) -> Tensor:
         """Return noise (B, 4, cell_rows, cell_cols), DN, in site order."""
@@ -44,4 +44,5 @@ class LearnedNoise:
             return draw_dark(shape, params, seed, index, self.generator)
         with torch.no_grad():
             n_init = self.generator.n_init(seed, index, shape[0] // 2, shape[1] // 2)
-            return unpack(self.generator(n_init, self.generator.sigma_init(iso)))[0].float().cpu().numpy()
+            noise = unpack(self.generator(n_init, self.generator.sigma_init(iso)))[0].float().cpu().numpy()
+            return np.asarray(noise[: shape[0], : shape[1]])

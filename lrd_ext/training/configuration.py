@@ -77,6 +77,29 @@ class Adversarial:
 
 
 @dataclasses.dataclass
+class ImageDomain:
+    """Image domain alignment, a part of stage 2 on pairs: real and made pictures through a frozen denoiser.
+
+    Source: the released configuration of Zhang et al., ICCV 2023 (LRD), for both weights.
+
+    Args:
+        denoiser: "pmrid", or "package.module:factory" of a function without arguments that returns an
+            nn.Module. It gets pictures (B, 4, h, w) float32, 0 at black, 1 at white, times the ratio, planes
+            R, Gr, Gb, B (by site for mono), and returns cleaner ones of that shape.
+        weights: file of PMRID's weights, plain tensors; for "pmrid" alone.
+        l1: weight of the mean absolute difference.
+        lpips: weight of LPIPS (AlexNet).
+        lpips_weights: torchvision's file of AlexNet's weights; None leaves LPIPS off.
+    """
+
+    denoiser: str = "pmrid"
+    weights: str | None = None
+    l1: float = 0.1
+    lpips: float = 0.01
+    lpips_weights: str | None = None
+
+
+@dataclasses.dataclass
 class Configuration(Machine):
     """One training of a generator; what :class:`Machine` has besides.
 
@@ -87,6 +110,7 @@ class Configuration(Machine):
         rounds: stage 1: crops for each ISO, and steps, of each round.
         settling: steps of stage 1 behind its rounds, on a new draw each.
         adversarial: stage 2; None ends after stage 1.
+        image_domain: a further loss of stage 2, on pairs; None for none.
         distill: let a lite generator learn the U-Net's noise, and write that one.
     """
 
@@ -96,12 +120,15 @@ class Configuration(Machine):
     rounds: list[list[int]] = dataclasses.field(default_factory=lambda: [[8, 10]])
     settling: int = 30
     adversarial: Adversarial | None = None
+    image_domain: ImageDomain | None = None
     distill: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.rounds or any(len(r) != 2 or min(r) < 1 for r in self.rounds):
             raise ValueError(f"rounds must be pairs of crops and steps, 1 or more each, got {self.rounds}")
+        if self.image_domain is not None and self.adversarial is None:
+            raise ValueError("image_domain is a part of stage 2, which is off: give adversarial:")
         if self.distill and self.generator != "unet":
             raise ValueError("distill needs generator: unet, which the lite one learns from")
         if self.settling < 0:
@@ -155,6 +182,6 @@ class DenoiserConfiguration(Machine):
             raise ValueError("rate must be above 0, ema in [0, 1), workers at least 0")
 
     def told(self) -> dict[str, Any]:
-        """Return what the result depends on."""
-        free = ("workers", "sheet_every")
+        """Return what a training that goes on must share: all but these; of steps the card tells."""
+        free = ("workers", "sheet_every", "steps")
         return {name: value for name, value in super().told().items() if name not in free}

@@ -145,6 +145,7 @@ def test_mosaic_packed_and_collated_pictures_get_the_same_noise(places):
     items = [levels | {"clean": dn[i], "index": 4 + i} for i in range(2)]
     again = [noise.collate([item])["noisy"][0] for item in items]
     assert torch.equal(torch.stack(again), noise.collate(items)["noisy"])
+    assert torch.equal(torch.stack(again), pickle.loads(pickle.dumps(noise)).collate(items)["noisy"])
     assert torch.equal(again[0], noise(dn, 4, origin=(8, 30))["noisy"][0])
 
 
@@ -233,7 +234,7 @@ def test_odd_folders_are_refused_by_name(tmp_path, make, options, said):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"iso": 6450}, "needs darks within 1 stops of it; its darks there are of ISO 2000, 3200"),
+        ({"iso": 6450}, "needs darks of ISO 3225 to 12900 of that branch; those there are of ISO 2000, 3200"),
         ({"iso": (400, 12800)}, "gain branch"),
         ({"read": "gaussian"}, "leave read out"),
         ({"profile": "nikon_d850"}, "is a bank of sony_a7s2"),

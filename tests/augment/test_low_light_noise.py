@@ -10,7 +10,7 @@ import pytest
 import torch
 from tile_files import write_raw
 
-from lrd_ext import fused_synth, load_profile
+from lrd_ext import cfa, fused_synth, load_profile
 from lrd_ext.augment import LowLightNoise
 from lrd_ext.datasets import EPOCH, RawTiles, prepare_tiles
 from lrd_ext.generator import LiteGenerator
@@ -21,8 +21,8 @@ FIVE = ["sony_a7s2", "nikon_d850", "canon_5d4", "google_pixel", "sony_imx686"]
 @pytest.fixture(scope="module")
 def tiles(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiles")
-    for i, cfa in enumerate(("RGGB", "GBRG", "RGGB")):
-        write_raw(folder / f"{i}.dng", cfa=cfa, first=i)
+    for i, phase in enumerate(("RGGB", "GBRG", "RGGB")):
+        write_raw(folder / f"{i}.dng", cfa=phase, first=i)
     prepare_tiles(sorted(folder.glob("*.dng")), folder / "store")
     return folder / "store"
 
@@ -96,6 +96,43 @@ def test_cameras_come_by_their_weights():
     assert drawn.to_dict() == a7s2.to_dict()
 
 
+@pytest.mark.parametrize("order", ["rgbg", "rggb"])
+def test_packed_orders_are_those_of_sites_with_their_channels_moved(tiles, order):
+    augment = noise(
+        profile=["sony_a7s2", "nikon_d850"], sigma=True
+    )  # the store has two phases, and black is 512 in all
+    by_site, ordered = (
+        augment.collate([RawTiles(tiles, size=16, samples=6, order=o)[i] for i in range(6)])
+        for o in ("site", order)
+    )
+    for i, phase in enumerate(("RGGB", "GBRG", "RGGB") * 2):
+        sites = list(cfa.plane_sites(order, phase))
+        for name in ("noisy", "clean", "sigma"):
+            assert torch.equal(ordered[name][i], by_site[name][i][sites])
+    assert ordered["params"].to_dict() == by_site["params"].to_dict()
+    assert torch.equal(ordered["index"], by_site["index"])
+    item = RawTiles(tiles, size=16, order=order)[1] | {"black": torch.tensor([500.0, 510.0, 520.0, 530.0])}
+    told = {name: item[name] for name in ("black", "white", "cfa", "order")}
+    pair = augment(item["clean"][None], 1, **told)
+    assert torch.equal(pair["noisy"], augment.collate([item])["noisy"])
+    sites = list(cfa.plane_sites(order, "GBRG"))
+    clean = (
+        cfa.pack(cfa.unpack(item["clean"], order, cfa="GBRG")).numpy() - item["black"].numpy()[:, None, None]
+    )
+    clean /= 16383 - item["black"].numpy()[:, None, None]
+    np.testing.assert_allclose(pair["clean"][0].numpy(), clean[sites], rtol=1e-5)
+
+
+def test_orders_that_do_not_fit_are_refused(tiles):
+    items = [RawTiles(tiles, size=16, order=order)[0] for order in ("site", "rgbg")]
+    with pytest.raises(ValueError, match="order must be the same"):
+        noise().collate(items)
+    with pytest.raises(ValueError, match="cfa, the phase of clean, which is missing"):
+        noise()(items[1]["clean"][None], 0, order="rgbg")
+    with pytest.raises(ValueError, match="order must be one of"):
+        RawTiles(tiles, size=16, order="bgr")
+
+
 def test_iso_and_ratio_of_the_item(tiles):
     item = RawTiles(tiles, size=8)[0] | {"iso": 1600.0, "ratio": 33.0}
     params = noise(profile="sony_a7s2", iso="item", ratio="item").collate([item, item | {"iso": 800.0}])[
@@ -119,6 +156,20 @@ def test_clamp_bounds_the_noisy_picture_alone():
     assert pair["noisy"].max() == 1.0
     assert pair["noisy"].min() < 0.95
     assert torch.equal(pair["clean"], clean)
+
+
+def test_the_noise_level_comes_on_request(tiles):
+    data, augment = RawTiles(tiles, size=8), noise(sigma=True)
+    pair = augment.collate([data[0], data[1]])
+    plain = noise().collate([data[0], data[1]])
+    assert "sigma" not in plain
+    assert torch.equal(pair["noisy"], plain["noisy"])
+    level = torch.empty_like(pair["noisy"])
+    clean = torch.stack([data[i]["clean"] for i in (0, 1)])
+    fused_synth(clean, pair["params"], seed=7, index=pair["index"], sigma_out=level)
+    assert torch.equal(pair["sigma"], level)
+    again = augment(pair["clean"], 0)
+    assert again["sigma"].shape == again["noisy"].shape
 
 
 def test_it_can_be_pickled():

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation"))
 from dark_folders import LEVELS, dark, make_darks, write_darks
 
 from lrd_ext import load_profile
-from lrd_ext.generator import LiteGenerator
+from lrd_ext.generator import LiteGenerator, UNetGenerator
 
 
 @pytest.fixture
@@ -93,6 +93,61 @@ def test_a_generator_is_run(evaluate, darks, tmp_path):
     assert code == 0
     assert candidate["name"] == "gen"
     assert candidate["std_dn"] == pytest.approx(math.sqrt(4.1**2 + 1 / 12), rel=0.01)
+
+
+def test_a_unet_generator_is_run_in_plain_torch(evaluate, darks, tmp_path):
+    path = tmp_path / "unet.safetensors"
+    UNetGenerator(4, unit=4.1, isos=(400, 1600), sigmas=(4.1, 4.1)).save(path)
+    # The darks have 96 x 128 pixels; 90 x 128, which the net's four levels do not fit, is cut out of more.
+    code, out, _ = evaluate(darks, path, "--against", "", "--json", "--crop", 90)
+    (at,) = json.loads(out)["isos"]
+    assert code == 0
+    assert at["shape"] == [90, 90]
+    # A fresh one is Gaussian, and 4 frames of 8,100 pixels know its deviation to 0.4 %.
+    assert at["candidates"][0]["std_dn"] == pytest.approx(math.sqrt(4.1**2 + 1 / 12), rel=0.02)
+
+
+CARD = {"white": 4095.0, "black": [256.0] * 4, "cfa": "RGGB"}
+OTHERS = {
+    "bit depth": (
+        {"white": 16383.0},
+        {},
+        "gen.safetensors is of another bit depth: its white level is 16383",
+    ),
+    "black": (
+        {"black": [2048.0] * 4},
+        {},
+        "gen.safetensors is of another camera or bit depth: it was trained on frames with a black level of "
+        "2048 DN, that of ",
+    ),
+    "phase": ({"cfa": "BGGR"}, {}, "gen.safetensors is of another camera: its phase is BGGR, not RGGB"),
+    "ISO": (
+        {},
+        {"isos": (1600, 3200)},
+        "gen.safetensors: iso must be in the trained range [1600, 3200], got 800; choose with --iso",
+    ),
+    "no table": ({}, {"isos": (), "sigmas": ()}, "gen.safetensors: this generator holds no table"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_generator_of_another_camera_is_refused(evaluate, darks, tmp_path, name):
+    card, table, message = OTHERS[name]
+    path = tmp_path / "gen.safetensors"
+    for kind in (LiteGenerator, UNetGenerator):
+        made = kind(**({"isos": (400, 1600), "sigmas": (4.1, 4.1)} | table))
+        made.card = {"cameras": [CARD | card]}
+        made.save(path)
+        code, _, err = evaluate(darks, path, "--against", "")
+        assert (code, message in err) == (2, True), err
+
+
+@pytest.mark.parametrize("card", [{}, {"cameras": 3}, {"cameras": [{"white": "?", "black": {}, "cfa": 1}]}])
+def test_a_card_that_tells_no_levels_is_no_obstacle(evaluate, darks, tmp_path, card):
+    made = LiteGenerator(isos=(400, 1600), sigmas=(4.1, 4.1))
+    made.card = card
+    made.save(tmp_path / "gen.safetensors")
+    assert evaluate(darks, tmp_path / "gen.safetensors", "--against", "")[0] == 0
 
 
 def test_a_profile_gives_levels_and_models(lrd, darks, tmp_path):

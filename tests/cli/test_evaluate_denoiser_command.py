@@ -52,7 +52,7 @@ def net(path, **options):
 
 
 def test_choices_means_and_published_results_are_printed(evaluate, data):
-    code, out, err = evaluate(data, "--protocol", "pmn_full", "--model", "some_nets:half")
+    code, out, err = evaluate(data, "--protocol", "pmn_full", "--net", "some_nets:half")
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert lines[0] == "protocol pmn_full, some_nets:half"
@@ -84,7 +84,7 @@ def test_without_a_model_the_input_is_measured(evaluate, data):
 def test_json_and_csv_hold_every_image(evaluate, data, tmp_path):
     table = tmp_path / "out" / "images.csv"
     code, out, _ = evaluate(
-        data, "--protocol", "sid_paper", "--model", "some_nets:half", "--json", "--csv", table
+        data, "--protocol", "sid_paper", "--net", "some_nets:half", "--json", "--csv", table
     )
     found = json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     assert code == 0
@@ -102,25 +102,46 @@ def test_json_and_csv_hold_every_image(evaluate, data, tmp_path):
 
 def test_a_sheet_of_the_worst_images(evaluate, data, tmp_path):
     sheet = tmp_path / "worst.png"
-    code, out, _ = evaluate(data, "--protocol", "sid_paper", "--model", "some_nets:half", "--worst", sheet)
+    code, out, _ = evaluate(data, "--protocol", "sid_paper", "--net", "some_nets:half", "--worst", sheet)
     assert (code, f"worst: {sheet}" in out) == (0, True)
     with Image.open(sheet) as picture:
         assert picture.width == 1392
         assert len(np.unique(np.asarray(picture))) > 50
-    code, _, err = evaluate(data, "--protocol", "sid_paper", "--model", "some_nets:half", "--worst", sheet)
+    code, _, err = evaluate(data, "--protocol", "sid_paper", "--net", "some_nets:half", "--worst", sheet)
     assert (code, "exists already; say --overwrite" in err) == (2, True)
 
 
 def test_own_denoisers(evaluate, data, tmp_path):
     plain = net(tmp_path / "plain.safetensors")
-    code, out, _ = evaluate(data, "--protocol", "sid_paper", "--model", plain)
+    code, out, _ = evaluate(data, "--protocol", "sid_paper", "--net", plain)
     assert code == 0
     assert "channels: packed rggb (the authors' nets take rgbg)" in out
     conditioned = net(tmp_path / "conditioned.safetensors", conditioned=True)
-    code, _, err = evaluate(data, "--protocol", "sid_paper", "--model", conditioned)
+    code, _, err = evaluate(data, "--protocol", "sid_paper", "--net", conditioned)
     assert (code, "needs to know the noise: say --camera" in err) == (2, True)
-    code, out, _ = evaluate(data, "--protocol", "sid_paper", "--model", conditioned, "--camera", "sony_a7s2")
+    code, out, _ = evaluate(data, "--protocol", "sid_paper", "--net", conditioned, "--camera", "sony_a7s2")
     assert code == 0
+
+
+def test_a_camera_has_its_black_level_error_taken_off(evaluate, data):
+    arguments = (data / "ELD", "--protocol", "eld_paper", "--group", "x200", "--json")
+    plain = json.loads(evaluate(*arguments)[1])
+    code, out, _ = evaluate(*arguments, "--camera", "sony_a7s2")
+    less = json.loads(out)
+    assert code == 0
+    assert plain["choices"]["dark shading"] == "left in"
+    assert less["choices"]["dark shading"] == "black-level error of sony_a7s2 taken off the input"
+    assert [g["group"] for g in less["groups"]] == ["ELD SonyA7S2 x200"]
+    assert plain["groups"][0]["psnr_in"] != less["groups"][0]["psnr_in"]
+
+
+def test_one_cameras_profile_is_refused_for_several(evaluate, tmp_path):
+    root = published_trees.eld(tmp_path / "ELD", "NikonD850", "SonyA7S2")
+    code, _, err = evaluate(root, "--protocol", "eld_paper", "--camera", "nikon_d850")
+    says = "--camera is one camera, the pictures are of NikonD850, SonyA7S2: say --group SonyA7S2"
+    assert (code, says in err) == (2, True)
+    code, _, err = evaluate(root.parent / "nothing", "--protocol", "eld_paper")
+    assert (code, "holds none of the folders CanonEOS70D," in err) == (2, True)
 
 
 def test_unreadable_files_are_named_and_left_out(evaluate, tmp_path):
@@ -137,7 +158,7 @@ def test_unreadable_files_are_named_and_left_out(evaluate, tmp_path):
 
 
 SID = ("--protocol", "sid_paper")
-HALF = (*SID, "--model", "some_nets:half")
+HALF = (*SID, "--net", "some_nets:half")
 
 
 @pytest.mark.parametrize(
@@ -146,14 +167,14 @@ HALF = (*SID, "--model", "some_nets:half")
         (("--protocol", "eld"), "one of eld_paper, sid_paper, pmn_full, lrd, lrid, got 'eld'"),
         (("--protocol", "lrd"), "holds no file of LRD's test split, such as Clean/00541_00_*s.DNG"),
         (("--protocol", "lrid"), "holds no clean mosaics in npy/GT_align_ours"),
-        (("--protocol", "eld_paper"), "holds no file of ELD's CanonEOS70D"),
-        ((*SID, "--model", "some_nets:three"), "the denoiser does not take (1, 4, 16, 16)"),
-        ((*SID, "--model", "some_nets:none"), "has no attribute 'none'"),
-        ((*SID, "--model", "no_nets:none"), "cannot be made: No module named 'no_nets'"),
-        ((*SID, "--model", "no.safetensors"), "no.safetensors"),
+        ((*SID, "--group", "x50"), "group must be part of one of SID x100, SID x250, SID x300, got 'x50'"),
+        ((*SID, "--net", "some_nets:three"), "the denoiser does not take (1, 4, 16, 16)"),
+        ((*SID, "--net", "some_nets:none"), "has no attribute 'none'"),
+        ((*SID, "--net", "no_nets:none"), "cannot be made: No module named 'no_nets'"),
+        ((*SID, "--net", "no.safetensors"), "no.safetensors"),
         ((*HALF, "--order", "rgb"), "--order must be rggb or rgbg"),
         ((*HALF, "--device", "moon"), "--device: moon cannot be used here"),
-        ((*SID, "--worst", "x.png"), "--worst needs --model"),
+        ((*SID, "--worst", "x.png"), "--worst needs --net"),
         ((*SID, "--csv", "x.txt"), "--csv must end in .csv"),
         ((), "are required: evaluate.denoiser.protocol"),
     ],
@@ -167,8 +188,8 @@ def test_what_is_refused(evaluate, data, arguments, says):
 
 def test_a_net_of_another_phase_is_refused(evaluate, data, tmp_path):
     path = net(tmp_path / "net.safetensors", cfa="GBRG")
-    code, _, err = evaluate(data, "--protocol", "sid_paper", "--model", path)
+    code, _, err = evaluate(data, "--protocol", "sid_paper", "--net", path)
     assert (code, "was trained for GBRG; the data sets are RGGB" in err) == (2, True)
     path = net(tmp_path / "other.safetensors")
-    code, _, err = evaluate(data, "--protocol", "sid_paper", "--model", path, "--order", "rgbg")
+    code, _, err = evaluate(data, "--protocol", "sid_paper", "--net", path, "--order", "rgbg")
     assert (code, "takes rggb, got rgbg" in err) == (2, True)

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The CUDA kernel with the conv stack, its own text on the emulator, against the CPU executor: float32 bit for bit,
 // bfloat16 within a bound.
-// Usage: emulated_stack WEIGHTS WIDTH LAYERS PRECISION BOUND [overrun | little | barrier N | windows]
+// Usage: emulated_stack WEIGHTS WIDTH LAYERS PRECISION BOUND [overrun | little | barrier N | windows | draw ...]
 // WEIGHTS holds what LiteGenerator.packed_weights_for_cuda gives; PRECISION is float32 or bfloat16; BOUND is the
 // largest error in units of sigma_init. overrun and little plant a fault that a sanitizer must catch, barrier leaves
 // out one barrier, which must change results. windows compares crops and strips of the same noise bit for bit.
+// draw ROWS COLS BATCH SIGMA FILE writes noise alone as float32 mosaics of so many cells: seed 3, index 0 and on.
 #include "emulator.h"
 
 #define LRD_ISA emulated
@@ -16,6 +17,7 @@
 #include <cstdio>
 #include <fstream>
 #include <iterator>
+#include <numeric>
 #include <string>
 
 #include "../../csrc/cpu/isa.h"
@@ -160,15 +162,17 @@ std::vector<Case> cases(bool bfloat16) {
 
 // Noise alone of rows x cols cells, mosaic, by the kernel.
 Buffer drawn(const Generator& g, int64_t rows, int64_t cols, int64_t batch, int64_t origin_row, int64_t origin_col,
-             int64_t first_index, int tile_rows) {
+             int64_t first_index, int tile_rows, float sigma_init = 3.0f) {
   const Case c = {rows, cols,  batch, false,     false, Dtype::kFloat32,          Dtype::kFloat32, 2, 2,
                   0,    false, false, tile_rows, 9,     emulator::Order::kForward};
   Request q = {};
   q.batch = batch, q.cell_rows = rows, q.cell_cols = cols, q.origin_row = origin_row, q.origin_col = origin_col;
   const std::vector<lrd::TableRow> table = parameter_table(c);
-  const std::vector<float> sigma(static_cast<size_t>(batch), 3.0f);
-  const int64_t seed = 3, index[] = {first_index, first_index + 1};
-  q.table = table.data(), q.table_rows = batch, q.seed = &seed, q.index = index;
+  const std::vector<float> sigma(static_cast<size_t>(batch), sigma_init);
+  std::vector<int64_t> index(static_cast<size_t>(batch));
+  std::iota(index.begin(), index.end(), first_index);
+  const int64_t seed = 3;
+  q.table = table.data(), q.table_rows = batch, q.seed = &seed, q.index = index.data();
   q.output = 2, q.quantize = 2, q.clip = 2;
   q.weights = g.weights.data(), q.sigma_init = sigma.data(), q.sigma_rows = batch;
   for (int i = 0; i < g.layers; ++i) q.widths[i] = g.width;
@@ -193,6 +197,15 @@ bool windows_agree(const Generator& g) {
   return wrong == 0;
 }
 
+bool write_drawn(const Generator& g, char** given) {
+  const auto number = [&](int i) { return static_cast<int64_t>(std::atoll(given[i])); };
+  const float sigma = static_cast<float>(std::atof(given[3]));
+  const Buffer noise = drawn(g, number(0), number(1), number(2), 0, 0, 0, 16, sigma);
+  std::ofstream file(given[4], std::ios::binary);
+  file.write(reinterpret_cast<const char*>(noise.bytes.get()), static_cast<std::streamsize>(noise.size));
+  return file.good();
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -203,6 +216,7 @@ int main(int count, char** arguments) {
                  std::string(arguments[4]) == "bfloat16", static_cast<float>(std::atof(arguments[5]))};
   std::memcpy(g.weights.data(), bytes.data(), bytes.size());
   const std::string wanted = count > 6 ? arguments[6] : "";
+  if (wanted == "draw") return count == 12 && write_drawn(g, arguments + 7) ? 0 : 1;
   if (wanted == "windows") return windows_agree(g) ? 0 : 1;
   if (wanted == "barrier") emulator::without_barrier = std::atoi(arguments[7]);
   std::vector<Case> all = cases(g.bfloat16);

@@ -124,6 +124,10 @@ def test_bad_lmdbs_are_named(tmp_path, monkeypatch):
     (tmp_path / "broken.db" / "data.mdb").write_bytes(b"no database")
     with pytest.raises(ValueError, match=r"broken.db: its LMDB cannot be read"):
         EldLmdb(tmp_path / "broken.db")
+    whole = write_lmdb(tmp_path / "whole.db", [np.zeros((4, 8, 8), np.uint16)]) / "data.mdb"
+    whole.write_bytes(whole.read_bytes()[:-1000])
+    with pytest.raises(ValueError, match=r"data.mdb must hold \d+ bytes, got \d+: cut short"):
+        EldLmdb(tmp_path / "whole.db", (4, 8, 8))
     monkeypatch.setitem(sys.modules, "lmdb", None)
     with pytest.raises(ModuleNotFoundError):
         EldLmdb(tmp_path / "small.db")

@@ -122,6 +122,14 @@ def test_an_older_store_stays_until_the_new_one_is_whole(raws, tmp_path, monkeyp
     assert sorted(p.suffix for p in (tmp_path / "store").iterdir()) == [".json", ".u16"]
 
 
+def test_a_run_killed_before_its_first_note_leaves_no_trace(raws, tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "mosaics-0.u16").write_bytes(b"opened, and nothing noted yet")
+    for name in ("store", "whole"):
+        prepare_tiles(raws[0], tmp_path / name)
+    assert digest(tmp_path / "store") == digest(tmp_path / "whole")
+
+
 @pytest.mark.parametrize("others", [False, True])
 def test_a_run_killed_behind_its_table_left_a_whole_store(raws, tmp_path, monkeypatch, others):
     with monkeypatch.context() as patch:
@@ -140,6 +148,21 @@ def test_a_run_killed_behind_its_table_left_a_whole_store(raws, tmp_path, monkey
     names = []
     prepare_tiles(raws[0], tmp_path / "store", progress=names.append)
     assert not names
+    prepare_tiles(raws[0], tmp_path / "whole")
+    assert digest(tmp_path / "store") == digest(tmp_path / "whole")
+
+
+def test_two_processes_do_not_write_one_store(raws, tmp_path):
+    add = prepare._Store.add
+
+    def second_comes(store, path, decoded):
+        with pytest.raises(ValueError, match="another process is writing"):
+            prepare_tiles(raws[0], tmp_path / "store")
+        add(store, path, decoded)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prepare._Store, "add", second_comes)
+        prepare_tiles(raws[0], tmp_path / "store")
     prepare_tiles(raws[0], tmp_path / "whole")
     assert digest(tmp_path / "store") == digest(tmp_path / "whole")
 

@@ -187,6 +187,31 @@ def write(path, cfa, signal, time_s, iso=800):
     raw.write_dng(path, raw.Raw(values, cfa, black, 16383.0, iso=iso, exposure_s=time_s))
 
 
+@pytest.mark.parametrize("cfa", ["RGGB", "GBRG"])
+def test_dark_shading_may_be_four_numbers_by_colour(tmp_path, cfa):
+    root = published_trees.sid(tmp_path / "Sony", "eld")
+    asked = []
+    plain, less = (
+        SID(root, "eld", order="rgbg", dark=dark)
+        for dark in (None, lambda iso: asked.append(iso) or [1.0, 2.0, 3.0, 4.0])
+    )
+    for path, time in ((plain.pairs[0].noisy, 0.1), (plain.pairs[0].clean, 10)):
+        write(path, cfa, np.full(published_trees.SIZE, time / 20), time)
+    lower = (plain[0]["noisy"] - less[0]["noisy"]).mean((1, 2)) / 100
+    black = np.mean(raw.read(plain.pairs[0].noisy).black)
+    # R, the green of the red rows, B, the green of the blue rows.
+    np.testing.assert_allclose(lower * (16383 - black), [1, 2, 4, 3], rtol=1e-2)
+    assert asked == [800.0]
+
+    def unknown(iso):
+        raise ValueError(f"iso must be below 500, got {iso:g}")
+
+    with pytest.raises(ValueError, match=r"20188_00_0.1s.ARW: iso must be below 500, got 800"):
+        SID(root, "eld", dark=unknown)[0]
+    with pytest.raises(ValueError, match="its dark shading must be of its size"):
+        SID(root, "eld", dark=lambda iso: np.zeros((3, 3)))[0]
+
+
 def test_levels_may_be_the_files_own(lrd_root):
     ours, files = LRD(lrd_root, "val"), LRD(lrd_root, "val", white=None)
     assert torch.equal(ours[0]["clean"], files[0]["clean"])  # 65535 both
@@ -276,6 +301,14 @@ def test_a_file_of_another_exposure_is_named(tmp_path):
         dataset[0]
 
 
+def test_sids_pair_of_two_isos_is_taken_as_published(sid_root):
+    train = SID(sid_root, "train")
+    place = next(i for i, p in enumerate(train.pairs) if p.id == "00207_02_0.033s")
+    write(train.pairs[place].noisy, "RGGB", np.full(published_trees.SIZE, 0.01), 1 / 30, iso=12800)
+    write(train.pairs[place].clean, "RGGB", np.full(published_trees.SIZE, 0.5), 10, iso=25600)
+    assert (train[place]["ratio"], train[place]["iso"]) == (300.0, 12800.0)
+
+
 def test_files_that_are_no_pair_are_named(tmp_path):
     dataset = SID(published_trees.sid(tmp_path / "Sony", "eld"), "eld")
     write(dataset.pairs[0].noisy, "BGGR", np.full(published_trees.SIZE, 0.5), 0.1)
@@ -287,6 +320,14 @@ def test_files_that_are_no_pair_are_named(tmp_path):
     write(dataset.pairs[2].noisy, "MONO", np.full(published_trees.SIZE, 0.5), 0.1)
     with pytest.raises(ValueError, match=r"20208_00_0.1s.ARW: has no colour filters"):
         dataset[2]
+
+
+def test_a_file_without_black_level_is_named_where_it_counts(tmp_path, monkeypatch):
+    root, read = published_trees.sid(tmp_path / "Sony", "eld"), raw.read
+    monkeypatch.setattr(raw, "read", lambda path: read(path).replace(black=0, black_known=False))
+    with pytest.raises(ValueError, match=r"20188_00_0.1s.ARW: tells no black level; say black="):
+        SID(root, "eld")[0]
+    assert SID(root, "eld", black=512)[0]["id"] == "20188_00_0.1s"
 
 
 def test_a_file_without_exposure_is_named_where_the_ratio_needs_it(tmp_path):

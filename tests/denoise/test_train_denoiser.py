@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,12 +42,12 @@ def smooth(seed, height=64, width=96):
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("denoiser")
-    for k, cfa in enumerate(("RGGB", "GBRG", "BGGR")):
+    for k, cfa in enumerate(("RGGB", "GBRG", "BGGR", "RGGB")):
         raw.write_dng(folder / f"{k}.dng", raw.Raw(smooth(k), cfa, 512, 16383, iso=100, exposure_s=1.0))
         dark = np.rint(512 + (smooth(k).astype(float) - 512) / 8).astype(np.uint16)
         short = raw.Raw(dark, cfa, 512, 16383, iso=200, exposure_s=0.0625)
         raw.write_dng(folder / f"short{k}.dng", short)
-    for name, files in (("tiles", "012"), ("held", "2"), ("few", "01")):
+    for name, files in (("tiles", "012"), ("held", "2"), ("few", "01"), ("one", "0"), ("held0", "3")):
         assert main(["data", "prepare", *(f"{folder}/{k}.dng" for k in files), "-o", f"{folder}/{name}"]) == 0
     shorts = [f"{folder}/short{k}.dng" for k in range(3)]
     assert main(["data", "prepare", *shorts, "-o", f"{folder}/short"]) == 0
@@ -91,6 +93,16 @@ def test_workers_change_no_bit(place, whole):
     (place / "workers.yaml").write_text(QUICK + "workers: 1\n")
     assert train(place, "workers.safetensors", config="workers.yaml") == 0
     assert same(place, whole, "workers.safetensors")
+
+
+def test_a_training_can_be_prolonged_and_its_card_says_so(place, whole):
+    (place / "short.yaml").write_text(QUICK.replace("steps: 12", "steps: 5"))
+    assert train(place, "longer.safetensors", config="short.yaml") == 0
+    assert load_denoiser(place / "longer.safetensors").card["schedule"] == [[0, 5]]
+    assert train(place, "longer.safetensors", "--resume") == 0
+    assert load_denoiser(place / "longer.safetensors").card["schedule"] == [[0, 5], [5, STEPS]]
+    assert load_denoiser(place / whole).card["schedule"] == [[0, STEPS]]
+    assert not same(place, whole, "longer.safetensors")
 
 
 def test_another_seed_gives_another_net(place, whole):
@@ -158,6 +170,29 @@ def test_recorded_pairs_take_the_ratio_of_their_files(place):
     assert data["ratios"] == [8.0] * 3
 
 
+def test_darks_and_generators_are_trained_with_and_measured_under(place):
+    (place / "darks" / "iso3200").mkdir(parents=True)
+    for k in range(3):
+        frame = np.rint(np.random.default_rng(k).normal(512, 4, (64, 96))).astype(np.uint16)
+        np.save(place / "darks" / "iso3200" / f"{k}.npy", frame)
+    a7s2 = ("--camera", "sony_a7s2", "--iso", "3200", "--ratio", "10")
+    for name, words in (
+        ("darks", ("--darks", place / "darks")),
+        ("generator", ("--generator", "simulated_sensor")),
+    ):
+        assert (
+            train(place, f"{name}.safetensors", *words, "--held", place / "held0", tiles="one", noise=a7s2)
+            == 0
+        )
+        card = load_denoiser(place / f"{name}.safetensors").card
+        assert name in card["data"]
+        assert len(card["held_out"]) == 1
+    darks = load_denoiser(place / "darks.safetensors").card
+    learned = load_denoiser(place / "generator.safetensors").card
+    # The noise that is measured under is that of the source, not of the profile.
+    assert darks["held_out"][0]["psnr_in"] != learned["held_out"][0]["psnr_in"]
+
+
 def test_a_conditioned_nafnet_trains(place):
     (place / "naf.yaml").write_text(QUICK + "net: nafnet\nblocks: [1, 1]\nconditioned: true\n")
     assert train(place, "naf.safetensors", config="naf.yaml") == 0
@@ -193,6 +228,18 @@ def test_denoising_is_learned(place):
     assert figures["psnr"] > figures["psnr_in"] + 2
 
 
+def test_the_loop_of_the_docs_runs(place, monkeypatch):
+    text = (Path(__file__).parents[2] / "docs" / "denoise.md").read_text(encoding="utf-8")
+    [loop] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    for printed, small in (("width=32", "width=1"), ("=65, samples=800", "=9, samples=8"), ("100_000", "2")):
+        assert printed in loop
+        loop = loop.replace(printed, small)
+    monkeypatch.chdir(place)
+    seen: dict = {}
+    exec(compile(loop, "denoise.md", "exec"), seen)
+    assert torch.isfinite(seen["loss"])
+
+
 REFUSED = {
     "no noise": ((), {"noise": ()}, "say one of --camera, for made-up noise, and --noisy"),
     "both": (("--noisy", "short"), {}, "say one of --camera, for made-up noise, and --noisy"),
@@ -202,10 +249,21 @@ REFUSED = {
     "pairs with iso": (("--noisy", "short", "--iso", "3"), {"noise": ()}, "--iso belongs to --camera"),
     "other pairs": (("--noisy", "few"), {"noise": ()}, "must hold as many mosaics as"),
     "no store": ((), {"tiles": "none"}, "none: holds no raw tiles"),
+    "darks of many": (("--darks", "few"), {}, "--darks are of one camera, got 2"),
+    "held of another phase": (
+        ("--generator", "simulated_sensor", "--held", "held"),
+        {"noise": ("--camera", "sony_a7s2", "--iso", "3200", "--ratio", "9"), "tiles": "one"},
+        "generator makes noise for the phase RGGB",
+    ),
+    "conditioned": (
+        ("--generator", "simulated_sensor"),
+        {"noise": ("--camera", "sony_a7s2", *NOISE[3:]), "config": "naf.yaml"},
+        "conditioned: tells the profile's read noise",
+    ),
     "phase": (("--cfa", "RGBG"), {}, "--cfa must be one of RGGB"),
     "preset": (("--preset", "tpu"), {}, "--preset must be one of cpu, gpu"),
     "suffix": ((), {"output": "net.bin"}, "--output must end in .safetensors"),
-    "size": ((), {"config": "big.yaml"}, "size must be at least 1 and fit every tile"),
+    "size": ((), {"config": "big.yaml"}, "size must fit every tile"),
     "width": ((), {"config": "wide.yaml"}, "width must be a whole number in 1..256, got 999"),
 }
 
@@ -214,8 +272,9 @@ REFUSED = {
 def test_wrong_use_is_refused(place, capsys, name):
     (place / "big.yaml").write_text(QUICK + "patch: 64\n")
     (place / "wide.yaml").write_text(QUICK + "width: 999\n")
+    (place / "naf.yaml").write_text(QUICK + "conditioned: true\n")
     more, changes, message = REFUSED[name]
-    more = [place / w if w in ("short", "few") else w for w in more]
+    more = [place / w if w in ("short", "few", "held") else w for w in more]
     options = {"output": "none.safetensors"} | changes
     assert train(place, options.pop("output"), *more, **options) == 2
     assert message in capsys.readouterr().err

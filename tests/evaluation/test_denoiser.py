@@ -159,10 +159,30 @@ def test_a_conditioned_net_is_given_the_noise_level_of_its_item():
     assert (seen[0] == 100).all()
 
 
-def test_a_net_of_torch_is_run_without_gradients():
-    net = torch.nn.Conv2d(4, 4, 1)
-    found = evaluate_denoiser(net, [pair()], PMN)
-    assert math.isfinite(found.images[0].psnr)
+def test_a_net_of_torch_is_run_as_for_use():
+    net = torch.nn.Sequential(torch.nn.Conv2d(4, 4, 1), torch.nn.Dropout(0.9))
+    net[0].eval()
+    first, second = (evaluate_denoiser(net, [pair()], PMN).images[0] for _ in range(2))
+    assert first == second  # no dropout
+    assert [m.training for m in net.modules()] == [True, False, True]  # left as it was
+
+
+def test_a_denoiser_may_work_in_place():
+    def erase(noisy):
+        return noisy.zero_()
+
+    item = pair(size=(48, 64))
+    found = evaluate_denoiser(erase, [item], PMN)
+    assert found.images[0].psnr_in == pytest.approx(numbers(item["noisy"], item["clean"])[0], abs=1e-5)
+    assert found.worst[0].noisy.any()
+
+
+def test_memory_that_is_not_there_is_no_fault_of_shapes():
+    def ask(noisy):
+        raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 1 bytes")
+
+    with pytest.raises(RuntimeError, match="not enough memory"):
+        evaluate_denoiser(ask, [pair()], PMN)
 
 
 @pytest.mark.parametrize(
@@ -249,11 +269,20 @@ def test_pmn_full_takes_what_is_there(roots, tmp_path):
         PMN.dataset(tmp_path)
 
 
+def test_groups_may_be_chosen_and_dark_shading_taken_off(roots):
+    dataset = PROTOCOLS["eld_paper"].dataset(roots, group="SonyA7S2 x200", dark=lambda iso: [1, 1, 1, 1])
+    assert len(dataset) == 30
+    lower = PROTOCOLS["eld_paper"].dataset(roots, group="SonyA7S2 x200")[0]["noisy"] - dataset[0]["noisy"]
+    assert lower.mean() == pytest.approx(200 / (16383 - 515), rel=1e-3)
+    with pytest.raises(ValueError, match="part of one of SID x100, SID x250, SID x300, got 'x50'"):
+        PROTOCOLS["sid_paper"].dataset(roots, group="x50")
+
+
 def test_every_preset_says_all_its_choices():
     choices = {name: protocol.choices() for name, protocol in PROTOCOLS.items()}
     for chosen in choices.values():
         assert list(chosen) == [
-            *("data", "region", "levels", "input", "illuminance correction", "channels"),
+            *("data", "region", "levels", "input", "dark shading", "illuminance correction", "channels"),
             *("measures", "averaging", "source"),
         ]
     assert choices["sid_paper"]["region"] == "the middle 512 x 512 cells"

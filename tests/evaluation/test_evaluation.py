@@ -204,8 +204,8 @@ def test_each_frame_is_read_once(tmp_path, monkeypatch):
     from lrd_ext.calibration import frames
 
     seen = []
-    load = frames._load_mosaic
-    monkeypatch.setattr(frames, "_load_mosaic", lambda path: seen.append(path) or load(path))
+    load = frames.load_mosaic
+    monkeypatch.setattr(frames, "load_mosaic", lambda path: seen.append(path) or load(path))
     read_darks(make_darks(tmp_path / "once", 4), GIVEN)
     assert len(seen) == len(set(seen)) == 4
 

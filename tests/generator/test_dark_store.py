@@ -54,6 +54,9 @@ def test_hot_pixels_take_their_neighbours_value(tmp_path, frames):
     assert store.darks[1].hot.tolist() == [[7, 0], [40, 51]]
     mended = store.darks[1].mosaic(3)
     assert (mended[40, 51], mended[7, 0]) == (frames[3200][3, 40, 49], frames[3200][3, 7, 2])
+    # In a window too, of which the neighbour is no part.
+    cells = slice(20, 22), slice(25, 30)
+    assert np.array_equal(store.darks[1].mosaic(3, *cells), mended[40:44, 50:60])
 
 
 def test_a_store_is_used_again_until_frames_or_files_change(tmp_path, frames):

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import math
 
 import pytest
 import torch
@@ -85,17 +84,14 @@ def test_n_init_of_another_shape_is_refused(shape):
         LiteGenerator()(torch.zeros(shape), 1.0)
 
 
-def test_sigma_init_between_trained_isos_is_that_of_noise_before_and_behind_the_gain():
-    def sigma(iso):
-        return math.hypot(1.4, 0.004 * iso)
-
-    generator = LiteGenerator(isos=(100, 400, 1600), sigmas=(sigma(100), sigma(400), 5.0))
-    for iso in (100, 200, 310.0, 400):
-        assert generator.sigma_init(iso) == pytest.approx(sigma(iso))
-    assert generator.sigma_init(800.0) == pytest.approx(math.sqrt(0.8 * sigma(400) ** 2 + 0.2 * 25))
+def test_sigma_init_is_log_log_between_trained_isos():
+    generator = LiteGenerator(isos=(100, 400, 1600), sigmas=(1.0, 4.0, 64.0))
+    assert generator.sigma_init(100) == pytest.approx(1.0)
+    assert generator.sigma_init(200) == pytest.approx(2.0)
+    assert generator.sigma_init(800.0) == pytest.approx(16.0)
     given = generator.sigma_init(torch.tensor([200.0, 1600.0]))
     assert given.dtype == torch.float32
-    torch.testing.assert_close(given, torch.tensor([sigma(200), 5.0]))
+    torch.testing.assert_close(given, torch.tensor([2.0, 64.0]))
     for iso in (99.0, 1601, torch.tensor([200.0, 5000.0]), float("nan")):
         with pytest.raises(ValueError, match=r"iso must be in the trained range \[100, 1600\], got"):
             generator.sigma_init(iso)

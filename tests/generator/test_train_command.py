@@ -144,7 +144,7 @@ def test_stage_2_trains_both_nets_against_both_critics(place, generator, critic,
 REFUSED = {
     "another depth": (
         {"black": [128.0] * 4, "white": 4095.0, "bits": 12},
-        r"--profile bad is of another bit depth or camera: its black is 128 and white 4095 DN, the darks in ",
+        r"--profile bad is of another bit depth or camera: its black is 128 and white 4095 DN, ",
     ),
     "another camera": (
         {"rows": [{"iso": iso, "sigma_gaussian": 40.0} for iso in (800, 3200)]},
@@ -206,3 +206,12 @@ def test_two_cameras_in_one_generator(place):
     generator = LiteGenerator.load(place / "both.safetensors")
     assert len(generator.card["cameras"]) == 2
     assert generator.table.isos == ()
+
+
+def test_curves_hold_a_picture_of_darks_above_made_noise(place):
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    assert train(place, "--overwrite", output="pictured.safetensors") == 0
+    curves = events.EventAccumulator(str(place / "pictured.training" / "curves" / "stage_1"))
+    curves.Reload()
+    (picture,) = curves.Images("sheet")
+    assert (picture.width, picture.height) == (2 * 128, 2 * 128)  # two ISOs; real, made

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stage 1 over two processes (gloo): the same weights on both, and the loss of one with as much data."""
+"""Training over two processes (gloo): the same weights on both, and the loss of one with as much data."""
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -18,7 +20,10 @@ from lrd_ext.generator.targets import in_common_unit, measure
 from lrd_ext.generator.train import _mean_over
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "generator"))
+import simulated_pairs
 import simulated_sensor
+from test_dark_store import write_folder
+from test_pairs import with_gain
 
 fabric_package = pytest.importorskip("lightning_fabric")
 
@@ -59,3 +64,70 @@ def test_two_processes_agree_and_learn_what_one_learns():
     spread = alone.max(0) - alone.min(0)
     off = np.abs(np.array(found) - alone.mean(0))
     assert (off <= 2 * spread + 0.05 * alone.mean(0)).all(), (found, alone)
+
+
+TWO = """
+rounds: [[1, 1]]
+devices: 2
+threads: 1
+adversarial: {critic: pixel, width: 16, epochs: 1, steps_per_epoch: 2, batch: 2, patch: 16, critic_steps: 1}
+"""
+#: Runs the program with a step that tells which crops each process drew and what became of the weights.
+TOLD = """
+import sys
+import lrd_main, torch
+from lrd_ext.generator.adversarial import NoiseAlignment
+
+real = NoiseAlignment.step
+def step(self, number):
+    values = real(self, number)
+    drawn = torch.Generator().manual_seed((self.seed * 1_000_003 + number) * 4096 + self.fabric.global_rank)
+    weights = [w.detach().double().sum().item() for w in self.generator.parameters()]
+    with open(f"process_{self.fabric.global_rank}", "a") as told:
+        print(number, self._crops(drawn).real.sum().item(), sum(weights), file=told)
+    return values
+NoiseAlignment.step = step
+if __name__ == "__main__":
+    sys.exit(lrd_main.main())
+"""
+
+
+def lrd(tmp_path, folder):
+    (tmp_path / "two.yaml").write_text(TWO)
+    (tmp_path / "told.py").write_text(TOLD)
+    words = ["told.py", "train", "generator", folder, "-o", "made.safetensors", "--profile", "camera.json"]
+    environment = {k: v for k, v in os.environ.items() if k != "LOCAL_RANK"}
+    return subprocess.run(
+        [sys.executable, *map(str, words), "--config", "two.yaml"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+
+
+def test_the_program_starts_its_second_process(tmp_path):
+    with_gain(tmp_path / "camera.json")
+    folder = simulated_pairs.write_pairs(
+        tmp_path / "pairs", {"a": simulated_pairs.picture((128, 160), 1)}, (800, 3200), 20.0, 3
+    )
+    write_folder(folder, {iso: simulated_sensor.darks(iso, 3, (160, 160), 1) for iso in (800, 3200)})
+    done = lrd(tmp_path, folder)
+    assert done.returncode == 0, done.stderr
+    assert LiteGenerator.load(tmp_path / "made.safetensors").card["configuration"]["devices"] == 2
+    first, second = (
+        [line.split() for line in (tmp_path / f"process_{rank}").read_text().splitlines()] for rank in (0, 1)
+    )
+    assert [number for number, _, _ in first] == ["0", "1"]
+    for (number, crops, weights), (other_number, other_crops, other_weights) in zip(
+        first, second, strict=True
+    ):
+        assert number == other_number
+        assert crops != other_crops
+        assert weights == other_weights
+
+
+def test_what_is_refused_is_said_once(tmp_path):
+    with_gain(tmp_path / "camera.json")
+    folder = write_folder(tmp_path / "darks", {800: simulated_sensor.darks(800, 1, (160, 160), 1)})
+    done = lrd(tmp_path, folder)
+    assert done.returncode == 2
+    assert done.stderr.count("error") == 1
+    assert "at least 2 dark frames are needed at each ISO, got 1" in done.stderr

@@ -158,6 +158,34 @@ def generators(folder: Path) -> list[bytes]:
     return made
 
 
+def pairs() -> list[bytes]:
+    """Pairs of packed planes as .npz: floats with all there can be, and whole numbers packed tight."""
+    planes = np.stack([MOSAIC[r::2, c::2] for r in (0, 1) for c in (0, 1)])
+    made = []
+    for save, noisy, more in (
+        (np.savez, planes / 4096.0, {"ratio": 100.0, "iso": 800}),
+        (np.savez_compressed, planes, {}),
+    ):
+        file = io.BytesIO()
+        save(file, noisy=noisy, clean=noisy, **more)
+        made.append(_undated(file.getvalue()))
+    return made
+
+
+#: Of a patch in :func:`lmdbs`.
+PATCH = (4, 8, 8)
+
+
+def lmdbs(folder: Path) -> list[bytes]:
+    """An LMDB of patches as ELD's code writes them."""
+    import lmdb
+
+    with lmdb.open(str(folder), map_size=2**20) as environment, environment.begin(write=True) as writing:
+        for index in range(6):
+            writing.put(f"{index:08d}".encode(), np.full(PATCH, index, np.uint16).tobytes())
+    return [(folder / "data.mdb").read_bytes()]
+
+
 def kept_statistics(folder: Path) -> tuple[Path, list[bytes]]:
     """Statistics of one frame as lrd calibrate keeps them: where, and the file."""
     (folder / "f.npy").write_bytes(arrays()[0])

@@ -13,7 +13,7 @@ from lrd_ext.augment import LowLightNoise
 from lrd_ext.datasets.crops import LIMIT
 
 #: What else LowLightNoise is told, where the physics is given it; the rest is for other parts of the physics.
-_TOLD = ("black", "white", "cfa", "iso", "ratio", "layout", "origin")
+_TOLD = ("black", "white", "cfa", "iso", "ratio", "layout", "origin", "order")
 
 
 class LowLightNoiseModel(NoiseModel):

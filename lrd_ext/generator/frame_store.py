@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Frames on disk as training reads them: uint16 in a row, whole or not there, known by their content."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from lrd_ext.calibration.frames import Frame, Picture
+from lrd_ext.calibration.statistics_store import StatisticsStore
+from lrd_ext.calibration.survey import Record, look_at
+from lrd_ext.outputs import replacing
+
+INDEX = "index.json"
+
+
+class FrameWriter:
+    """Writes frames to files of a store, each opened with its first frame.
+
+    Args:
+        store: folder of the store.
+        stack: closes the files; they take their names when it ends well.
+    """
+
+    def __init__(self, store: Path, stack: ExitStack) -> None:
+        self.store, self._stack = store, stack
+        self._files: dict[str, BinaryIO] = {}
+        self._digests: dict[str, Any] = {}
+        self._counts: dict[str, int] = {}
+
+    def add(self, name: str, mosaic: np.ndarray, to_come: int) -> int:
+        """Append a frame to a file and return its number there.
+
+        Raises:
+            ValueError: the disk has no room for the ``to_come`` frames from this one on.
+        """
+        if name not in self._files:
+            check_room(self.store, mosaic.nbytes * to_come)
+            self._files[name] = self._stack.enter_context(replacing(self.store / name))
+            self._digests[name], self._counts[name] = hashlib.sha256(), 0
+        data = np.ascontiguousarray(mosaic)
+        self._files[name].write(data.data)
+        self._digests[name].update(data.data)
+        self._counts[name] += 1
+        return self._counts[name] - 1
+
+    def sha256(self, name: str) -> str:
+        """Return the checksum of a file."""
+        return str(self._digests[name].hexdigest())
+
+
+def is_of(store: Path, identity: str, files: str) -> bool:
+    """Tell whether a store is of these frames and whole; ``files`` names the index's list of files."""
+    try:
+        index = json.loads((store / INDEX).read_text())
+        return index["identity"] == identity and all(_is_whole(store, entry) for entry in index[files])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _is_whole(store: Path, entry: dict[str, Any]) -> bool:
+    digest = hashlib.sha256()
+    with open(store / entry["file"], "rb") as file:
+        while part := file.read(1 << 22):
+            digest.update(part)
+    return digest.hexdigest() == entry["sha256"]
+
+
+def mapped(store: Path, file: str, shape: Sequence[int]) -> np.ndarray:
+    """Return the frames of a file (n, H, W) uint16, mapped into memory."""
+    flat = np.memmap(store / file, "<u2", "r")
+    return flat.reshape(-1, *shape)
+
+
+def digest_of(entries: Sequence[dict[str, Any]]) -> str:
+    """Return what tells the content of all files of a store."""
+    return hashlib.sha256("".join(e["sha256"] for e in entries).encode()).hexdigest()
+
+
+def look(frame: Frame) -> tuple[Record, Picture | None]:
+    """Read a frame once: a first look at it, and itself; None if it cannot be read."""
+    held: list[Picture] = []
+
+    def load() -> Picture:
+        if not held:
+            held.append(frame.load())
+        return held[0]
+
+    record = look_at(dataclasses.replace(frame, load=load), StatisticsStore(None))
+    return record, held[0] if held and not record.error else None
+
+
+def check_alike(records: Sequence[Record], folder: str | os.PathLike[str], what: str) -> None:
+    """Refuse the last of the frames read so far if it is not of the camera and size of the first.
+
+    Raises:
+        ValueError: it is not; the text names ``what`` must be alike.
+    """
+    good = [r for r in records if not r.error]
+    first, last = good[0], good[-1]
+    for field in ("shape", "cfa", "white", "make", "model"):
+        own, others = getattr(last, field), getattr(first, field)
+        if own != others:
+            raise ValueError(
+                f"{folder}: all {what} must be of one camera and size: {field} of {last.name} is {own}, "
+                f"that of {first.name} {others}. Give each camera its own folder and profile"
+            )
+
+
+def check_room(store: Path, needed: int) -> None:
+    """Refuse a store that would not fit on its disk.
+
+    Raises:
+        ValueError: it would not; the text tells both sizes.
+    """
+    folder = store
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise ValueError(
+            f"{store}: the frames take {needed / 1e9:.1f} GB there, and {free / 1e9:.1f} GB are free"
+        )
