@@ -231,10 +231,10 @@ over black. Trained on 64 darks of 768 x 512 at each of ISO 800, 1600, 3200 and 
 
 ## Distances from 32 darks not trained on
 
-The floor is one half of them against the other; of every other source 96
-frames are drawn. Row means: largest difference of the autocorrelation at lags 1 to 20. Sites: largest
-difference of the covariance of a cell's sites, share of the largest. Neighbours: difference of the correlation with the next pixel of the colour. At the ISO not trained on
-all interpolate.
+The floor is one half of them against the other; of every other source 96 frames are drawn. Row means:
+largest difference of the autocorrelation at lags 1 to 20. Sites: largest difference of the covariance of
+a cell's sites, share of the largest. Neighbours: difference of the correlation with the next pixel of the
+colour. At the ISO not trained on all interpolate.
 
 {distance}
 
