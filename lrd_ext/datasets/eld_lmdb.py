@@ -31,7 +31,8 @@ class EldLmdb(Dataset[dict[str, Any]]):
     ``exposure_s`` NaN, which the LMDB does not hold; ``origin`` (0, 0); ``index``; ``id``, the key. What lay
     below black was cut when the LMDB was made.
 
-    Only the patches are read: ``meta_info.pkl`` beside them is a pickle, which can run anything.
+    Only the patches are read: ``meta_info.pkl`` beside them is a pickle, which can run anything. The LMDB
+    library trusts what it maps: a file cut short is refused, one with damaged pages can end the process.
 
     Args:
         root: folder of the LMDB.

@@ -25,7 +25,7 @@ from lrd_ext.calibration.frames import find_frames
 from lrd_ext.calibration.statistics_store import StatisticsStore
 from lrd_ext.calibration.survey import look_at
 from lrd_ext.commands import inspect_tables, profile_tables, tables
-from lrd_ext.datasets import EldLmdb, PairFolder
+from lrd_ext.datasets import PairFolder
 from lrd_ext.generator import LiteGenerator
 from lrd_ext.profiles import load_profile, to_noise_profile
 from lrd_ext.profiles.importers import import_eld, read_eld_file
@@ -181,16 +181,6 @@ def _pairs(folder: Path) -> Read:
     return read
 
 
-def _lmdb(folder: Path) -> Read:
-    def read(data: bytes) -> None:
-        (folder / "data.mdb").write_bytes(data)
-        patches = EldLmdb(folder, seeds.PATCH)
-        for index in range(min(len(patches), 4)):
-            patches[index]["clean"].float().mean()
-
-    return read
-
-
 def _in_folder(make: Callable[[Path], Sequence[bytes]]) -> Callable[[], Sequence[bytes]]:
     def seeds_of() -> Sequence[bytes]:
         with tempfile.TemporaryDirectory() as folder:
@@ -212,6 +202,5 @@ KINDS = (
     Kind("eld", seeds.eld_files, (m.pickle_opcodes,), _eld),
     Kind("generator", _in_folder(seeds.generators), (m.headed_json,), _generator),
     Kind("pairs", seeds.pairs, (m.zip_members,), _pairs),
-    Kind("lmdb", _in_folder(seeds.lmdbs), (m.truncated,), _lmdb),
     Kind("statistics", _in_folder(lambda f: seeds.kept_statistics(f)[1]), (m.zip_members,), _statistics),
 )

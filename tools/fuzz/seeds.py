@@ -172,20 +172,6 @@ def pairs() -> list[bytes]:
     return made
 
 
-#: Of a patch in :func:`lmdbs`.
-PATCH = (4, 8, 8)
-
-
-def lmdbs(folder: Path) -> list[bytes]:
-    """An LMDB of patches as ELD's code writes them."""
-    import lmdb
-
-    with lmdb.open(str(folder), map_size=2**20) as environment, environment.begin(write=True) as writing:
-        for index in range(6):
-            writing.put(f"{index:08d}".encode(), np.full(PATCH, index, np.uint16).tobytes())
-    return [(folder / "data.mdb").read_bytes()]
-
-
 def kept_statistics(folder: Path) -> tuple[Path, list[bytes]]:
     """Statistics of one frame as lrd calibrate keeps them: where, and the file."""
     (folder / "f.npy").write_bytes(arrays()[0])
