@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .many_files import run_jobs
+from .many_files import add_files, add_running, run_jobs
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
@@ -20,12 +20,7 @@ def add_to(commands: Any) -> None:
     from .parser import Parser
 
     parser = Parser(description="Take the noise off raw files; levels, CFA phase and tags stay.")
-    parser.add_argument(
-        "inputs", nargs="+", metavar="IN", type=str, help="raw files (Bayer: DNG, CR2, NEF, ARW ...)"
-    )
-    parser.add_argument(
-        "-o", "--output", required=True, type=str, metavar="OUT", help="DNG to write, or a folder"
-    )
+    add_files(parser)
     parser.add_argument(
         "--net",
         type=str,
@@ -57,11 +52,7 @@ def add_to(commands: Any) -> None:
         action="store_true",
         help="multiply values and levels by the largest whole number 16 bits allow: finer steps in shadows",
     )
-    parser.add_argument(
-        "--preview", type=str, metavar="PNG", help="before/after picture; a folder for many inputs"
-    )
-    parser.add_argument("--jobs", type=int, default=1, help="files in work at the same time (default 1)")
-    parser.add_argument("--overwrite", action="store_true", help="replace existing outputs")
+    add_running(parser)
     commands.add_subcommand("denoise", parser, help="take the noise off raw files")
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lrd_ext.jobs import Job, carry_out, plan
 from lrd_ext.plain_text import plain
@@ -15,6 +15,25 @@ from .errors import say
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
+
+
+def add_files(parser: Any) -> None:
+    """Add IN... and -o OUT to a command's parser."""
+    parser.add_argument(
+        "inputs", nargs="+", metavar="IN", type=str, help="raw files (Bayer: DNG, CR2, NEF, ARW ...)"
+    )
+    parser.add_argument(
+        "-o", "--output", required=True, type=str, metavar="OUT", help="DNG to write, or a folder"
+    )
+
+
+def add_running(parser: Any) -> None:
+    """Add the options :func:`run_jobs` reads beside them: a picture, files at a time, replacing."""
+    parser.add_argument(
+        "--preview", type=str, metavar="PNG", help="before/after picture; a folder for many inputs"
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="files in work at the same time (default 1)")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing outputs")
 
 
 def run_jobs(

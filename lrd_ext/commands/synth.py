@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .many_files import run_jobs
+from .many_files import add_files, add_running, run_jobs
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
@@ -16,12 +16,7 @@ def add_to(commands: Any) -> None:
     from .parser import Parser
 
     parser = Parser(description="Make low-light versions of raw files, with the noise of a named camera.")
-    parser.add_argument(
-        "inputs", nargs="+", metavar="IN", type=str, help="raw files (Bayer: DNG, CR2, NEF, ARW ...)"
-    )
-    parser.add_argument(
-        "-o", "--output", required=True, type=str, metavar="OUT", help="DNG to write, or a folder"
-    )
+    add_files(parser)
     parser.add_argument(
         "--camera",
         required=True,
@@ -44,9 +39,6 @@ def add_to(commands: Any) -> None:
         help="learned noise in place of the profile's read, row and column noise: one that ships, or a file",
     )
     parser.add_argument(
-        "--preview", type=str, metavar="PNG", help="before/after picture; a folder for many inputs"
-    )
-    parser.add_argument(
         "--step",
         nargs="?",
         const="file",
@@ -54,8 +46,7 @@ def add_to(commands: Any) -> None:
         metavar="DN",
         help="round to steps of so many DN, alone to those the file's values come in (default 1)",
     )
-    parser.add_argument("--jobs", type=int, default=1, help="files in work at the same time (default 1)")
-    parser.add_argument("--overwrite", action="store_true", help="replace existing outputs")
+    add_running(parser)
     commands.add_subcommand("synth", parser, help="make low-light versions of raw files")
 
 

@@ -45,17 +45,10 @@ class Source(Protocol):
         """Return a window of cells of a frame."""
 
 
-class Crops(NamedTuple):
+class Crops(Crop):
     """Crops side by side: the fields of :class:`Crop`, (n, 4, h, w), (n, 4, 1, 1) or (n, 1, 1, 1)."""
 
-    real: Tensor
-    signal: Tensor
-    known: Tensor
-    low: Tensor
-    high: Tensor
-    gain: Tensor
-    sigma: Tensor
-    ratio: Tensor
+    __slots__ = ()
 
     @property
     def scale(self) -> Tensor:
