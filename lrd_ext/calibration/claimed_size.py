@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 from pathlib import Path
@@ -44,10 +45,9 @@ def npy_claim(file: BinaryIO) -> int:
     version = form.read_magic(file)
     read = form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0
     shape, _, dtype = read(file)
-    count = 1
-    for side in shape:
-        count *= int(side)
-    return file.tell() + count * dtype.itemsize
+    if any(side < 0 for side in shape):
+        raise ValueError(f"an .npy file of the shape {shape}")
+    return file.tell() + math.prod(map(int, shape)) * dtype.itemsize
 
 
 def _npy(path: Path) -> tuple[int, int]:

@@ -77,3 +77,11 @@ def test_a_picture_of_less_than_no_width_is_refused(tmp_path, capfd):
     with pytest.raises(ValueError, match="says it is -1 x 64 pixels"):
         check_claimed_size(tmp_path / "a.tif")
     assert capfd.readouterr().err == ""
+
+
+def test_an_array_of_a_side_less_than_nothing_is_refused(tmp_path):
+    """NumPy would multiply the sides to a small number, or less than none, and then ask for 512 TiB."""
+    head = b"{'descr': '<u2', 'fortran_order': False, 'shape': (4294967295, 281474976710656, -1)}"
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x02\x00" + struct.pack("<I", len(head) + 1) + head + b"\n")
+    with pytest.raises(ValueError, match=r"an \.npy file of the shape \(4294967295, 281474976710656, -1\)"):
+        check_claimed_size(tmp_path / "a.npy")
