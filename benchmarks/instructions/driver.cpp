@@ -16,13 +16,18 @@ using Read = lrd::portable::Read;
 
 constexpr int64_t kHeight = 256, kWidth = 512;
 
+// Signal in units of brightness. kRandom: u^3, anew for each pixel; kSmooth: u^3 at every 64th, bilinear between;
+// kFlat: 1.
+enum class Scene { kRandom, kSmooth, kFlat };
+
 struct Case {
   const char* name;
   bool shot;
   Read read;
   float sigma_row;
   Quantize quantize;
-  float brightness;                   // signal is brightness * u^3
+  float brightness;  // 1 is 69 electrons
+  Scene scene = Scene::kRandom;
   bool clean = false, sigma = false;  // whether the clean target and the noise level are wanted
 };
 
@@ -35,16 +40,35 @@ constexpr Case kCases[] = {
     {"shot-bright", true, Read::kNone, 0.0f, Quantize::kRound, 100.0f},
     {"poisson-gaussian", true, Read::kGaussian, 0.0f, Quantize::kRound, 1.0f},
     {"eld", true, Read::kTukeyLambda, 1.5f, Quantize::kUniform, 1.0f},
-    {"eld+clean", true, Read::kTukeyLambda, 1.5f, Quantize::kUniform, 1.0f, true},
-    {"eld+sigma", true, Read::kTukeyLambda, 1.5f, Quantize::kUniform, 1.0f, false, true},
-    {"eld+both", true, Read::kTukeyLambda, 1.5f, Quantize::kUniform, 1.0f, true, true},
+    {"eld+clean", true, Read::kTukeyLambda, 1.5f, Quantize::kUniform, 1.0f, Scene::kRandom, true},
+    {"eld+sigma", true, Read::kTukeyLambda, 1.5f, Quantize::kUniform, 1.0f, Scene::kRandom, false, true},
+    {"eld+both", true, Read::kTukeyLambda, 1.5f, Quantize::kUniform, 1.0f, Scene::kRandom, true, true},
+    {"rounded-smooth", true, Read::kTukeyLambda, 1.5f, Quantize::kRound, 1.0f, Scene::kSmooth},
+    {"rounded-0.1e", true, Read::kTukeyLambda, 1.5f, Quantize::kRound, 0.1f / 69.0f, Scene::kFlat},
+    {"rounded-5e", true, Read::kTukeyLambda, 1.5f, Quantize::kRound, 5.0f / 69.0f, Scene::kFlat},
+    {"rounded-20e", true, Read::kTukeyLambda, 1.5f, Quantize::kRound, 20.0f / 69.0f, Scene::kFlat},
+    {"rounded-random", true, Read::kTukeyLambda, 1.5f, Quantize::kRound, 1.0f, Scene::kRandom},
 };
 
-std::vector<float> scene(float brightness) {
-  std::vector<float> clean(kHeight * kWidth);
-  for (size_t i = 0; i < clean.size(); ++i) {
-    const float u = static_cast<float>(static_cast<uint32_t>(i) * 2654435761u) * 0x1p-32f;
-    clean[i] = brightness * u * u * u;
+float light(int64_t i) {
+  const float u = static_cast<float>(static_cast<uint32_t>(i) * 2654435761u) * 0x1p-32f;
+  return u * u * u;
+}
+
+// Between four lights of a grid of 64 pixels.
+float smooth_light(int64_t row, int64_t col) {
+  constexpr int64_t kGrid = 64, kLights = kWidth / kGrid + 1;
+  const int64_t at = row / kGrid * kLights + col / kGrid;
+  const float down = static_cast<float>(row % kGrid) / kGrid, right = static_cast<float>(col % kGrid) / kGrid;
+  const float upper = light(at) + right * (light(at + 1) - light(at));
+  const float lower = light(at + kLights) + right * (light(at + kLights + 1) - light(at + kLights));
+  return upper + down * (lower - upper);
+}
+
+std::vector<float> scene(Scene which, float brightness) {
+  std::vector<float> clean(kHeight * kWidth, brightness);
+  for (int64_t i = 0; which != Scene::kFlat && i < kHeight * kWidth; ++i) {
+    clean[i] *= which == Scene::kRandom ? light(i) : smooth_light(i / kWidth, i % kWidth);
   }
   return clean;
 }
@@ -60,7 +84,8 @@ int main(int argc, char** argv) {
   if (argc == 2) return 0;
   if (chosen == nullptr) return std::fprintf(stderr, "usage: driver ISA CASE REPETITIONS, or driver list\n"), 2;
   const lrd::Build& build = lrd::build_named(argv[1]);
-  std::vector<float> clean = scene(chosen->brightness), out(clean.size()), target(clean.size()), level(clean.size());
+  std::vector<float> clean = scene(chosen->scene, chosen->brightness), out(clean.size()), target(clean.size()),
+                     level(clean.size());
   lrd::TableRow row = {};  // up to 69 electrons at brightness 1
   row.K = 2.3f;
   row.ratio = 100.0f;
