@@ -12,8 +12,8 @@ from scipy.special import gammainc, gammaincc, ndtri
 
 from lrd_ext.read_models import tukey_lambda_std
 
-WALK_LIMIT = 10.0  # kWalkLimit in poisson.h
-S_LOW, S_HIGH = -1.0, 1.5  # kAsymptoticLow, kAsymptoticHigh in poisson.h
+WALK_LIMIT = 4.0  # kWalkLimit in poisson.h
+EXACT_LIMIT, EXACT_TAIL = 25.0, 2.0**-14  # kExactLimit and kExactWords there
 
 
 def minimax(basis: np.ndarray, target: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, float]:
@@ -61,53 +61,42 @@ def fit_normal() -> None:
     show("normal_quantile", *minimax(powers(1 / (1 + t) - 0.3, 9), -z - np.sqrt(2) * t, weight))
 
 
-def ratio_of(s: np.ndarray) -> np.ndarray:
-    """Solve sign(r-1) sqrt(2 (1 - r + r log r)) = s by Newton's method."""
-    r = np.maximum(1 + s + s * s / 6 - s**3 / 72, 1e-3)
-    for _ in range(50):
-        log_r = np.log(r)
-        step = np.where(
-            np.abs(log_r) > 1e-9, (1 - r + r * log_r - s * s / 2) / np.where(log_r == 0, 1, log_r), 0
-        )
-        r = np.maximum(r - step, 0.1 * r)
-    return r
-
-
-def c0_of(s: np.ndarray, r: np.ndarray) -> np.ndarray:
-    """Giles 2016, section 2: c0 = log(f sqrt(r) / (r - 1)) / log r."""
-    return np.log(s * np.sqrt(r) / (r - 1)) / np.log(r)
-
-
-def density_weight(s: np.ndarray, power: float) -> np.ndarray:
-    """Largest weight of an error in CDF over mean >= WALK_LIMIT: phi(z) mean^power, z = s sqrt(mean)."""
-    mean = WALK_LIMIT * np.geomspace(1, 1e6, 400)[:, None]
-    log_weight = -0.5 * s**2 * mean + power * np.log(mean)
-    return np.exp(log_weight.max(0)) / np.sqrt(2 * np.pi)
-
-
 def fit_poisson() -> None:
-    """Fit x = mean + mean (s + s^2 P(s)) + C0(s) + C1(s) / mean; errors are weighted as errors of the CDF."""
-    s = np.linspace(S_LOW, S_HIGH, 4000)  # an even count steps over 0
-    r = ratio_of(s)
-    show("ratio", *minimax(powers(s, 8), (r - 1 - s) / s**2, density_weight(s, 0.5) * s**2))
-    # The CDF's density at x is phi(z) / sqrt(mean) up to a factor near 1.
-    show("c0", *minimax(powers(s, 7), c0_of(s, r), density_weight(s, -0.5)))
-    samples = [_correction_samples(WALK_LIMIT * m) for m in (1, 1.1, 1.25, 1.5, 2, 3, 5, 10)]
-    s, correction, weight = (np.concatenate(column) for column in zip(*samples, strict=True))
-    show("c1", *minimax(powers(s, 7), correction, weight))
+    """Fit x = mean + z sqrt(mean) + z^2 P(s) + C0(s) + C1(s) / mean, s = z / sqrt(mean), all three together.
+
+    Giles 2016 has series for each; what matters is where x passes a whole number, at means from WALK_LIMIT on
+    and words that the exact method does not answer. Errors are weighted as errors of the CDF.
+    """
+    far = 110 * WALK_LIMIT
+    means = np.concatenate([np.geomspace(WALK_LIMIT, far, 110), np.geomspace(far, 1e5, 12)])
+    samples = [_steps(mean) for mean in means]
+    mean, x, z, weight = (np.concatenate(column) for column in zip(*samples, strict=True))
+    s, counts = z / np.sqrt(mean), (8, 8, 6)
+    scales = ((z * z)[:, None], 1.0, 1 / mean[:, None])
+    basis = np.concatenate(
+        [scale * powers(s, count) for scale, count in zip(scales, counts, strict=True)], axis=1
+    )
+    unit = 2.0 ** np.round(np.log2(np.abs(basis).max(0)))  # powers of two: rounding to float32 stays as it is
+    c, error = minimax(basis / unit, x - mean - z * np.sqrt(mean), weight)
+    c = (c / unit).astype(np.float32)
+    for name, part in zip(("square", "c0", "c1"), np.split(c, np.cumsum(counts)[:-1]), strict=True):
+        show(name, part, error)
+    print(f"    for s from {s.min():.4f} to {s.max():.4f}")
 
 
-def _correction_samples(mean: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _steps(mean: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Whole x that words reach by the asymptotic method, their z, and the density of the CDF there."""
     root = np.sqrt(mean)
-    x = np.linspace(max(0.05, mean - 8 * root), mean + 8 * root + 8, 4000)
+    x = np.arange(max(1.0, np.floor(mean - 7 * root)), mean + 7 * root + 12)
+    x = x[:: 1 + x.size // 400]
     upper, lower = gammaincc(x, mean), gammainc(x, mean)
     z = np.where(upper < 0.5, ndtri(np.maximum(upper, 1e-300)), -ndtri(np.maximum(lower, 1e-300)))
-    s = z / root
-    keep = (s > S_LOW) & (s < S_HIGH) & (np.abs(z) < 6.4) & (np.abs(s) > 1e-5)
-    s, x, z = s[keep], x[keep], z[keep]
-    r = ratio_of(s)
-    density = np.exp(-z * z / 2) / np.sqrt(2 * np.pi) * np.gradient(z, x)
-    return s, (x - mean * r - c0_of(s, r)) * mean, density / mean
+    tail = np.minimum(upper, lower)
+    step = 1e-4 * root
+    rise = [np.where(upper < 0.5, gammaincc(x + h, mean), -gammainc(x + h, mean)) for h in (step, -step)]
+    weight = (rise[0] - rise[1]) / (2 * step)
+    keep = tail > np.where(mean < EXACT_LIMIT, 0.9 * EXACT_TAIL, 0.5 / 2**32)
+    return np.full(keep.sum(), mean), x[keep], z[keep], weight[keep]
 
 
 def fit_tukey_lambda_variance() -> None:

@@ -44,16 +44,33 @@ LRD_HD float float_of(uint32_t u) {
 // One rounding each, whatever the compiler's flags.
 #if defined(__CUDA_ARCH__)
 LRD_HD float fma(float a, float b, float c) { return __fmaf_rn(a, b, c); }
-LRD_HD double fma(double a, double b, double c) { return __fma_rn(a, b, c); }
 LRD_HD float square_root(float x) { return __fsqrt_rn(x); }
 LRD_HD float floor_of(float x) { return floorf(x); }
 LRD_HD float infinity() { return __int_as_float(0x7F800000); }
 #else
 LRD_HD float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
-LRD_HD double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
 LRD_HD float square_root(float x) { return __builtin_sqrtf(x); }
 LRD_HD float floor_of(float x) { return __builtin_floorf(x); }
 LRD_HD float infinity() { return __builtin_inff(); }
+#endif
+
+// Correctly rounded, for x in [2^-100, 2^100] only: on a device nvcc's own instructions for 1 / x and the square root,
+// less the look at x and the call for what is out of range.
+#if defined(__CUDA_ARCH__)
+LRD_HD float reciprocal(float x) {
+  float y;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return fma(y, fma(-x, y, 1.0f), y);
+}
+LRD_HD float square_root_of_normal(float x) {
+  float y;
+  asm("rsqrt.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  const float root = x * y;
+  return fma(fma(-root, root, x), 0.5f * y, root);
+}
+#else
+LRD_HD float reciprocal(float x) { return 1.0f / x; }
+LRD_HD float square_root_of_normal(float x) { return square_root(x); }
 #endif
 
 // c0 + c1 x + c2 x^2 + ..., by Horner's rule in explicit fmas: the same bits on every executor.
