@@ -5,6 +5,7 @@
 #include <cstddef>
 
 #include "host_device.h"
+#include "quantize.h"
 #include "read_noise.h"
 
 namespace lrd {
@@ -69,7 +70,8 @@ struct SampleParams {
   ReadModel read;
   float K, inverse_K, ratio, white;
   float black[4], bias[4];
-  float range[4];         // white - black
+  float range[4];  // white - black
+  float inverse_range[4];
   float signal_scale[4];  // clean input to DN of the short exposure
   float signal_offset[4];
 };
@@ -87,6 +89,7 @@ LRD_HD SampleParams sample_params(const TableRow& row, bool raw_input) {
     p.black[site] = row.black[site];
     p.bias[site] = row.bias[site];
     p.range[site] = p.white - p.black[site];
+    p.inverse_range[site] = reciprocal_of_divisor(p.range[site]);
     p.signal_scale[site] = raw_input ? 1.0f / p.ratio : p.range[site] / p.ratio;
     p.signal_offset[site] = raw_input ? p.black[site] : 0.0f;
   }

@@ -30,4 +30,23 @@ LRD_HD float clip(float x, float low, float high) {
   return above > high ? high : above;
 }
 
+// The reciprocal that quotient() takes; NaN, which makes no usual quotient, for divisors it is not for.
+LRD_HD float reciprocal_of_divisor(float divisor) {
+  return divisor >= 0x1p-40f && divisor <= 0x1p40f ? 1.0f / divisor : float_of(0x7FC00000u);
+}
+
+// What a quotient may be for the form by reciprocal: nothing on the way to it overflows or loses bits below.
+LRD_HD bool is_usual_quotient(float x, float q) {
+  const float magnitude = float_of(bits_of(q) & 0x7FFFFFFFu);
+  return (magnitude >= 0x1p-60f && magnitude <= 0x1p60f) || x == 0.0f;
+}
+
+// x / divisor, correctly rounded, from the correctly rounded reciprocal (Markstein 1990, IBM J. Res. Dev. 34(1)) where
+// x * inverse is a usual quotient. The sign is x's own: the sum would make +0 of -0.
+LRD_HD float quotient(float x, float divisor, float inverse) {
+  const float q = x * inverse;
+  const float corrected = fma(fma(-q, divisor, x), inverse, q);
+  return float_of((bits_of(corrected) & 0x7FFFFFFFu) | (bits_of(x) & 0x80000000u));
+}
+
 }  // namespace lrd::LRD_ISA

@@ -97,9 +97,7 @@ LRD_HD void column_noise(const Stream& stream, float sigma_col, uint32_t cell_co
 
 // value: clean signal in DN of the short exposure; becomes K times the photo-electrons.
 template <int N>
-LRD_HD void shot_noise(const SampleParams& p, const RowsOfWords<N>& words, uint32_t cell_row, float (&value)[4][N]) {
-  uint32_t word[4][N];
-  words.at(cell_row, word);
+LRD_HD void shot_noise(const SampleParams& p, const uint32_t (&word)[4][N], float (&value)[4][N]) {
   const float K = p.K, inverse_K = p.inverse_K;
   if constexpr (N == 1) {  // a thread of a GPU: the block is the cell, four sites in flight
     float mean[4], electrons[4];
@@ -128,9 +126,7 @@ LRD_HD void shot_noise(const SampleParams& p, const RowsOfWords<N>& words, uint3
 }
 
 template <int N>
-LRD_HD void read_noise(const ReadModel& read, const RowsOfWords<N>& words, uint32_t cell_row, float (&value)[4][N]) {
-  uint32_t word[4][N];
-  words.at(cell_row, word);
+LRD_HD void read_noise(const ReadModel& read, const uint32_t (&word)[4][N], float (&value)[4][N]) {
   const ReadModel model = read;  // its own copy: value could be thought to share memory with it
   LRD_UNROLL
   for (int site = 0; site < 4; ++site) {
@@ -141,16 +137,35 @@ LRD_HD void read_noise(const ReadModel& read, const RowsOfWords<N>& words, uint3
   }
 }
 
+// Shot and read noise. Where there are both, a cell's words are drawn next to each other: the keys and the first
+// products of Philox are the same for both, which the compiler then works out once.
+template <int N>
+LRD_HD void add_noise_of_sites(const Model& model, const SampleParams& p, const SiteWords<N>& words, uint32_t cell_row,
+                               float (&value)[4][N]) {
+  uint32_t shot[4][N], read[4][N];
+  const bool reads = p.read.which != Read::kNone;
+  if (model.shot && reads) {
+    words.shot.at(cell_row, shot);
+    words.read.at(cell_row, read);
+  } else if (model.shot) {
+    words.shot.at(cell_row, shot);
+  } else if (reads) {
+    words.read.at(cell_row, read);
+  }
+  if (model.shot) shot_noise<N>(p, shot, value);
+  if (reads) read_noise<N>(p.read, read, value);
+}
+
 // What follows the noise as numbers, so that one loop without branches serves every mode:
 // out = (clip(round(black + value)) - offset) / divisor * factor.
 struct Conversion {
   bool round;
   float low, high;
-  float offset, divisor, factor;
+  float offset, divisor, inverse, factor;  // inverse: of the divisor
 };
 
 LRD_HD Conversion conversion(const Model& model, const SampleParams& p, int site) {
-  Conversion c = {model.quantize == Quantize::kRound, -infinity(), infinity(), 0.0f, 1.0f, 1.0f};
+  Conversion c = {model.quantize == Quantize::kRound, -infinity(), infinity(), 0.0f, 1.0f, 1.0f, 1.0f};
   if (model.clip != Clip::kNone) {
     c.low = model.clip == Clip::kBlack ? p.black[site] : 0.0f;
     c.high = p.white;
@@ -158,9 +173,26 @@ LRD_HD Conversion conversion(const Model& model, const SampleParams& p, int site
   if (model.output != Output::kDn) c.offset = p.black[site];
   if (model.output == Output::kNormalized) {
     c.divisor = p.range[site];
+    c.inverse = p.inverse_range[site];
     c.factor = p.ratio;
   }
   return c;
+}
+
+// The division and the product of Conversion for one cell, as a thread of a GPU does it: four divisions by reciprocal
+// and one branch for what that is not for. The same bits as the quotients.
+LRD_HD void scale_cell(const Model& model, const SampleParams& p, float (&value)[4][1]) {
+  bool usual = true;
+  LRD_UNROLL
+  for (int site = 0; site < 4; ++site) {
+    usual &= is_usual_quotient(value[site][0], value[site][0] * conversion(model, p, site).inverse);
+  }
+  LRD_UNROLL
+  for (int site = 0; site < 4; ++site) {
+    const Conversion c = conversion(model, p, site);
+    float& x = value[site][0];
+    x = (usual ? quotient(x, c.divisor, c.inverse) : x / c.divisor) * c.factor;
+  }
 }
 
 // From clean signal (DN of the short exposure) to the requested output, in place.
@@ -169,8 +201,7 @@ template <int N>
 LRD_HD void synthesize(const Model& model, const SampleParams& p, const SiteWords<N>& words, uint32_t cell_row,
                        const float (&rows)[2], const float (&columns)[2][N], const float (&dark)[4][N],
                        float (&value)[4][N], const float (*generated)[N] = nullptr) {
-  if (model.shot) shot_noise<N>(p, words.shot, cell_row, value);
-  if (p.read.which != Read::kNone) read_noise<N>(p.read, words.read, cell_row, value);
+  add_noise_of_sites<N>(model, p, words, cell_row, value);
   uint32_t word[4][N];
   const bool uniform = model.quantize == Quantize::kUniform;
   if (uniform) words.quantize.at(cell_row, word);
@@ -199,9 +230,11 @@ LRD_HD void synthesize(const Model& model, const SampleParams& p, const SiteWord
     for (int i = 0; i < N; ++i) {
       const float raw = value[site][i];
       const float clipped = clip(c.round ? round_half_even(raw) : raw, c.low, c.high);
-      value[site][i] = (clipped - c.offset) / c.divisor * c.factor;
+      value[site][i] = clipped - c.offset;
+      if (N > 1) value[site][i] = value[site][i] / c.divisor * c.factor;
     }
   }
+  if constexpr (N == 1) scale_cell(model, p, value);
 }
 
 // The same for one row of cells, from cell_col on.
