@@ -3,8 +3,7 @@
 #pragma once
 
 #include "octave_coefficients.h"
-#include "octaves_block.h"
-#include "octaves_x86.h"
+#include "octave_quantiles.h"
 
 namespace lrd::LRD_ISA {
 

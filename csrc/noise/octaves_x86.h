@@ -96,17 +96,16 @@ LRD_HD OctavePlaces octave_places(OctaveLanes::Ints word) {
 }
 
 // N words at once, N a multiple of the lanes. The few that lie far out are done again one by one.
-template <int N>
+template <typename L, int N>
 LRD_HD void octave_quantiles_of_lanes(const uint32_t (&word)[N], const OctaveTable& table, float (&result)[N]) {
-  using L = OctaveLanes;
   static_assert(N % L::kLanes == 0, "whole registers");
   [[maybe_unused]] uint8_t far[(N + 63) / 64 * 8] = {};
 #pragma GCC unroll 8
   for (int i = 0; i < N; i += L::kLanes) {
-    const L::Ints w = L::load(word + i);
+    const typename L::Ints w = L::load(word + i);
     const OctavePlaces place = octave_places(w);
-    const L::Ints cell = L::cell(place.exponent);
-    L::Floats x = L::look_up(table.c[kOctaveTerms - 1], cell);
+    const typename L::Ints cell = L::cell(place.exponent);
+    typename L::Floats x = L::look_up(table.c[kOctaveTerms - 1], cell);
 #pragma GCC unroll 8
     for (int k = kOctaveTerms - 2; k >= 0; --k) x = L::multiply_add(x, place.g, L::look_up(table.c[k], cell));
     L::store(result + i, L::with_side(w, x));
