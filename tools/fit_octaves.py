@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+from fit_coefficients import lawson
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
@@ -41,24 +42,11 @@ def chebyshev(low: float, high: float, count: int = 400) -> Array:
     return (low + high) / 2 - (high - low) / 2 * np.cos(np.pi * (np.arange(count) + 0.5) / count)
 
 
-def minimax(basis: Array, target: Array, weight: Array, rounds: int = 100) -> Array:
-    """Return coefficients c of the least max |weight * (basis @ c - target)|."""
-    w = weight.copy()
-    for _ in range(rounds):
-        c, *_ = np.linalg.lstsq(basis * w[:, None], target * w, rcond=None)
-        error = np.abs((basis @ c - target) * weight)
-        if error.max() == 0:
-            break
-        w = w * (0.2 + error / error.max()) ** 0.5
-        w /= w.max()
-    return c
-
-
 def rounded(basis: Array, target: Array, weight: Array) -> Array:
     """Coefficients that are float32 numbers; the columns of ``basis`` from the lowest power on."""
     left, fixed = target.copy(), []
     for count in range(basis.shape[1], 0, -1):
-        c = np.float64(np.float32(minimax(basis[:, :count], left, weight)[-1]))
+        c = np.float64(np.float32(lawson(basis[:, :count], left, weight, 100)[-1]))
         fixed.insert(0, c)
         left = left - c * basis[:, count - 1]
     return np.array(fixed)
@@ -114,7 +102,7 @@ def remainder(h_per_g: float, shape_terms: int, *, odd: bool = False) -> Array:
     columns = [beta[TERMS - 1] * gs**k * shapes**n for k in range(1, TERMS) for n in range(shape_terms)]
     weight = 1 / np.abs(h) if odd else np.ones_like(h)
     basis, target = np.stack(columns, axis=1), exact - series
-    c = minimax(basis, target, weight)
+    c = lawson(basis, target, weight, 100)
     print(f"remainder at {h_per_g:.3f}: {np.abs((basis @ c - target) * weight).max():.1e}")
     return c.reshape(TERMS - 1, shape_terms)
 

@@ -22,10 +22,10 @@ struct alignas(64) OctaveTable {
 };
 
 // Bits of p plus this have the exponent 96 + cell.
-constexpr int32_t kOctaveOffset = 0x00C00000, kFirstOctave = 96 << 23;
+constexpr int32_t kOctaveOffset = 0x00C00000, kFirstOctave = 96 << 23, kExponent = 0x7F800000;
 
 struct OctavePlace {
-  int32_t exponent;  // (96 + cell) << 23
+  int32_t bits;  // of a float whose exponent is 96 + cell
   float g;
 };
 
@@ -35,13 +35,13 @@ LRD_HD OctavePlace octave_place(uint32_t word) {
   const int32_t inside = outside ^ 0x7FFFFFFF;                // and nearer to the median
   const float p = fma(static_cast<float>(outside), 0x1p-32f, 0x1p-33f);
   const float middle = fma(static_cast<float>(inside), -6 * 0x1p-32f, -3 * 0x1p-32f);
-  const int32_t bits = static_cast<int32_t>(bits_of(p)) + kOctaveOffset;
-  const int32_t exponent = (bits > kFirstOctave ? bits : kFirstOctave) & 0x7F800000;
-  const float scale = float_of(static_cast<uint32_t>(0x7F800000 - exponent));
-  return {exponent, larger(fma(p, scale, -1.5f), middle)};  // middle is below -3/4 outside cell 31
+  const int32_t shifted = static_cast<int32_t>(bits_of(p)) + kOctaveOffset;
+  const int32_t bits = shifted > kFirstOctave ? shifted : kFirstOctave;
+  const float scale = float_of(static_cast<uint32_t>(~bits & kExponent));  // 2^(128 - 96 - cell)
+  return {bits, larger(fma(p, scale, -1.5f), middle)};  // middle is below -3/4 outside cell 31
 }
 
-LRD_HD int octave_of(const OctavePlace& place) { return (place.exponent >> 23) & (kOctaves - 1); }
+LRD_HD int octave_of(const OctavePlace& place) { return (place.bits >> 23) & (kOctaves - 1); }
 
 // x with the side's sign.
 LRD_HD float with_side(uint32_t word, float x) { return float_of(bits_of(x) ^ (~word & 0x80000000u)); }

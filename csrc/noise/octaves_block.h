@@ -4,22 +4,29 @@
 
 #include "octave_coefficients.h"
 
-// Kernels say LRD_SHARED (csrc/cuda/cuda_dialect.cuh, tests/cuda/emulator.h); what nvcc compiles for the host does not
-// run them.
-#if defined(__CUDA_ARCH__) || (defined(LRD_SHARED) && !defined(__CUDACC__))
-#define LRD_BLOCK_OCTAVES
-
 namespace lrd::LRD_ISA {
 
 struct alignas(16) BlockOctaves {
   float low[kOctaves][4], high[kOctaves][4], top[kOctaves];
 };
 
-// Of the normal distribution, filled once a launch, and of the sample's read noise.
+// Of the two tables of a block.
+constexpr int kBlockOctavesBytes = 2 * sizeof(BlockOctaves);
+
+// Kernels say LRD_SHARED (csrc/cuda/cuda_dialect.cuh, tests/cuda/emulator.h). Whatever they call takes its tables from
+// the block, but not where nvcc compiles the same functions for the host.
+#if defined(LRD_SHARED)
+#if defined(__CUDA_ARCH__) || !defined(__CUDACC__)
+#define LRD_BLOCK_OCTAVES
+#endif
+
+// Of the normal distribution, filled once a launch.
 LRD_DEVICE BlockOctaves& normal_octaves() {
   LRD_SHARED BlockOctaves octaves;
   return octaves;
 }
+
+// Of the sample's read noise.
 LRD_DEVICE BlockOctaves& read_octaves() {
   LRD_SHARED BlockOctaves octaves;
   return octaves;
@@ -35,7 +42,6 @@ LRD_DEVICE float octave_quantile(uint32_t word, const BlockOctaves& octaves) {
   return with_side(word, x);
 }
 
-// Coefficients of one cell to where they are kept.
 LRD_DEVICE void keep_octave(const float (&c)[kOctaveTerms][1], int cell, BlockOctaves& octaves) {
   LRD_UNROLL
   for (int k = 0; k < 4; ++k) {
@@ -45,13 +51,12 @@ LRD_DEVICE void keep_octave(const float (&c)[kOctaveTerms][1], int cell, BlockOc
   octaves.top[cell] = c[8][0];
 }
 
-// One cell of the standard normal distribution.
 LRD_DEVICE void keep_normal_octave(int cell, BlockOctaves& octaves) {
   float c[kOctaveTerms][1];
   LRD_UNROLL
   for (int k = 0; k < kOctaveTerms; ++k) c[k][0] = kNormalTable.c[k][cell];
   keep_octave(c, cell, octaves);
 }
+#endif
 
 }  // namespace lrd::LRD_ISA
-#endif

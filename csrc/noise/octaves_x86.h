@@ -16,28 +16,27 @@ struct OctaveLanes {
   using Ints = __m512i;
   using Floats = __m512;
   static constexpr int kLanes = 16;
-  static constexpr int kNearest = 0;  // the first cell that look_up reaches
+  static constexpr int kNearest = 0;  // the first cell that look_up reaches, by the exponent's low bits
   static LRD_HD Ints all(int32_t x) { return _mm512_set1_epi32(x); }
   static LRD_HD Floats all(float x) { return _mm512_set1_ps(x); }
   static LRD_HD Ints load(const uint32_t* word) { return _mm512_loadu_si512(word); }
   static LRD_HD void store(float* target, Floats x) { _mm512_storeu_ps(target, x); }
   static LRD_HD Ints sign(Ints x) { return _mm512_srai_epi32(x, 31); }
   static LRD_HD Ints bits_xor(Ints a, Ints b) { return _mm512_xor_si512(a, b); }
-  static LRD_HD Ints bits_and(Ints a, Ints b) { return _mm512_and_si512(a, b); }
+  static LRD_HD Ints but_not(Ints a, Ints b) { return _mm512_andnot_si512(b, a); }
   static LRD_HD Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
-  static LRD_HD Ints subtract(Ints a, Ints b) { return _mm512_sub_epi32(a, b); }
   static LRD_HD Ints larger(Ints a, Ints b) { return _mm512_max_epi32(a, b); }
   static LRD_HD Floats larger(Floats a, Floats b) { return _mm512_max_ps(a, b); }
-  static LRD_HD Ints cell(Ints exponent) { return _mm512_srli_epi32(exponent, 23); }
+  static LRD_HD Ints exponent(Ints bits) { return _mm512_srli_epi32(bits, 23); }
   static LRD_HD Floats converted(Ints x) { return _mm512_cvtepi32_ps(x); }
   static LRD_HD Floats floats(Ints bits) { return _mm512_castsi512_ps(bits); }
   static LRD_HD Ints bits(Floats x) { return _mm512_castps_si512(x); }
   static LRD_HD Floats multiply_add(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
-  static LRD_HD Floats look_up(const float (&row)[kOctaves], Ints cell) {
-    return _mm512_permutex2var_ps(_mm512_load_ps(row), cell, _mm512_load_ps(row + 16));
+  static LRD_HD Floats look_up(const float (&row)[kOctaves], Ints exponent) {
+    return _mm512_permutex2var_ps(_mm512_load_ps(row), exponent, _mm512_load_ps(row + 16));
   }
   static LRD_HD Floats with_side(Ints word, Floats x) {
-    return floats(bits_xor(bits(x), _mm512_andnot_si512(word, all(INT32_MIN))));
+    return floats(_mm512_ternarylogic_epi32(bits(x), word, all(INT32_MIN), 0xD2));  // x ^ (~word & sign)
   }
 };
 #else
@@ -52,25 +51,24 @@ struct OctaveLanes {
   static LRD_HD void store(float* target, Floats x) { _mm256_storeu_ps(target, x); }
   static LRD_HD Ints sign(Ints x) { return _mm256_srai_epi32(x, 31); }
   static LRD_HD Ints bits_xor(Ints a, Ints b) { return _mm256_xor_si256(a, b); }
-  static LRD_HD Ints bits_and(Ints a, Ints b) { return _mm256_and_si256(a, b); }
+  static LRD_HD Ints but_not(Ints a, Ints b) { return _mm256_andnot_si256(b, a); }
   static LRD_HD Ints add(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
-  static LRD_HD Ints subtract(Ints a, Ints b) { return _mm256_sub_epi32(a, b); }
   static LRD_HD Ints larger(Ints a, Ints b) { return _mm256_max_epi32(a, b); }
   static LRD_HD Floats larger(Floats a, Floats b) { return _mm256_max_ps(a, b); }
-  static LRD_HD Ints cell(Ints exponent) { return _mm256_srli_epi32(exponent, 23); }
+  static LRD_HD Ints exponent(Ints bits) { return _mm256_srli_epi32(bits, 23); }
   static LRD_HD Floats converted(Ints x) { return _mm256_cvtepi32_ps(x); }
   static LRD_HD Floats floats(Ints bits) { return _mm256_castsi256_ps(bits); }
   static LRD_HD Ints bits(Floats x) { return _mm256_castps_si256(x); }
   static LRD_HD Floats multiply_add(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }
-  static LRD_HD Floats look_up(const float (&row)[kOctaves], Ints cell) {
-    return _mm256_permutevar8x32_ps(_mm256_load_ps(row + kNearest), cell);
+  static LRD_HD Floats look_up(const float (&row)[kOctaves], Ints exponent) {
+    return _mm256_permutevar8x32_ps(_mm256_load_ps(row + kNearest), exponent);
   }
   static LRD_HD Floats with_side(Ints word, Floats x) {
     return floats(bits_xor(bits(x), _mm256_andnot_si256(word, all(INT32_MIN))));
   }
   // One bit a lane that lies farther out than look_up reaches.
-  static LRD_HD uint8_t far(Ints exponent) {
-    const Ints below = subtract(exponent, all((96 + kNearest) << 23));
+  static LRD_HD uint8_t far(Ints bits) {
+    const Ints below = add(bits, all(-((96 + kNearest) << 23)));
     return static_cast<uint8_t>(_mm256_movemask_ps(floats(below)));
   }
 };
@@ -78,7 +76,7 @@ struct OctaveLanes {
 
 // Mirrors octave_place, but that cells before kNearest are left as they are.
 struct OctavePlaces {
-  OctaveLanes::Ints exponent;
+  OctaveLanes::Ints bits;
   OctaveLanes::Floats g;
 };
 
@@ -90,9 +88,8 @@ LRD_HD OctavePlaces octave_places(OctaveLanes::Ints word) {
   const L::Floats middle = L::multiply_add(L::converted(inside), L::all(-6 * 0x1p-32f), L::all(-3 * 0x1p-32f));
   L::Ints bits = L::add(L::bits(p), L::all(kOctaveOffset));
   if constexpr (L::kNearest == 0) bits = L::larger(bits, L::all(kFirstOctave));
-  const L::Ints exponent = L::bits_and(bits, L::all(0x7F800000));
-  const L::Floats scale = L::floats(L::subtract(L::all(0x7F800000), exponent));
-  return {exponent, L::larger(L::multiply_add(p, scale, L::all(-1.5f)), middle)};
+  const L::Floats scale = L::floats(L::but_not(L::all(kExponent), bits));
+  return {bits, L::larger(L::multiply_add(p, scale, L::all(-1.5f)), middle)};
 }
 
 // N words at once, N a multiple of the lanes. The few that lie far out are done again one by one.
@@ -104,12 +101,12 @@ LRD_HD void octave_quantiles_of_lanes(const uint32_t (&word)[N], const OctaveTab
   for (int i = 0; i < N; i += L::kLanes) {
     const typename L::Ints w = L::load(word + i);
     const OctavePlaces place = octave_places(w);
-    const typename L::Ints cell = L::cell(place.exponent);
-    typename L::Floats x = L::look_up(table.c[kOctaveTerms - 1], cell);
+    const typename L::Ints exponent = L::exponent(place.bits);
+    typename L::Floats x = L::look_up(table.c[kOctaveTerms - 1], exponent);
 #pragma GCC unroll 8
-    for (int k = kOctaveTerms - 2; k >= 0; --k) x = L::multiply_add(x, place.g, L::look_up(table.c[k], cell));
+    for (int k = kOctaveTerms - 2; k >= 0; --k) x = L::multiply_add(x, place.g, L::look_up(table.c[k], exponent));
     L::store(result + i, L::with_side(w, x));
-    if constexpr (L::kNearest > 0) far[i / 8] = L::far(place.exponent);
+    if constexpr (L::kNearest > 0) far[i / 8] = L::far(place.bits);
   }
   if constexpr (L::kNearest > 0) {
     for (int start = 0; start < N; start += 64) {

@@ -41,7 +41,7 @@ LRD_HD void read_deviates([[maybe_unused]] const ReadModel& model, const uint32_
 #endif
 }
 
-#if defined(LRD_BLOCK_OCTAVES)
+#if defined(LRD_SHARED)
 // One cell of the model's octaves to where a block keeps them.
 LRD_DEVICE void keep_read_octave(const ReadModel& model, int cell, BlockOctaves& octaves) {
   if (model.which == Read::kGaussian) return keep_normal_octave(cell, octaves);
