@@ -7,6 +7,7 @@
 // All in float32. Largest error of the CDF, by method: 3e-9, 6e-7, 7e-7.
 #pragma once
 
+#include "elementary.h"
 #include "normal.h"
 
 namespace lrd::LRD_ISA {
