@@ -182,17 +182,22 @@ LRD_HD Conversion conversion(const Model& model, const SampleParams& p, int site
 // The division and the product of Conversion for one cell, as a thread of a GPU does it: four divisions by reciprocal
 // and one branch for what that is not for. The same bits as the quotients.
 LRD_HD void scale_cell(const Model& model, const SampleParams& p, float (&value)[4][1]) {
+  Conversion c[4];
   bool usual = true;
   LRD_UNROLL
   for (int site = 0; site < 4; ++site) {
-    usual &= is_usual_quotient(value[site][0], value[site][0] * conversion(model, p, site).inverse);
+    c[site] = conversion(model, p, site);
+    usual = usual && is_usual_quotient(value[site][0], value[site][0] * c[site].inverse);
+  }
+  if (usual) {
+    LRD_UNROLL
+    for (int site = 0; site < 4; ++site) value[site][0] = quotient(value[site][0], c[site].divisor, c[site].inverse);
+  } else {
+    LRD_UNROLL
+    for (int site = 0; site < 4; ++site) value[site][0] = value[site][0] / c[site].divisor;
   }
   LRD_UNROLL
-  for (int site = 0; site < 4; ++site) {
-    const Conversion c = conversion(model, p, site);
-    float& x = value[site][0];
-    x = (usual ? quotient(x, c.divisor, c.inverse) : x / c.divisor) * c.factor;
-  }
+  for (int site = 0; site < 4; ++site) value[site][0] *= c[site].factor;
 }
 
 // From clean signal (DN of the short exposure) to the requested output, in place.
