@@ -87,7 +87,10 @@ def examine(
 def machine_code(
     toolkit: Toolkit, source: Path, name: str, disassembler: str | None, *arguments: str
 ) -> tuple[str, str]:
-    """Compile a file for one architecture; return nvcc's words and nvdisasm's listing, empty without one."""
+    """Compile a file for one architecture; return nvcc's words and nvdisasm's listing, empty without one.
+
+    With ``-lineinfo`` the listing says which lines each instruction comes from.
+    """
     with tempfile.TemporaryDirectory() as folder:
         cubin = Path(folder) / "kernels.cubin"
         command = [toolkit.nvcc, *FLAGS, *gencode([f"sm_{name}"]), "-I", str(KERNELS), *arguments]
@@ -98,7 +101,7 @@ def machine_code(
             sys.exit(f"sm_{name}: nvcc failed\n{done.stdout}{done.stderr}")
         code = ""
         if disassembler:
-            command = [disassembler, str(cubin)]
+            command = [disassembler, *(["-gi"] if "-lineinfo" in arguments else []), str(cubin)]
             code = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return done.stdout + done.stderr, code
 

@@ -13,7 +13,7 @@ from scipy.special import gammainc, gammaincc, ndtri
 from lrd_ext.read_models import tukey_lambda_std
 
 WALK_LIMIT = 4.0  # kWalkLimit in poisson.h
-EXACT_LIMIT, EXACT_TAIL = 25.0, 2.0**-14  # kExactLimit and kExactWords there
+EXACT_LIMIT, EXACT_TAIL = 25.0, 2.0**-14  # kExactLimit and kExactWords / 2^32 there
 
 
 def lawson(basis: np.ndarray, target: np.ndarray, weight: np.ndarray, rounds: int = 200) -> np.ndarray:

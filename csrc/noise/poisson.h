@@ -15,11 +15,10 @@ namespace lrd::LRD_ISA {
 constexpr float kMaxMean = 1e7f;    // above, float32 no longer resolves single electrons
 constexpr float kWalkLimit = 4.0f;  // the asymptotic form is 4.4e-7 off here, 1.2e-6 from 3 on
 constexpr float kExactLimit = 25.0f;
-constexpr int kExactBits = 18;  // 2^18 words of each end, 2^-14 of all
-constexpr uint32_t kExactWords = 1u << kExactBits;
-constexpr int kWalkSteps = 16;            // one more than any other word takes at mean < kWalkLimit
-constexpr int kWalkUnroll = 4;            // steps between two looks at whether all are done
-constexpr float kAsymptoticLow = -1.24f;  // of s = z / sqrt(mean): lower words give 0 electrons
+constexpr uint32_t kExactWords = 1u << 18;  // of each end, 2^-14 of all
+constexpr int kWalkSteps = 16;              // more than any word takes whose answer comes from the walk
+constexpr int kWalkUnroll = 4;              // steps between two looks at whether all are done
+constexpr float kAsymptoticLow = -1.24f;    // of s = z / sqrt(mean): lower words give 0 electrons
 
 // The mean as the quantile takes it: negative and NaN count as 0, large ones as kMaxMean.
 LRD_HD float poisson_mean(float signal, float inverse_gain) {
@@ -36,7 +35,7 @@ LRD_HD float poisson_mean(float signal, float inverse_gain) {
 // exp_float and 2 (k + 1) of the products, at most 5 + 2 (mean + 1): 21 in all, 6.3e-7. Every word of some means:
 // tests/verify.
 template <int N>
-LRD_HD void poisson_walk(const uint32_t (&word)[N], const float (&mean)[N], const int32_t (&exact)[N], float (&k)[N]) {
+LRD_HD void poisson_walk(const uint32_t (&word)[N], const float (&mean)[N], float (&k)[N]) {
   constexpr float kInverseFactorial[kWalkSteps] = {
       1.0f,           1.0f,           0.5f,           0.166666667f,    0.0416666667f,
       0.00833333333f, 1.38888889e-3f, 1.98412698e-4f, 2.48015873e-5f,  2.75573192e-6f,
@@ -48,8 +47,7 @@ LRD_HD void poisson_walk(const uint32_t (&word)[N], const float (&mean)[N], cons
   for (int i = 0; i < N; ++i) {
     low_mean[i] = mean[i] < kWalkLimit ? mean[i] : 0.0f;  // at 0 the first step ends the walk
     power[i] = exp_float(-low_mean[i]);
-    const float u = static_cast<float>(static_cast<int32_t>(word[i] >> 1)) * 0x1p-31f;
-    left[i] = exact[i] ? -1.0f : u;
+    left[i] = static_cast<float>(static_cast<int32_t>(word[i] >> 1)) * 0x1p-31f;
     done[i] = 0;
   }
   int taken = 0;
@@ -129,18 +127,19 @@ LRD_HD float poisson_exact(uint32_t word, float any_mean) {
 // cannot change a result because each site's method follows from its own mean and word.
 template <int N>
 LRD_HD void poisson_quantiles(const uint32_t (&word)[N], const float (&mean)[N], float (&k)[N]) {
-  int32_t any_walk = 0, any_asymptotic = 0, any_exact = 0;
-  int32_t exact[N];
+  // Means are not negative, so their bits are ordered as they are.
+  const int32_t walk_bits = static_cast<int32_t>(bits_of(kWalkLimit));
+  int32_t least = 0x7F800000, most = 0;
+  uint32_t outermost = ~0u;
   LRD_UNROLL
   for (int i = 0; i < N; ++i) {
-    const int32_t walk = mean[i] < kWalkLimit;
-    const int32_t outermost = (word[i] + kExactWords) >> (kExactBits + 1) == 0;
-    exact[i] = outermost & (mean[i] < kExactLimit);
-    any_walk |= walk;
-    any_asymptotic |= 1 - walk;
-    any_exact |= exact[i];
+    const int32_t bits = static_cast<int32_t>(bits_of(mean[i]));
+    const uint32_t from_end = word[i] + kExactWords;  // below 2 kExactWords for words of either end
+    least = bits < least ? bits : least;
+    most = bits > most ? bits : most;
+    outermost = from_end < outermost ? from_end : outermost;
   }
-  if (any_asymptotic) {
+  if (most >= walk_bits) {
     // Sites of the walk are carried along with a mean of kWalkLimit: one loop without branches.
     float high_mean[N], root[N], inverse_root[N], s[N], z[N];
     normal_quantiles<N>(word, z);
@@ -154,11 +153,12 @@ LRD_HD void poisson_quantiles(const uint32_t (&word)[N], const float (&mean)[N],
     LRD_UNROLL
     for (int i = 0; i < N; ++i) k[i] = poisson_asymptotic(z[i], high_mean[i], root[i], inverse_root[i], s[i]);
   }
-  if (any_walk) poisson_walk<N>(word, mean, exact, k);
-  if (any_exact) {
+  if (least < walk_bits) poisson_walk<N>(word, mean, k);
+  if (outermost < 2 * kExactWords) {
     LRD_UNROLL
     for (int i = 0; i < N; ++i) {
-      if (exact[i]) k[i] = poisson_exact(word[i], mean[i]);
+      const bool exact = word[i] + kExactWords < 2 * kExactWords && mean[i] < kExactLimit;
+      if (exact) k[i] = poisson_exact(word[i], mean[i]);
     }
   }
 }
