@@ -2,8 +2,8 @@
 """Fit the coefficients of csrc/noise/octaves.h and write csrc/noise/octave_coefficients.h.
 
 ``python tools/fit_octaves.py`` (needs numpy, scipy and clang-format). A cell's polynomial minimizes the
-largest error in float32 ulps of the quantile (Lawson's iteratively reweighted least squares); its coefficients are
-rounded one by one, the highest power first, and the lower ones fitted again to what the rounding left.
+largest error in float32 ulps of the quantile (Lawson's iteratively reweighted least squares). Its coefficients
+are rounded one by one, the highest power first; the lower ones are fitted again to what the rounding left.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from scipy.special import ndtri
 HEADER = Path(__file__).resolve().parents[1] / "csrc" / "noise" / "octave_coefficients.h"
 CELLS, TERMS = 32, 9  # kOctaves, kOctaveTerms
 LOW = -0.75  # g is in [LOW, 0]
-SHAPES = np.concatenate(
-    [np.linspace(-0.5, 0.6, 45), np.linspace(0.65, 5.0, 30)]
-)  # of NoiseParams
+SHAPES = np.concatenate([np.linspace(-0.5, 0.6, 45), np.linspace(0.65, 5.0, 30)])  # of NoiseParams
 
 HEAD = """// SPDX-License-Identifier: Apache-2.0
 // Written by tools/fit_octaves.py: the numbers of octaves.h and tukey_lambda.h.
