@@ -2,7 +2,7 @@
 """Fit the coefficients of csrc/noise/octaves.h and write csrc/noise/octave_coefficients.h.
 
 ``python tools/fit_octaves.py`` (needs numpy, scipy and clang-format). A cell's polynomial minimizes the
-largest error in float32 ulps of the quantile (Lawson's iteratively reweighted least squares). Its coefficients
+largest error in float32 ulps of the quantile (Lawson's reweighted least squares). Its coefficients
 are rounded one by one, the highest power first; the lower ones are fitted again to what the rounding left.
 """
 
