@@ -5,8 +5,8 @@
 constants (packed float32 in and out, shot noise, real rounding), so that what the call does not use is gone.
 An instruction counts as often as a warp of 32 cells takes it: the methods of the Poisson quantile and the
 turns of its walk by the light that falls on the warp's sites, loops by their turns, calls for what is out of
-range never. What an instruction belongs to is told by the lines it was inlined from. Time is instructions over what
-all schedulers issue in a cycle: no stall is assumed.
+range never. What an instruction belongs to is told by the lines it was inlined from. Time is instructions
+over what all schedulers issue in a cycle: no stall is assumed.
 """
 
 from __future__ import annotations
@@ -352,8 +352,8 @@ def report(found: dict[str, list[float]], release: str) -> str:
         f"{release}, modes fixed to packed",
         "float32 in and out, shot noise, rounding; physics with read noise, the stacks without. An",
         "instruction counts as often as a warp of 32 cells, 128 sites, takes it. Columns are the light: all",
-        f"sites of a warp at one mean, or mixed: in every warp sites below {WALK_LIMIT:g} electrons and above. Every",
-        "read noise is the same table look-up, so one line serves all.",
+        f"sites of a warp at one mean, or mixed: in every warp sites below {WALK_LIMIT:g} electrons",
+        "and above. Every read noise is the same table look-up, so one line serves all.",
         "",
         "Instructions per raw pixel:",
         "",
