@@ -24,7 +24,7 @@ from lrd_ext.cfa import SITES
 from lrd_ext.outputs import replacing
 
 from .crops import Crop
-from .frame_store import INDEX, FrameWriter, check_alike, digest_of, is_of, look, mapped
+from .frame_store import INDEX, FrameWriter, StoredFrames, check_alike, digest_of, is_of, look
 from .pairs import has_pairs
 
 VERSION = 1
@@ -45,7 +45,7 @@ class Darks:
     """
 
     iso: float
-    frames: np.ndarray
+    frames: np.ndarray | StoredFrames
     levels: np.ndarray
     order: tuple[int, ...] = ()
     hot: np.ndarray | None = None
@@ -228,7 +228,7 @@ def _darks_by_iso(ordered: Sorted, folder: str | os.PathLike[str]) -> dict[float
 
 
 def _hot(store: Path, entry: dict[str, Any]) -> np.ndarray:
-    frames, order = mapped(store, entry["file"], entry["shape"]), entry["order"]
+    frames, order = StoredFrames(store / entry["file"], *entry["shape"]), entry["order"]
     mean = np.zeros(entry["shape"], np.float32)
     square = 0.0
     for i in order:
@@ -242,7 +242,7 @@ def _check_not_clipped(
     store: Path, entries: Sequence[dict[str, Any]], folder: str | os.PathLike[str]
 ) -> None:
     for entry in entries:
-        frame = mapped(store, entry["file"], entry["shape"])[entry["order"][0]]
+        frame = StoredFrames(store / entry["file"], *entry["shape"])[entry["order"][0]]
         share = float((frame == frame.min()).mean())
         if share > _CLIPPED and frame.min() == 0:
             raise ValueError(
@@ -256,7 +256,7 @@ def _open(store: Path) -> DarkStore:
     darks = tuple(
         Darks(
             entry["iso"],
-            mapped(store, entry["file"], entry["shape"]),
+            StoredFrames(store / entry["file"], *entry["shape"]),
             np.array(entry["levels"]),
             tuple(entry["order"]),
             np.array(entry["hot"], dtype=np.int64).reshape(-1, 2),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Sequence
@@ -75,10 +76,19 @@ def _is_whole(store: Path, entry: dict[str, Any]) -> bool:
     return digest.hexdigest() == entry["sha256"]
 
 
-def mapped(store: Path, file: str, shape: Sequence[int]) -> np.ndarray:
-    """Return the frames of a file (n, H, W) uint16, mapped into memory."""
-    flat = np.memmap(store / file, "<u2", "r")
-    return flat.reshape(-1, *shape)
+class StoredFrames:
+    """The frames of a file of a store, ``shape`` (n, H, W) uint16; each is mapped while it is looked at.
+
+    Of a file mapped as a whole every page that was ever read stays resident, gigabytes in the end.
+    """
+
+    def __init__(self, path: Path, height: int, width: int) -> None:
+        self.path = path
+        self.shape = (path.stat().st_size // (2 * height * width), height, width)
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        frame = self.shape[1:]
+        return np.memmap(self.path, "<u2", "r", 2 * math.prod(frame) * number, frame)
 
 
 def digest_of(entries: Sequence[dict[str, Any]]) -> str:

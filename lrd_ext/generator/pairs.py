@@ -22,7 +22,7 @@ from lrd_ext.cfa import SITES
 from lrd_ext.outputs import replacing
 
 from .crops import Crop
-from .frame_store import INDEX, FrameWriter, check_alike, digest_of, is_of, look, mapped
+from .frame_store import INDEX, FrameWriter, StoredFrames, check_alike, digest_of, is_of, look
 
 VERSION = 1
 TABLE = "pairs.csv"
@@ -65,8 +65,8 @@ class Pairs:
     """
 
     iso: float
-    noisy: np.ndarray
-    clean: np.ndarray
+    noisy: np.ndarray | StoredFrames
+    clean: np.ndarray | StoredFrames
     members: tuple[Member, ...]
     white: float
     gain: float = 1.0
@@ -85,7 +85,7 @@ class Pairs:
         """Return a window of cells of a pair."""
         pair = self.members[frame]
         noisy, clean = (
-            np.stack([frames[i, r::2, c::2][rows, columns] for r, c in SITES]).astype(np.float32)
+            np.stack([frames[i][r::2, c::2][rows, columns] for r, c in SITES]).astype(np.float32)
             for frames, i in ((self.noisy, pair.noisy), (self.clean, pair.clean))
         )
         level = np.add(pair.black, self.bias).astype(np.float32)
@@ -267,7 +267,7 @@ def _wrong_light(noisy: np.ndarray, clean: np.ndarray, ratio: float) -> str | No
 
 def _open(store: Path) -> PairStore:
     index = json.loads((store / INDEX).read_text())
-    noisy, clean = (mapped(store, file, index["shape"]) for file in _FILES.values())
+    noisy, clean = (StoredFrames(store / file, *index["shape"]) for file in _FILES.values())
     by_iso: dict[float, list[Member]] = {}
     for iso, member in index["members"]:
         by_iso.setdefault(iso, []).append(Member(*member[:3], *map(tuple, member[3:])))
