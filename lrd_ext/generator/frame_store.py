@@ -9,13 +9,14 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from lrd_ext.calibration.bad_frames import Sensor
 from lrd_ext.calibration.frames import Frame, Picture
 from lrd_ext.calibration.statistics_store import StatisticsStore
 from lrd_ext.calibration.survey import Record, look_at
@@ -59,11 +60,55 @@ class FrameWriter:
         return str(self._digests[name].hexdigest())
 
 
-def is_of(store: Path, identity: str, files: str) -> bool:
-    """Tell whether a store is of these frames and whole; ``files`` names the index's list of files."""
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Store:
+    """What the frames of a store share.
+
+    ``black`` (4,) by site and ``white``, raw DN; ``camera`` make and model; ``left_out`` names frames and the
+    reason; ``digest`` tells the content of all files.
+    """
+
+    black: tuple[float, ...]
+    white: float
+    cfa: str
+    camera: tuple[str, str]
+    left_out: dict[str, str]
+    digest: str
+
+
+def index_of(store: Path, identity: str, write: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return the index of a store of these frames, which ``write`` fills where it is not there whole.
+
+    The index is written last, so that a store is whole or not at all. Its list ``files`` holds an entry of
+    ``file`` and ``sha256`` at least for each.
+    """
+    if not _is_of(store, identity):
+        (store / INDEX).unlink(missing_ok=True)
+        written = write()
+        with replacing(store / INDEX) as file:
+            file.write(json.dumps({"identity": identity} | written).encode())
+    return dict(json.loads((store / INDEX).read_text()))
+
+
+def told(first: Record | Sensor, black: Sequence[float], left_out: dict[str, str]) -> dict[str, Any]:
+    """Return what an index says of all frames; ``first`` is of their camera."""
+    camera = [first.make, first.model]
+    shared = {"black": list(black), "white": first.white, "cfa": first.cfa, "camera": camera}
+    return shared | {"left_out": left_out}
+
+
+def shared(index: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of :class:`Store` from an index."""
+    digest = hashlib.sha256("".join(entry["sha256"] for entry in index["files"]).encode()).hexdigest()
+    same = {name: index[name] for name in ("white", "cfa", "left_out")}
+    tuples = {name: tuple(index[name]) for name in ("black", "camera")}
+    return {"digest": digest} | same | tuples
+
+
+def _is_of(store: Path, identity: str) -> bool:
     try:
         index = json.loads((store / INDEX).read_text())
-        return index["identity"] == identity and all(_is_whole(store, entry) for entry in index[files])
+        return index["identity"] == identity and all(_is_whole(store, entry) for entry in index["files"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
@@ -89,11 +134,6 @@ class StoredFrames:
     def __getitem__(self, number: int) -> np.ndarray:
         frame = self.shape[1:]
         return np.memmap(self.path, "<u2", "r", 2 * math.prod(frame) * number, frame)
-
-
-def digest_of(entries: Sequence[dict[str, Any]]) -> str:
-    """Return what tells the content of all files of a store."""
-    return hashlib.sha256("".join(e["sha256"] for e in entries).encode()).hexdigest()
 
 
 def look(frame: Frame) -> tuple[Record, Picture | None]:
