@@ -34,7 +34,7 @@ _FEWEST = 8
 #: Quasi-Newton iterations between two checkpoints.
 ITERATIONS = 10
 #: Steps whose curvature is remembered, and how many numbers that may be: of a U-Net 60 steps are 3.8 GB.
-_REMEMBERED, _REMEMBERED_NUMBERS = 60, 10**8
+_REMEMBERED, _REMEMBERED_NUMBERS = 60, 24 * 10**7
 #: Crops of a draw that is used once, and the rate it begins with: weights move by a thousandth of their size.
 _SETTLING_CROPS, _SETTLING_RATE = 4, 3e-5
 
