@@ -35,6 +35,8 @@ COMMANDS = {
     "denoise": "denoise clean.dng -o out/denoised.dng --preview out/denoised.png --ratio 4 --overwrite",
     "train": "train denoiser tiles -o out/net.safetensors --config quick.yaml --camera sony_a7s2 "
     "--iso 800:6400 --ratio 10,100 --resume",
+    "generator": "train generator frames -o out/net.safetensors --config short.yaml --profile camera.json "
+    "--resume",
     "calibrate": "calibrate frames -o out/camera.json --report out/camera.html --white 4095 --cfa RGGB "
     "--overwrite",
     "prepare": f"data prepare {' '.join(f'shots/{i:02d}.dng' for i in range(12))} -o out/store --jobs 2",
@@ -50,6 +52,9 @@ def make_inputs(folder: Path) -> None:
     (folder / "quick.yaml").write_text(
         "steps: 24\npatch: 32\nwidth: 4\nlevels: 3\nthreads: 1\ncheckpoint_s: 0\n"
     )
+    (folder / "short.yaml").write_text(
+        "widths: [16]\nrounds: [[1, 8]]\nsettling: 4\nthreads: 1\ncheckpoint_s: 0\n"
+    )
     (folder / "frames").mkdir()
     rows = ["file,kind,iso,exposure_s"]
     for k in range(24):
@@ -64,6 +69,14 @@ def make_inputs(folder: Path) -> None:
         raw.write_dng(
             folder / "shots" / f"{k:02d}.dng", raw.Raw(mosaic=shot, cfa="RGGB", black=512, white=16383)
         )
+
+
+def make_profile(folder: Path) -> None:
+    """Calibrate, for the commands that need a profile of the frames."""
+    out = emptied(folder / "out")
+    if ended(start("calibrate", folder)):
+        raise RuntimeError("calibrate fails without a kill")
+    shutil.copyfile(out / "camera.json", folder / "camera.json")
 
 
 def start(command: str, folder: Path) -> Run:
@@ -99,9 +112,10 @@ def time_of_work(run: Run, out: Path) -> float:
     """Return the seconds from the first file of a run to its last new name."""
     wait_for_work(run, out)
     first = last = time.monotonic()
-    names: set[Path] = set()
+    names: set[str] = set()
     while run.is_alive():
-        now = set(out.rglob("*"))
+        # Unlike rglob it does not mind a folder that goes.
+        now = {os.path.join(at, name) for at, folders, files in os.walk(out) for name in (*folders, *files)}
         if now != names:
             names, last = now, time.monotonic()
         time.sleep(0.0005)
@@ -156,6 +170,7 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         make_inputs(Path(folder))
+        make_profile(Path(folder))
         rng = random.Random(options.seed)
         return sum(kills_of(command, Path(folder), options.kills, rng) for command in options.commands)
 

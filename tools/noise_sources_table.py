@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """All noise sources against the real darks of two cameras; the data lie outside the project.
 
-    python tools/noise_sources_table.py DATA WORK [GENERATOR_EMVA [GENERATOR_CCD]]
+    python tools/noise_sources_table.py DATA WORK [GENERATOR...]
 
-lays the darks out in WORK and prints the tables of docs/results/noise_sources.md.
+lays the darks out in WORK and prints the tables of docs/results/noise_sources.md. Generators are of the first
+camera, trained on WORK/emva_fit; their files' names head their columns.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ def main(data: Path, work: Path, generators: Sequence[str]) -> None:
     )
     for i, (title, folders, levels) in enumerate(cameras):
         for dark_shading in (False, True) if i == 0 else (False,):
-            found = compare(folders, generators[i : i + 1], levels, dark_shading)
+            found = compare(folders, () if i else generators, levels, dark_shading)
             print(f"## {title}{', mean dark taken off' if dark_shading else ''}\n")
             print("\n".join([*table(found), "", *(f"- {line}" for line in verdict(found)), ""]))
 

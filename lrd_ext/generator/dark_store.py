@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -21,13 +20,12 @@ from lrd_ext.calibration.frames import Frame, Levels, find_frames
 from lrd_ext.calibration.hot_pixels import find_hot_pixels
 from lrd_ext.calibration.survey import Record
 from lrd_ext.cfa import SITES
-from lrd_ext.outputs import replacing
 
 from .crops import Crop
-from .frame_store import INDEX, FrameWriter, check_alike, digest_of, is_of, look, mapped
+from .frame_store import FrameWriter, Store, StoredFrames, check_alike, index_of, look, shared, told
 from .pairs import has_pairs
 
-VERSION = 1
+VERSION = 2
 #: Darks of one ISO must be at least this many: noise is what differs between frames.
 LEAST_FRAMES = 2
 #: Frames with more than this share of pixels at the lowest value hold noise that was cut off.
@@ -45,7 +43,7 @@ class Darks:
     """
 
     iso: float
-    frames: np.ndarray
+    frames: np.ndarray | StoredFrames
     levels: np.ndarray
     order: tuple[int, ...] = ()
     hot: np.ndarray | None = None
@@ -99,21 +97,11 @@ class Darks:
         )
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class DarkStore:
-    """The darks of one folder by ISO, ascending, what they share, and what was left out (name: reason).
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class DarkStore(Store):
+    """The darks of one folder by ISO, ascending."""
 
-    ``digest`` tells the content of all files.
-    """
-
-    folder: Path
     darks: tuple[Darks, ...]
-    black: tuple[float, ...]
-    white: float
-    cfa: str
-    camera: tuple[str, str]
-    left_out: dict[str, str]
-    digest: str
 
 
 def tells_darks(folder: str | os.PathLike[str]) -> bool:
@@ -150,19 +138,16 @@ def keep_darks(
     if not frames:
         raise ValueError(f"{folder}: holds flats only and no dark frames; shoot some with the cap on")
     identity = hashlib.sha256(repr([VERSION, *(f.identity for f in frames)]).encode()).hexdigest()
-    if not is_of(store, identity, "isos"):
-        _write(frames, folder, store, identity, progress)
-    return _open(store)
+    index = index_of(store, identity, lambda: _write(frames, folder, store, progress))
+    return DarkStore(**shared(index), darks=tuple(_darks(store, entry) for entry in index["files"]))
 
 
 def _write(
     frames: Sequence[Frame],
     folder: str | os.PathLike[str],
     store: Path,
-    identity: str,
     progress: Callable[[int, int], None],
-) -> None:
-    (store / INDEX).unlink(missing_ok=True)
+) -> dict[str, Any]:
     records: list[Record] = []
     places: dict[str, int] = {}
     with ExitStack() as stack:
@@ -190,18 +175,7 @@ def _write(
         entries.append(entry | {"hot": _hot(store, entry).tolist()})
     _check_not_clipped(store, entries, folder)
     sensor = ordered.sensor
-    index = {
-        "version": VERSION,
-        "identity": identity,
-        "isos": entries,
-        "black": list(sensor.black),
-        "white": sensor.white,
-        "cfa": sensor.cfa,
-        "camera": [sensor.make, sensor.model],
-        "left_out": ordered.left_out,
-    }
-    with replacing(store / INDEX) as file:
-        file.write(json.dumps(index).encode())
+    return {"files": entries} | told(sensor, sensor.black, ordered.left_out)
 
 
 def _file(iso: float) -> str:
@@ -228,7 +202,7 @@ def _darks_by_iso(ordered: Sorted, folder: str | os.PathLike[str]) -> dict[float
 
 
 def _hot(store: Path, entry: dict[str, Any]) -> np.ndarray:
-    frames, order = mapped(store, entry["file"], entry["shape"]), entry["order"]
+    frames, order = StoredFrames(store / entry["file"], *entry["shape"]), entry["order"]
     mean = np.zeros(entry["shape"], np.float32)
     square = 0.0
     for i in order:
@@ -242,7 +216,7 @@ def _check_not_clipped(
     store: Path, entries: Sequence[dict[str, Any]], folder: str | os.PathLike[str]
 ) -> None:
     for entry in entries:
-        frame = mapped(store, entry["file"], entry["shape"])[entry["order"][0]]
+        frame = StoredFrames(store / entry["file"], *entry["shape"])[entry["order"][0]]
         share = float((frame == frame.min()).mean())
         if share > _CLIPPED and frame.min() == 0:
             raise ValueError(
@@ -251,25 +225,11 @@ def _check_not_clipped(
             )
 
 
-def _open(store: Path) -> DarkStore:
-    index = json.loads((store / INDEX).read_text())
-    darks = tuple(
-        Darks(
-            entry["iso"],
-            mapped(store, entry["file"], entry["shape"]),
-            np.array(entry["levels"]),
-            tuple(entry["order"]),
-            np.array(entry["hot"], dtype=np.int64).reshape(-1, 2),
-        )
-        for entry in index["isos"]
-    )
-    return DarkStore(
-        store,
-        darks,
-        tuple(index["black"]),
-        index["white"],
-        index["cfa"],
-        (index["camera"][0], index["camera"][1]),
-        index["left_out"],
-        digest_of(index["isos"]),
+def _darks(store: Path, entry: dict[str, Any]) -> Darks:
+    return Darks(
+        entry["iso"],
+        StoredFrames(store / entry["file"], *entry["shape"]),
+        np.array(entry["levels"]),
+        tuple(entry["order"]),
+        np.array(entry["hot"], dtype=np.int64).reshape(-1, 2),
     )

@@ -6,15 +6,17 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from lrd_ext.calibration.bad_frames import Sensor
 from lrd_ext.calibration.frames import Frame, Picture
 from lrd_ext.calibration.statistics_store import StatisticsStore
 from lrd_ext.calibration.survey import Record, look_at
@@ -58,11 +60,55 @@ class FrameWriter:
         return str(self._digests[name].hexdigest())
 
 
-def is_of(store: Path, identity: str, files: str) -> bool:
-    """Tell whether a store is of these frames and whole; ``files`` names the index's list of files."""
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Store:
+    """What the frames of a store share.
+
+    ``black`` (4,) by site and ``white``, raw DN; ``camera`` make and model; ``left_out`` names frames and the
+    reason; ``digest`` tells the content of all files.
+    """
+
+    black: tuple[float, ...]
+    white: float
+    cfa: str
+    camera: tuple[str, str]
+    left_out: dict[str, str]
+    digest: str
+
+
+def index_of(store: Path, identity: str, write: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return the index of a store of these frames, which ``write`` fills where it is not there whole.
+
+    The index is written last, so that a store is whole or not at all. Its list ``files`` holds an entry of
+    ``file`` and ``sha256`` at least for each.
+    """
+    if not _is_of(store, identity):
+        (store / INDEX).unlink(missing_ok=True)
+        written = write()
+        with replacing(store / INDEX) as file:
+            file.write(json.dumps({"identity": identity} | written).encode())
+    return dict(json.loads((store / INDEX).read_text()))
+
+
+def told(first: Record | Sensor, black: Sequence[float], left_out: dict[str, str]) -> dict[str, Any]:
+    """Return what an index says of all frames; ``first`` is of their camera."""
+    camera = [first.make, first.model]
+    shared = {"black": list(black), "white": first.white, "cfa": first.cfa, "camera": camera}
+    return shared | {"left_out": left_out}
+
+
+def shared(index: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of :class:`Store` from an index."""
+    digest = hashlib.sha256("".join(entry["sha256"] for entry in index["files"]).encode()).hexdigest()
+    same = {name: index[name] for name in ("white", "cfa", "left_out")}
+    tuples = {name: tuple(index[name]) for name in ("black", "camera")}
+    return {"digest": digest} | same | tuples
+
+
+def _is_of(store: Path, identity: str) -> bool:
     try:
         index = json.loads((store / INDEX).read_text())
-        return index["identity"] == identity and all(_is_whole(store, entry) for entry in index[files])
+        return index["identity"] == identity and all(_is_whole(store, entry) for entry in index["files"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
@@ -75,15 +121,19 @@ def _is_whole(store: Path, entry: dict[str, Any]) -> bool:
     return digest.hexdigest() == entry["sha256"]
 
 
-def mapped(store: Path, file: str, shape: Sequence[int]) -> np.ndarray:
-    """Return the frames of a file (n, H, W) uint16, mapped into memory."""
-    flat = np.memmap(store / file, "<u2", "r")
-    return flat.reshape(-1, *shape)
+class StoredFrames:
+    """The frames of a file of a store, ``shape`` (n, H, W) uint16; each is mapped while it is looked at.
 
+    Of a file mapped as a whole every page that was ever read stays resident, gigabytes in the end.
+    """
 
-def digest_of(entries: Sequence[dict[str, Any]]) -> str:
-    """Return what tells the content of all files of a store."""
-    return hashlib.sha256("".join(e["sha256"] for e in entries).encode()).hexdigest()
+    def __init__(self, path: Path, height: int, width: int) -> None:
+        self.path = path
+        self.shape = (path.stat().st_size // (2 * height * width), height, width)
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        frame = self.shape[1:]
+        return np.memmap(self.path, "<u2", "r", 2 * math.prod(frame) * number, frame)
 
 
 def look(frame: Frame) -> tuple[Record, Picture | None]:

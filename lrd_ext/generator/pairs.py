@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -19,12 +18,11 @@ import torch
 from lrd_ext.calibration.frames import Frame, Levels, listed_frame, positive, read_table
 from lrd_ext.calibration.survey import Record
 from lrd_ext.cfa import SITES
-from lrd_ext.outputs import replacing
 
 from .crops import Crop
-from .frame_store import INDEX, FrameWriter, check_alike, digest_of, is_of, look, mapped
+from .frame_store import FrameWriter, Store, StoredFrames, check_alike, index_of, look, shared, told
 
-VERSION = 1
+VERSION = 2
 TABLE = "pairs.csv"
 COLUMNS = ("noisy", "clean", "iso", "exposure_s", "ratio")
 _FILES = {"noisy": "noisy.u16", "clean": "clean.u16"}
@@ -65,8 +63,8 @@ class Pairs:
     """
 
     iso: float
-    noisy: np.ndarray
-    clean: np.ndarray
+    noisy: np.ndarray | StoredFrames
+    clean: np.ndarray | StoredFrames
     members: tuple[Member, ...]
     white: float
     gain: float = 1.0
@@ -85,7 +83,7 @@ class Pairs:
         """Return a window of cells of a pair."""
         pair = self.members[frame]
         noisy, clean = (
-            np.stack([frames[i, r::2, c::2][rows, columns] for r, c in SITES]).astype(np.float32)
+            np.stack([frames[i][r::2, c::2][rows, columns] for r, c in SITES]).astype(np.float32)
             for frames, i in ((self.noisy, pair.noisy), (self.clean, pair.clean))
         )
         level = np.add(pair.black, self.bias).astype(np.float32)
@@ -108,17 +106,11 @@ class Pairs:
         return self.window(frame, *(slice(a, a + _MIDDLE) for a in starts))
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class PairStore:
-    """The pairs of one folder by ISO, ascending, what they share, and which were left out (name: reason)."""
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class PairStore(Store):
+    """The pairs of one folder by ISO, ascending."""
 
     pairs: tuple[Pairs, ...]
-    black: tuple[float, ...]
-    white: float
-    cfa: str
-    camera: tuple[str, str]
-    left_out: dict[str, str]
-    digest: str
 
 
 def has_pairs(folder: str | os.PathLike[str]) -> bool:
@@ -184,13 +176,10 @@ def keep_pairs(
             is too small. The text names the file.
     """
     listed = find_pairs(folder, levels)
-    told = [(p.noisy.identity, p.clean.identity, p.iso, p.ratio) for p in listed]
-    identity = hashlib.sha256(repr([VERSION, tuple(black), *told]).encode()).hexdigest()
-    if not is_of(store, identity, "files"):
-        index = _write(listed, folder, tuple(black), store, progress)
-        with replacing(store / INDEX) as file:
-            file.write(json.dumps({"identity": identity} | index).encode())
-    return _open(store)
+    parts = [(p.noisy.identity, p.clean.identity, p.iso, p.ratio) for p in listed]
+    identity = hashlib.sha256(repr([VERSION, tuple(black), *parts]).encode()).hexdigest()
+    index = index_of(store, identity, lambda: _write(listed, folder, tuple(black), store, progress))
+    return PairStore(**shared(index), pairs=_pairs(store, index))
 
 
 def _write(
@@ -200,7 +189,6 @@ def _write(
     store: Path,
     progress: Callable[[int, int], None],
 ) -> dict[str, Any]:
-    (store / INDEX).unlink(missing_ok=True)
     noisy, clean = ({getattr(p, role).name: getattr(p, role) for p in listed} for role in _FILES)
     order = [(role, f) for role, all_ in (("noisy", noisy), ("clean", clean)) for f in all_.values()]
     records: dict[tuple[str, str], Record] = {}
@@ -220,16 +208,9 @@ def _write(
             name, reason = next(iter(left_out.items()))
             raise ValueError(f"{folder}: no pair of {TABLE} can be used; the first, {name}: {reason}")
     first = next(r for r in records.values() if not r.error)
-    return {
-        "files": [{"file": f, "sha256": writer.sha256(f)} for f in _FILES.values()],
-        "shape": list(first.shape),
-        "members": members,
-        "black": list(members[0][1].black),
-        "white": first.white,
-        "cfa": first.cfa,
-        "camera": [first.make, first.model],
-        "left_out": left_out,
-    }
+    files = [{"file": f, "sha256": writer.sha256(f)} for f in _FILES.values()]
+    own = {"files": files, "shape": list(first.shape), "members": members}
+    return own | told(first, members[0][1].black, left_out)
 
 
 def _members(
@@ -265,21 +246,12 @@ def _wrong_light(noisy: np.ndarray, clean: np.ndarray, ratio: float) -> str | No
     )
 
 
-def _open(store: Path) -> PairStore:
-    index = json.loads((store / INDEX).read_text())
-    noisy, clean = (mapped(store, file, index["shape"]) for file in _FILES.values())
+def _pairs(store: Path, index: dict[str, Any]) -> tuple[Pairs, ...]:
+    noisy, clean = (StoredFrames(store / file, *index["shape"]) for file in _FILES.values())
     by_iso: dict[float, list[Member]] = {}
     for iso, member in index["members"]:
         by_iso.setdefault(iso, []).append(Member(*member[:3], *map(tuple, member[3:])))
-    return PairStore(
-        tuple(Pairs(iso, noisy, clean, tuple(by_iso[iso]), index["white"]) for iso in sorted(by_iso)),
-        tuple(index["black"]),
-        index["white"],
-        index["cfa"],
-        (index["camera"][0], index["camera"][1]),
-        index["left_out"],
-        digest_of(index["files"]),
-    )
+    return tuple(Pairs(iso, noisy, clean, tuple(by_iso[iso]), index["white"]) for iso in sorted(by_iso))
 
 
 def scatter(pairs: Pairs) -> tuple[float, float]:

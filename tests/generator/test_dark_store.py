@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -38,12 +39,25 @@ def test_every_frame_is_there_and_noise_is_about_its_level(tmp_path, frames):
     assert (store.black, store.white, store.cfa) == ((512.0,) * 4, 16383.0, "RGGB")
     for darks in store.darks:
         own = frames[int(darks.iso)]
-        assert isinstance(darks.frames, np.memmap)
         for i in range(5):
             assert np.array_equal(darks.mosaic(i), own[i])
             assert abs(darks.packed(i).mean((1, 2))).max() < 1e-3
         window = darks.packed(2, slice(3, 9), slice(4, 20))
         assert np.array_equal(window, darks.packed(2)[:, 3:9, 4:20])
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").is_file(), reason="needs Linux's list of mapped files")
+def test_frames_are_mapped_while_they_are_looked_at_only(tmp_path, frames):
+    def mapped():
+        return ".u16" in Path("/proc/self/maps").read_text()
+
+    darks = keep_darks(write_folder(tmp_path / "darks", frames), LEVELS, tmp_path / "store").darks[0]
+    frame = darks.frames[2]
+    assert mapped()
+    del frame
+    kept = [darks.packed(i) for i in range(5)], [darks.window(i, slice(0, 8), slice(0, 8)) for i in range(5)]
+    assert len(kept[0]) == 5
+    assert not mapped()
 
 
 def test_hot_pixels_take_their_neighbours_value(tmp_path, frames):

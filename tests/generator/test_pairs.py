@@ -57,8 +57,7 @@ def test_every_pair_is_there_about_its_level(folder, tmp_path):
     assert [(p.iso, len(p), p.shape) for p in store.pairs] == [(800.0, 2, SHAPE), (3200.0, 2, SHAPE)]
     assert (store.black, store.white, store.cfa, store.left_out) == ((BLACK,) * 4, WHITE, "RGGB", {})
     pairs = store.pairs[1]
-    assert isinstance(pairs.noisy, np.memmap)
-    assert len(pairs.clean) == 2  # each clean frame once, though it serves two ISOs
+    assert pairs.clean.shape == (2, *SHAPE)  # each clean frame once, though it serves two ISOs
     noisy, clean = (np.load(folder / f"{name}.npy").astype(np.float32) for name in ("b_3200", "b"))
     crop = pairs.window(1, slice(3, 9), slice(4, 20))
     for site, (r, c) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1))):
