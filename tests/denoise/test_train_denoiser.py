@@ -157,6 +157,7 @@ def test_nan_stops_and_says_where(place, monkeypatch, capsys):
     said = capsys.readouterr().err
     assert f"denoiser: the loss or a weight is no longer a number at step 8 of {STEPS}" in said
     assert f"the last good checkpoint is {place / 'nan.training' / NAME}" in said
+    assert "Lower the rate in --config, or look at the data it learns from" in said
     assert not (place / "nan.safetensors").exists()
 
 
