@@ -4,9 +4,9 @@
     python tools/loader_ways.py
 
 makes 12 MP files in a temporary folder (some 500 MB with their stores) and measures CPU time a patch, of the
-main process and its workers together: in times that of the first way, and in milliseconds; and patches a second,
-which tells what else the machine is doing as well. docs/results/loader.md has the first figures of one machine,
-benchmarks/results/loader.md, by benchmarks/test_loader.py, the milliseconds of the first way beside its peers.
+main process and its workers together, in times that of the first way and in milliseconds; and patches a
+second, which tells what else the machine is doing. docs/results/loader.md has the times of one machine; the
+milliseconds of the first way are in benchmarks/results/loader.md, by benchmarks/test_loader.py.
 """
 
 from __future__ import annotations
