@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from .outputs import check_target
+from .outputs import check_target, write_files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +81,26 @@ def _is_same(target: Path, source: Path) -> bool:
     if _real(target) == _real(source):
         return True
     return target.exists() and source.exists() and os.path.samefile(target, source)
+
+
+def write_results(job: Job, dng: bytes, picture: Callable[[], bytes], go_on: Callable[[], None]) -> None:
+    """Write the results of one input, both or neither.
+
+    Args:
+        job: the input and its outputs.
+        dng: content of the raw file.
+        picture: makes the content of the before/after picture, where one is asked for.
+        go_on: called once that is made, and once more before the outputs get their names; what it raises
+            ends the job without a trace.
+
+    Raises:
+        OSError: the system refuses one of the files, which is named.
+    """
+    outputs = {job.target: dng}
+    if job.preview is not None:
+        outputs[job.preview] = picture()
+    go_on()
+    write_files(outputs, last_check=go_on)
 
 
 def carry_out(

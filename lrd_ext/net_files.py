@@ -83,9 +83,10 @@ def load(path: str | os.PathLike[str], *kinds: type[N]) -> N:
             f"{op}: {path} must be of version {VERSION}, got "
             f"{_shortened(repr(metadata.get('version')))}; another release of lrd_ext wrote it"
         )
-    net = _construct(op, named[found], metadata, path)
-    _check_shapes(op, net.state_dict(), tensors, path)
+    with torch.device("meta"):  # without memory: a small file may ask for weights of gigabytes
+        _check_shapes(op, _construct(op, named[found], metadata, path).state_dict(), tensors, path)
     _check_finite(f"{op}: {path}", tensors)
+    net = _construct(op, named[found], metadata, path)
     net.load_state_dict(tensors)
     net.card = _card(op, metadata, path)
     return net

@@ -16,8 +16,7 @@ import numpy as np
 import torch
 
 from . import raw as raw_files
-from .jobs import Job
-from .outputs import write_files
+from .jobs import Job, write_results
 from .params import NoiseParams
 from .plain_text import plain
 from .profiles import CameraProfile, load_profile, to_noise_profile
@@ -177,18 +176,13 @@ def synthesize_file(job: Job, settings: Settings, *, go_on: Callable[[], None] =
     go_on()
     noisy, params = synthesize_raw(clean, settings, index=job.index)
     go_on()
-    outputs = {
-        job.target: raw_files.encode_dng(
-            noisy,
-            noise_profile=to_noise_profile(params, clean.cfa, step=step_for(clean, settings)),
-            description=recipe(job, settings, params),
-            software=f"lrd_ext {__version__}",
-        )
-    }
-    if job.preview is not None:
-        outputs[job.preview] = _preview(clean, noisy, settings)
-    go_on()
-    write_files(outputs, last_check=go_on)
+    dng = raw_files.encode_dng(
+        noisy,
+        noise_profile=to_noise_profile(params, clean.cfa, step=step_for(clean, settings)),
+        description=recipe(job, settings, params),
+        software=f"lrd_ext {__version__}",
+    )
+    write_results(job, dng, lambda: _preview(clean, noisy, settings), go_on)
     return _summary(job, settings, clean, params)
 
 

@@ -74,7 +74,7 @@ def test_each_way_to_fail_is_counted_once_and_survived(harness, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name", ["raw", "recipe", "tif", "npy", "png", "frames.csv", "profile", "eld", "generator"]
+    "name", ["raw", "recipe", "tif", "npy", "png", "frames.csv", "profile", "eld", "generator", "denoiser"]
 )
 def test_inputs_follow_from_seed_and_number_and_their_seeds_are_read(harness, tmp_path, name):
     from fuzz.kinds import KINDS

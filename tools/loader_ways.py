@@ -3,9 +3,10 @@
 
     python tools/loader_ways.py
 
-makes 12 MP files in a temporary folder (some 500 MB with their stores) and measures CPU milliseconds a patch,
-of the main process and its workers together, and patches a second, which tells what else the machine is doing
-as well. docs/results/loader.md has the figures of one machine.
+makes 12 MP files in a temporary folder (some 500 MB with their stores) and measures CPU time a patch, of the
+main process and its workers together, in times that of the first way and in milliseconds; and patches a
+second, which tells what else the machine is doing. docs/results/loader.md has the times of one machine; the
+milliseconds of the first way are in benchmarks/results/loader.md, by benchmarks/test_loader.py.
 """
 
 from __future__ import annotations
@@ -128,9 +129,11 @@ def main() -> int:
     options = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
+        first = 0.0
         for name, way in ways_of(Path(folder), options).items():
             cpu, rate = measure(way(), options)
-            print(f"| {name} | {cpu:.1f} | {rate:.0f} |", flush=True)
+            first = first or cpu
+            print(f"| {name} | {cpu / first:.1f} | {cpu:.1f} | {rate:.0f} |", flush=True)
     return 0
 
 

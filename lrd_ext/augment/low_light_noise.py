@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from lrd_ext.batch_memory import BatchMemory, as_one
 from lrd_ext.cfa import Order, plane_sites, unpack
 from lrd_ext.params import NoiseParams
 from lrd_ext.profiles.draws import Choice
@@ -16,7 +17,6 @@ from lrd_ext.request import Layout, is_packed
 from lrd_ext.synth import fused_synth
 
 from .arguments import batch_of, identities_of, one_each, origins_of
-from .batch_memory import BatchMemory
 from .cameras import CameraChoice, Cameras, Jitter
 from .dark_frame_bank import DarkFrameBank
 
@@ -86,7 +86,7 @@ class LowLightNoise(nn.Module):
         self.profiles = self.cameras.profiles
         self.iso, self.ratio, self.seed = iso, ratio, seed
         self.generator, self.clamp, self.read, self.bias = generator, clamp, read, bias
-        self.sigma, self._memory, self._stacks = sigma, BatchMemory(), BatchMemory()
+        self.sigma, self._memory, self._stacks = sigma, BatchMemory(crosses=True), BatchMemory()
         self.bank: DarkFrameBank | None = dark if isinstance(dark, DarkFrameBank) else None
         self.register_buffer("dark", None if isinstance(dark, DarkFrameBank) else dark, persistent=False)
         if generator is not None and len(self.profiles) > 1:
@@ -219,6 +219,9 @@ class LowLightNoise(nn.Module):
         return self._pair(clean, params, identities, "packed", cfa, dark, order, buffers, index=identities)
 
     def _stacked(self, pictures: list[Tensor]) -> Tensor:
+        stack = as_one(pictures)
+        if stack is not None:
+            return stack
         shape = (len(pictures), *pictures[0].shape)
         return torch.stack(pictures, out=self._stacks.lend({"clean": shape}, pictures[0].dtype)["clean"])
 

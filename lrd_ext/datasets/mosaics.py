@@ -71,15 +71,24 @@ def index_of(identity: int, samples: int) -> int:
 
 
 def item_of(
-    mosaic: Mosaic, cut: Cut, size: int | None, seed: int, identity: int, order: Order = "site"
+    mosaic: Mosaic,
+    cut: Cut,
+    size: int | None,
+    seed: int,
+    identity: int,
+    order: Order = "site",
+    planes: torch.Tensor | None = None,
 ) -> dict[str, Any]:
-    """Make the item of an identity: its own crop of ``size`` cells a side, or with None the whole mosaic."""
+    """Make the item of an identity: its own crop of ``size`` cells a side, or with None the whole mosaic.
+
+    ``planes``: memory for its ``clean``, or None.
+    """
     shape = (mosaic.height, mosaic.width)
     height, width = shape if size is None else (2 * size, 2 * size)
     row, column = crop_corner(seed, identity, shape, (height, width))
     sites = plane_sites(order, mosaic.cfa, mosaic.source)
     return {
-        "clean": packed(cut(row, column, height, width), sites),
+        "clean": packed(cut(row, column, height, width), sites, planes),
         "order": order,
         "black": torch.tensor(mosaic.black),
         "white": mosaic.white,
@@ -92,10 +101,11 @@ def item_of(
     }
 
 
-def packed(mosaic: np.ndarray, sites: Sequence[int]) -> torch.Tensor:
-    """Pack (H, W) uint16 into (4, H/2, W/2), plane i from site ``sites[i]``, in memory of its own."""
+def packed(mosaic: np.ndarray, sites: Sequence[int], planes: torch.Tensor | None = None) -> torch.Tensor:
+    """Pack (H, W) uint16 into (4, H/2, W/2), plane i from site ``sites[i]``; ``planes``: where, or None."""
     height, width = mosaic.shape
-    planes = torch.empty((4, height // 2, width // 2), dtype=torch.uint16)
+    if planes is None:
+        planes = torch.empty((4, height // 2, width // 2), dtype=torch.uint16)
     if NATIVE is not None and mosaic.strides[-1] == 2:  # in a third of the time
         NATIVE.pack(mosaic, planes.numpy(), sites)
         return planes

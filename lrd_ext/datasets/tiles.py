@@ -6,12 +6,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch.utils.data import Dataset
 
+from lrd_ext.batch_memory import BatchMemory
 from lrd_ext.cfa import Order
 from lrd_ext.plain_text import cause
 
@@ -142,16 +145,30 @@ class RawTiles(Dataset[dict[str, Any]]):
             raise ValueError(f"size must fit every tile, got {size} cells; {named}")
         self.samples = samples or len(self.tiles)
         self._values: np.ndarray | None = None
+        self._memory = BatchMemory()
 
     def __len__(self) -> int:
         return self.samples
 
     def __getitem__(self, identity: int) -> dict[str, Any]:
+        return self._item(identity)
+
+    def __getitems__(self, identities: Sequence[int]) -> list[dict[str, Any]]:
+        """Return the items of a batch, as a DataLoader asks for them: crops one behind another in memory."""
+        if self.size is None or not identities:
+            return [self._item(identity) for identity in identities]
+        shape = (len(identities), 4, self.size, self.size)
+        stack = self._memory.lend({"clean": shape}, torch.uint16)["clean"]
+        return [self._item(identity, planes) for identity, planes in zip(identities, stack, strict=True)]
+
+    def _item(self, identity: int, planes: torch.Tensor | None = None) -> dict[str, Any]:
         tile = self.tiles[index_of(identity, self.samples) % len(self.tiles)]
         values = self.mosaic(tile)
-        return item_of(
-            tile, lambda r, c, h, w: values[r : r + h, c : c + w], self.size, self.seed, identity, self.order
-        )
+
+        def cut(row: int, column: int, height: int, width: int) -> np.ndarray:
+            return values[row : row + height, column : column + width]
+
+        return item_of(tile, cut, self.size, self.seed, identity, self.order, planes)
 
     def mosaic(self, tile: Tile) -> np.ndarray:
         """Return the values of a tile, (height, width) uint16, a view of the file that cannot be written."""

@@ -15,8 +15,7 @@ from torch import Tensor
 
 from lrd_ext import raw as raw_files
 from lrd_ext.cfa import SITES, pack, to_phase, unpack
-from lrd_ext.jobs import Job
-from lrd_ext.outputs import write_files
+from lrd_ext.jobs import Job, write_results
 from lrd_ext.params import NoiseParams
 from lrd_ext.profiles import CameraProfile
 from lrd_ext.raw import Raw
@@ -178,18 +177,17 @@ def denoise_file(job: Job, settings: Settings, go_on: Callable[[], None] = lambd
     go_on()
     made = denoise_raw(noisy, settings)
     go_on()
-    outputs = {
-        job.target: raw_files.encode_dng(
-            made, description=_recipe(job, noisy, settings), software=f"lrd_ext {__version__}"
-        )
-    }
-    if job.preview is not None:
-        ev = raw_files.suggest_exposure(made)
-        labels = ("as read", f"denoised, {settings.name}".encode("ascii", "replace").decode())
-        outputs[job.preview] = raw_files.encode_preview(noisy, made, labels=labels, exposure_ev=(ev, ev))
-    go_on()
-    write_files(outputs, last_check=go_on)
+    dng = raw_files.encode_dng(
+        made, description=_recipe(job, noisy, settings), software=f"lrd_ext {__version__}"
+    )
+    write_results(job, dng, lambda: _preview(noisy, made, settings), go_on)
     return _summary(job, noisy, settings)
+
+
+def _preview(noisy: Raw, made: Raw, settings: Settings) -> bytes:
+    ev = raw_files.suggest_exposure(made)
+    labels = ("as read", f"denoised, {settings.name}".encode("ascii", "replace").decode())
+    return raw_files.encode_preview(noisy, made, labels=labels, exposure_ev=(ev, ev))
 
 
 def _recipe(job: Job, noisy: Raw, settings: Settings) -> str:

@@ -249,12 +249,13 @@ class CameraProfile:
         cfa: str | None,
     ) -> NoiseParams:
         cfa = self.cfa if cfa is None else cfa
+        own_black = to_phase(self._checked_black, self.cfa, cfa)
         own = NoiseParams._of_columns(
             {
                 "K": found.K,
                 "ratio": ratios,
                 "white": self.white,
-                "black": to_phase(self._checked_black, self.cfa, cfa),
+                "black": own_black,
                 "sigma_read": found.sigma_read,
                 "tukey_lambda": found.tukey_lambda,
                 "sigma_row": found.sigma_row,
@@ -266,7 +267,8 @@ class CameraProfile:
             read=model.name,
             shot=not self.dark_only,
         )
-        if black is None and white is None:
+        same_black = black is None or (isinstance(black, tuple) and black == tuple(own_black))
+        if same_black and (white is None or white == self.white):  # to_range would multiply by 1
             return own
         return own.to_range(own.black if black is None else black, own.white if white is None else white)
 

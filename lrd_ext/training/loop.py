@@ -159,7 +159,7 @@ def _check(task: Task, number: int, loss: float, beginning: float, place: Place)
     rest = f"the last good checkpoint is {kept}" if kept else "there is no checkpoint yet"
     raise DivergedError(
         f"{task.name}: the loss {what} at step {number + 1} of {task.steps}; {rest}. Lower the rate in "
-        "--config, or look whether the frames are what they should be"
+        "--config, or look at the data it learns from"
     )
 
 

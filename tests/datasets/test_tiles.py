@@ -8,8 +8,10 @@ import pickle
 
 import numpy as np
 import pytest
+import torch
 
 from lrd_ext import cfa
+from lrd_ext.batch_memory import as_one
 from lrd_ext.datasets import EPOCH, IdentitySampler, RawTiles, crop_corner, prepare_tiles, verify_tiles
 
 
@@ -39,6 +41,33 @@ def test_a_crop_lies_where_its_item_says(store, raws):
         whole = raws[1][identity % 3][row : row + 32, column : column + 32]
         assert np.array_equal(item["clean"].numpy(), cfa.pack(whole))
         assert item["index"] == identity + 3 * EPOCH
+
+
+@pytest.mark.parametrize("order", ["site", "rgbg"])
+def test_the_items_of_a_batch_are_those_asked_for_alone(store, order):
+    data = RawTiles(store, size=16, samples=12, order=order)
+    identities = [5, 2 + EPOCH, 5, 0]
+    batch = data.__getitems__(identities)
+    for item, alone in zip(batch, (data[i] for i in identities), strict=True):
+        assert list(item) == list(alone)
+        assert torch.equal(item.pop("clean"), alone.pop("clean"))
+        assert torch.equal(item.pop("black"), alone.pop("black"))
+        assert repr(item) == repr(alone)  # NaN is not equal to itself
+
+
+def test_the_crops_of_a_batch_lie_one_behind_another_and_are_its_own(store):
+    data = RawTiles(store, size=16, samples=12)
+    first, second = data.__getitems__([0, 1, 2]), data.__getitems__([3, 4, 5])
+    stack = as_one([item["clean"] for item in first])
+    assert stack is not None
+    assert stack.shape == (3, 4, 16, 16)
+    held = [item["clean"].clone() for item in first]
+    second[0]["clean"].zero_()
+    assert all(torch.equal(item["clean"], kept) for item, kept in zip(first, held, strict=True))
+    whole = RawTiles(store, size=None).__getitems__([0, 1])
+    assert [item["clean"].shape[0] for item in whole] == [4, 4]
+    with pytest.raises(IndexError, match="identity must be index"):
+        data.__getitems__([12])
 
 
 def test_every_place_is_equally_likely():

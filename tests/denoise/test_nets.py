@@ -167,3 +167,17 @@ def test_files_that_hold_something_else_are_refused(tmp_path):
         load_denoiser(tmp_path / "three.safetensors")
     with pytest.raises(ValueError, match="no denoiser or file named 'high_light'"):
         load_denoiser("high_light")
+
+
+def test_a_small_file_that_asks_for_large_weights_gets_no_memory(tmp_path, monkeypatch):
+    from safetensors.torch import save_file
+
+    large = {"kind": "lrd_ext.UNet", "version": "1", "configuration": '{"width": 256, "levels": 6}'}
+    save_file(UNet(2, 2).state_dict(), tmp_path / "large.safetensors", large)
+
+    def in_memory(weight, *more):
+        assert weight.device.type == "meta", "weights of gigabytes were made for a file of 2 kB"
+
+    monkeypatch.setattr(torch.nn.init, "kaiming_normal_", in_memory)
+    with pytest.raises(ValueError, match=r"must be \(\(256,"):
+        load_denoiser(tmp_path / "large.safetensors")

@@ -6,6 +6,8 @@ from __future__ import annotations
 import errno
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +20,9 @@ from lrd_ext.cli import main
 from lrd_ext.datasets import RawTiles
 from lrd_ext.denoise import NAFNet, load_denoiser
 from lrd_ext.denoise.batches import Batches, InPhase, PairedTiles
-from lrd_ext.denoise.train import Denoising
+from lrd_ext.denoise.train import Denoising, fresh
 from lrd_ext.training.checkpoints import NAME, read_checkpoint
+from lrd_ext.training.configuration import DenoiserConfiguration
 
 pytest.importorskip("lightning_fabric")
 
@@ -157,6 +160,7 @@ def test_nan_stops_and_says_where(place, monkeypatch, capsys):
     said = capsys.readouterr().err
     assert f"denoiser: the loss or a weight is no longer a number at step 8 of {STEPS}" in said
     assert f"the last good checkpoint is {place / 'nan.training' / NAME}" in said
+    assert "Lower the rate in --config, or look at the data it learns from" in said
     assert not (place / "nan.safetensors").exists()
 
 
@@ -199,6 +203,61 @@ def test_a_conditioned_nafnet_trains(place):
     net = load_denoiser(place / "naf.safetensors")
     assert isinstance(net, NAFNet)
     assert net.conditioned
+    words = (place / "short0.dng", "-o", place / "naf.dng", "--net", place / "naf.safetensors")
+    assert main(["denoise", *map(str, words), "--camera", "sony_a7s2", "--iso", "800"]) == 0
+    made, noisy = raw.read(place / "naf.dng"), raw.read(place / "short0.dng")
+    assert made.mosaic.shape == noisy.mosaic.shape
+    assert not np.array_equal(made.mosaic, noisy.mosaic)
+
+
+def test_mixed_precision_goes_where_full_precision_goes(place, whole):
+    (place / "bf16.yaml").write_text(QUICK + "precision: bf16-mixed\n")
+    assert train(place, "bf16.safetensors", config="bf16.yaml") == 0
+    first = fresh(DenoiserConfiguration(width=2, levels=2), "RGGB")
+    start, full, mixed = (
+        torch.cat([w.flatten() for w in net.state_dict().values()])
+        for net in (first, load_denoiser(place / whole), load_denoiser(place / "bf16.safetensors"))
+    )
+    assert 0 < (mixed - full).norm() < 0.2 * (full - start).norm()
+
+
+#: Runs the program and tells of each step which pictures each process saw, and its weights after it.
+TOLD = """
+import sys
+import lrd_main
+from lrd_ext.denoise.train import Denoising
+
+real = Denoising.step
+def step(self, number):
+    values = real(self, number)
+    weights = sum(w.detach().double().sum().item() for w in self.net.parameters())
+    with open(f"process_{self.fabric.global_rank}", "a") as told:
+        print(number, self._seen[0].double().sum().item(), weights, file=told)
+    return values
+Denoising.step = step
+if __name__ == "__main__":
+    sys.exit(lrd_main.main())
+"""
+
+
+def test_two_processes_see_other_pictures_and_keep_the_same_weights(place, tmp_path):
+    (tmp_path / "two.yaml").write_text(QUICK.replace("steps: 12", "steps: 3") + "devices: 2\n")
+    (tmp_path / "told.py").write_text(TOLD)
+    words = ["train", "denoiser", place / "tiles", "-o", "two.safetensors", "--config", "two.yaml", *NOISE]
+    done = subprocess.run(
+        [sys.executable, "told.py", *map(str, words)],
+        cwd=tmp_path, env={k: v for k, v in os.environ.items() if k != "LOCAL_RANK"},
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    first, second = (
+        [line.split() for line in (tmp_path / f"process_{rank}").read_text().splitlines()] for rank in (0, 1)
+    )
+    assert [line[0] for line in first] == [line[0] for line in second] == ["0", "1", "2"]
+    for (_, pictures, weights), (_, other_pictures, other_weights) in zip(first, second, strict=True):
+        assert pictures != other_pictures
+        assert weights == other_weights
+    assert load_denoiser(tmp_path / "two.safetensors").card["configuration"]["devices"] == 2
 
 
 def test_batches_depend_on_the_number_of_their_step_alone(place):

@@ -26,6 +26,7 @@ from lrd_ext.calibration.statistics_store import StatisticsStore
 from lrd_ext.calibration.survey import look_at
 from lrd_ext.commands import inspect_tables, profile_tables, tables
 from lrd_ext.datasets import PairFolder
+from lrd_ext.denoise import denoise_packed, load_denoiser
 from lrd_ext.generator import LiteGenerator
 from lrd_ext.profiles import load_profile, to_noise_profile
 from lrd_ext.profiles.importers import import_eld, read_eld_file
@@ -158,6 +159,18 @@ def _generator(folder: Path) -> Read:
     return read
 
 
+def _denoiser(folder: Path) -> Read:
+    path = folder / "d.safetensors"
+
+    def read(data: bytes) -> None:
+        path.write_bytes(data)
+        net = load_denoiser(path)
+        noisy = torch.full((4, 9, 9), 0.1)
+        denoise_packed(net, noisy, torch.full((4, 9, 9), 0.01) if net.conditioned else None)
+
+    return read
+
+
 def _statistics(folder: Path) -> Read:
     path, _ = seeds.kept_statistics(folder)
     [frame] = find_frames(folder, seeds.LEVELS)
@@ -201,6 +214,7 @@ KINDS = (
     Kind("profile", seeds.profiles, (m.json_file,), _profile),
     Kind("eld", seeds.eld_files, (m.pickle_opcodes,), _eld),
     Kind("generator", _in_folder(seeds.generators), (m.headed_json,), _generator),
+    Kind("denoiser", _in_folder(seeds.denoisers), (m.headed_json,), _denoiser),
     Kind("pairs", seeds.pairs, (m.zip_members,), _pairs),
     Kind("statistics", _in_folder(lambda f: seeds.kept_statistics(f)[1]), (m.zip_members,), _statistics),
 )

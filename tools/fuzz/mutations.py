@@ -6,6 +6,7 @@ Every function takes a ``random.Random`` and whole content, and returns whole co
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import random
@@ -124,7 +125,7 @@ def odd_value(rng: random.Random) -> Any:
     """Return a value that hardly fits, small ones most often."""
     if rng.random() < 0.03:
         return Nested(rng.choice((100, 2000, 100_000)))
-    return rng.choice((*VALUES, *NUMBERS, *TEXTS))
+    return copy.deepcopy(rng.choice((*VALUES, *NUMBERS, *TEXTS)))  # for the next mutation may change a list
 
 
 class Nested:

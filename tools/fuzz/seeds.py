@@ -7,7 +7,9 @@ import io
 import json
 import pickle
 import zipfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -18,6 +20,7 @@ from lrd_ext import load_profile, raw
 from lrd_ext.calibration.frames import Levels, find_frames
 from lrd_ext.calibration.statistics_store import StatisticsStore
 from lrd_ext.calibration.survey import look_at
+from lrd_ext.denoise import NAFNet, UNet
 from lrd_ext.generator import LiteGenerator
 
 MOSAIC = np.random.default_rng(0).integers(500, 4000, (64, 80)).astype(np.uint16)
@@ -144,17 +147,23 @@ def eld_files() -> list[bytes]:
 
 def generators(folder: Path) -> list[bytes]:
     """Generators of one and two hidden layers, as files."""
+    return _net_files(
+        folder, (lambda w=w: LiteGenerator(w, isos=(100, 1600), sigmas=(1.0, 9.0)) for w in ((16,), (32, 16)))
+    )
+
+
+def denoisers(folder: Path) -> list[bytes]:
+    """Both denoisers, one of them told the noise, as files."""
+    return _net_files(folder, (lambda: UNet(1, 2), lambda: NAFNet(2, (1, 1), conditioned=True, cfa="GBRG")))
+
+
+def _net_files(folder: Path, nets: Iterable[Callable[[], Any]]) -> list[bytes]:
     torch.manual_seed(0)
     made = []
-    for widths in ((16,), (32, 16)):
+    for net in nets:
         path = folder / "seed.safetensors"
-        LiteGenerator(widths, isos=(100, 1600), sigmas=(1.0, 9.0)).save(path)
-        data = path.read_bytes()
-        path.unlink()
-        # The writer's order of names differs from run to run.
-        size = int.from_bytes(data[:8], "little")
-        header = json.dumps(json.loads(data[8 : 8 + size]), sort_keys=True).encode()
-        made.append(len(header).to_bytes(8, "little") + header + data[8 + size :])
+        net().save(path)
+        made.append(path.read_bytes())
     return made
 
 

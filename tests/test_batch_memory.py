@@ -11,8 +11,8 @@ from multiprocessing.reduction import ForkingPickler
 import pytest
 import torch
 
-from lrd_ext.augment import batch_memory
-from lrd_ext.augment.batch_memory import MOST_BLOCKS, BatchMemory
+from lrd_ext import NoiseParams, batch_memory
+from lrd_ext.batch_memory import MOST_BLOCKS, BatchMemory, as_one
 
 SHAPES = {"noisy": (2, 4, 6, 5), "clean": (2, 4, 6, 5), "sigma": (3,)}
 
@@ -96,7 +96,7 @@ def sent(batch):
 
 @pytest.mark.usefixtures("in_worker")
 def test_a_batch_crosses_in_its_own_memory_and_comes_back():
-    memory = BatchMemory()
+    memory = BatchMemory(crosses=True)
     batch = memory.lend(SHAPES)
     batch["noisy"].fill_(3.0)
     batch["index"] = torch.arange(2)
@@ -115,13 +115,60 @@ def test_a_batch_crosses_in_its_own_memory_and_comes_back():
 
 
 @pytest.mark.usefixtures("in_worker")
+def test_small_tensors_beside_the_block_cross_by_value():
+    batch = BatchMemory(crosses=True).lend(SHAPES)
+    shared = torch.zeros(3).share_memory_()
+    beside = {
+        "index": torch.arange(2),
+        "params": NoiseParams(K=[0.5, 2.0], ratio=100, white=16383, black=512),
+        "none": torch.empty(0, 4),
+        "number": torch.tensor(7.0),
+        "turned": torch.arange(6.0).view(2, 3).T,
+        "half": torch.ones(3, dtype=torch.bfloat16),
+        "large": torch.ones(1 << 16),
+        "shared": shared,
+    }
+    batch.update(beside)
+    got = sent(batch)
+    assert list(got) == [*SHAPES, *beside]
+    assert torch.equal(got["params"].K, beside["params"].K)
+    for name in beside.keys() - {"params"}:
+        assert torch.equal(got[name], beside[name])
+        assert got[name].dtype == beside[name].dtype
+        assert got[name].is_shared() == (name in {"half", "large", "shared"}), name
+        got[name] += 1  # is its own to change
+    assert torch.equal(shared, torch.ones(3))
+
+
+@pytest.mark.usefixtures("in_worker")
+def test_only_what_crosses_is_shared_memory():
+    for crosses in (False, True):
+        memory = pickle.loads(pickle.dumps(BatchMemory(crosses=crosses)))
+        memory.lend(SHAPES)
+        assert memory._blocks[0].memory.is_shared() == crosses
+
+
+def test_tensors_that_lie_one_behind_another_are_one():
+    whole = torch.arange(48.0).view(4, 3, 4)
+    one = as_one(list(whole[1:]))
+    assert torch.equal(one, whole[1:])
+    assert one.data_ptr() == whole[1:].data_ptr()
+    del whole
+    for apart in ([one[0], one[2]], [one[1], one[0]], [one[0], one[1].clone()], [one[0], one[0]]):
+        assert as_one(apart) is None
+    assert as_one([one[0], one[1, :2]]) is None
+    assert as_one([one[0].T, one[1].T]) is None
+    assert as_one([one[0], one[1].view(torch.int32)]) is None
+
+
+@pytest.mark.usefixtures("in_worker")
 def test_what_was_sent_already_or_replaced_is_sent_as_a_copy():
-    batch = BatchMemory().lend(SHAPES)
+    batch = BatchMemory(crosses=True).lend(SHAPES)
     batch["noisy"].fill_(3.0)
     first, second = sent(batch), sent(batch)
     first["noisy"].fill_(9.0)
     assert (second["noisy"] == 3.0).all()
-    other = BatchMemory().lend(SHAPES)
+    other = BatchMemory(crosses=True).lend(SHAPES)
     other["noisy"] = other["noisy"] + 1
     got = sent(other)
     assert torch.equal(got["noisy"].nan_to_num(), other["noisy"].nan_to_num())
@@ -129,7 +176,7 @@ def test_what_was_sent_already_or_replaced_is_sent_as_a_copy():
 
 @pytest.mark.usefixtures("in_worker")
 def test_a_forked_child_lets_nothing_go():
-    memory = BatchMemory()
+    memory = BatchMemory(crosses=True)
     got = sent(memory.lend(SHAPES))
     block = memory._blocks[0]
     child = os.fork()
@@ -143,7 +190,7 @@ def test_a_forked_child_lets_nothing_go():
 class Numbers(torch.utils.data.Dataset):
     """Each item its own number; collated into lent memory."""
 
-    memory = BatchMemory()
+    memory = BatchMemory(crosses=True)
 
     def __len__(self):
         return 60

@@ -2,17 +2,20 @@
 """Memory of batches that is used again: page faults of new memory take a loader longer than copies.
 
 A block comes back when nobody holds a tensor of it any more, however that was sliced and passed on: each
-tensor rests on an array of its own, whose end is told. In a DataLoader's worker the block is shared memory,
-in which the batch crosses to the training process; there the end of its tensors is told in the block itself.
+tensor rests on an array of its own, whose end is told. What crosses from a DataLoader's worker lies in
+shared memory and is not copied; at the other end, the end of its tensors is told in the block itself.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import os
+import pickle
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import numpy as np
@@ -26,6 +29,9 @@ MOST_BLOCKS = 8
 #: Where a block's tensors begin, bytes: at whole cache lines. The first lines hold the marks.
 _LINE = 64
 _MARKS = 2 * _LINE
+#: What is sent beside a block by value: tensors of at most so many bytes, of these dtypes.
+_SMALL_BYTES = 1 << 16
+_BY_VALUE = (torch.float32, torch.float64, torch.int64, torch.int32, torch.uint8, torch.bool)
 
 
 class Block:
@@ -99,19 +105,37 @@ class LentBatch(dict[str, Any]):
         self._block.mark_sent(len(self._lent))
         rest = {name: value for name, value in self.items() if name not in self._lent}
         shapes = {name: tuple(tensor.shape) for name, tensor in self._lent.items()}
-        return _arrived, (self._block.memory, shapes, self._dtype, rest)
+        return _arrived, (self._block.memory, shapes, self._dtype, bytes(_ByValue.dumps(rest)))
 
 
 def _arrived(
-    memory: Tensor, shapes: dict[str, tuple[int, ...]], dtype: torch.dtype, rest: dict[str, Any]
+    memory: Tensor, shapes: dict[str, tuple[int, ...]], dtype: torch.dtype, rest: bytes
 ) -> dict[str, Any]:
-    return {**Block(memory).tensors(shapes, dtype, arrived=True), **rest}
+    return {**Block(memory).tensors(shapes, dtype, arrived=True), **pickle.loads(rest)}
+
+
+class _ByValue(ForkingPickler):
+    """Sends small tensors by value: torch passes an open file for each, in a connection of its own."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        """Say how a small tensor is sent; all else goes its usual way."""
+        if type(obj) is not Tensor or obj.dtype not in _BY_VALUE or obj.device.type != "cpu":
+            return NotImplemented
+        plain = obj.layout is torch.strided and not obj.requires_grad and not obj.is_shared()
+        if not plain or obj.nbytes > _SMALL_BYTES:
+            return NotImplemented
+        return torch.from_numpy, (obj.numpy(force=True),)
 
 
 class BatchMemory:
-    """The blocks of one process."""
+    """The blocks of one process.
 
-    def __init__(self) -> None:
+    Args:
+        crosses: whether a worker sends what it lends to another process: it is shared memory there.
+    """
+
+    def __init__(self, *, crosses: bool = False) -> None:
+        self._crosses = crosses
         self._begin()
 
     def _begin(self) -> None:
@@ -120,7 +144,7 @@ class BatchMemory:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process, or a copy, has blocks of its own."""
-        return BatchMemory, ()
+        return functools.partial(BatchMemory, crosses=self._crosses), ()
 
     def lend(
         self, shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype = torch.float32
@@ -128,7 +152,7 @@ class BatchMemory:
         """Return tensors of these shapes, with whatever values, by name: at most 16."""
         if self._process != os.getpid():  # a forked child
             self._begin()
-        shared = get_worker_info() is not None
+        shared = self._crosses and get_worker_info() is not None
         with self._lock:
             sizes = (math.prod(shape) * dtype.itemsize for shape in shapes.values())
             block = self._block(sum(map(whole_lines, sizes)), shared)
@@ -146,6 +170,18 @@ class BatchMemory:
         if len(self._blocks) < MOST_BLOCKS:
             self._blocks.append(block)
         return block
+
+
+def as_one(tensors: Sequence[Tensor]) -> Tensor | None:
+    """Return the stack of tensors without a copy; None where they do not lie one behind another."""
+    first, size = tensors[0], tensors[0].numel()
+    memory, begin = first.untyped_storage().data_ptr(), first.storage_offset()
+    for number, one in enumerate(tensors):
+        place = one.untyped_storage().data_ptr(), one.storage_offset()
+        alike = one.shape == first.shape and one.dtype == first.dtype and one.is_contiguous()
+        if not alike or place != (memory, begin + number * size):
+            return None
+    return first.as_strided((len(tensors), *first.shape), (size, *first.stride()))
 
 
 def whole_lines(size: int) -> int:
