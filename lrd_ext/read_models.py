@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .reference.quantile_table import KNOTS, knot_probabilities, table_moments
+from .reference.quantile_table import KNOTS, knot_probabilities, table_kurtosis, table_moments
 from .reference.read_noise import QUANTILES, UNIT_STDS
 from .reference.tukey_lambda import tukey_lambda_std as tukey_lambda_std
 
@@ -133,11 +133,6 @@ def table_cdf(x: np.ndarray, table: np.ndarray) -> np.ndarray:
     return np.interp(x, table, knot_probabilities().numpy(), left=0.0, right=1.0)
 
 
-def table_kurtosis(table: np.ndarray) -> float:
-    """Return the excess kurtosis of a table of quantiles (KNOTS,)."""
-    return float(table_moments(torch.as_tensor(table))[2])
-
-
 def check_table(table: Tensor, what: str) -> None:
     """Refuse what is no table of quantiles, or one that is not of scale 1.
 
@@ -161,7 +156,7 @@ def check_table(table: Tensor, what: str) -> None:
         row, place = (falls if table.ndim == 2 else falls[None]).nonzero()[0].tolist()
         a, b = table.reshape(-1, KNOTS)[row, place : place + 2].tolist()
         raise ValueError(f"{what} must not fall, got {b:g} after {a:g} at knot {place + 1}")
-    for name, found, wanted in zip(("mean", "standard deviation"), table_moments(table), (0, 1), strict=False):
+    for name, found, wanted in zip(("mean", "standard deviation"), table_moments(table), (0, 1), strict=True):
         off = (found - wanted).abs() > TABLE_TOLERANCE
         if bool(off.any()):
             raise ValueError(
@@ -170,24 +165,25 @@ def check_table(table: Tensor, what: str) -> None:
             )
 
 
-def standard_table(quantiles: Any) -> tuple[np.ndarray, float]:
+def standard_table(quantiles: Any) -> np.ndarray:
     """Bring quantiles to mean 0 and standard deviation 1.
 
     Args:
-        quantiles: (KNOTS,), not falling, in any unit, at ``reference.quantile_table.knot_probabilities()``.
+        quantiles: (KNOTS,) or (B, KNOTS), not falling, in any unit, at the probabilities
+            ``reference.quantile_table.knot_probabilities()``.
 
-    Returns: the table, (KNOTS,) float64, and the standard deviation it was divided by.
+    Returns: tables of the same shape, float64.
 
     Raises:
-        ValueError: another shape, or no spread.
+        ValueError: another shape, or quantiles without spread.
     """
     q = torch.as_tensor(np.asarray(quantiles, dtype=np.float64))
-    if q.shape != (KNOTS,):
-        raise ValueError(f"standard_table: quantiles must be ({KNOTS},), got shape {tuple(q.shape)}")
-    mean, std, _ = table_moments(q)
-    if not 0 < float(std) < math.inf:
-        raise ValueError(f"standard_table: quantiles must have a spread, got standard deviation {float(std)}")
-    return ((q - mean) / std).numpy(), float(std)
+    if q.ndim not in (1, 2) or q.shape[-1] != KNOTS:
+        raise ValueError(f"standard_table: quantiles must be ({KNOTS},) or (B, {KNOTS}), got {tuple(q.shape)}")
+    mean, std = table_moments(q)
+    if not bool(((std > 0) & std.isfinite()).all()):
+        raise ValueError(f"standard_table: quantiles must have a spread, got standard deviation {std.tolist()}")
+    return ((q - mean[..., None]) / std[..., None]).numpy()
 
 
 #: Every read-noise model by name. The order is that of the codes in csrc/noise/read_noise.h.
@@ -227,11 +223,11 @@ READ_MODELS: dict[str, ReadModel] = {
         ),
         ReadModel(
             name="empirical",
-            label="Empirical",
+            label="empirical",
             short="E",
             figure="sigma_empirical",
             unit_std=UNIT_STDS["empirical"],
-            kurtosis=table_kurtosis,
+            kurtosis=lambda table: float(table_kurtosis(torch.as_tensor(table))),
             unit_cdf=table_cdf,
             quantile=QUANTILES["empirical"],
             tabled=True,

@@ -258,7 +258,7 @@ def test_given_tensors_are_copied():
 
 def test_every_figure_is_declared_once_and_told_to_people():
     shown = inspect.signature(NoiseParams).parameters
-    assert list(shown) == [*FIGURES, "read", "shot"]
+    assert list(shown) == [*FIGURES, "read", "shot", "read_table"]
     for name, figure in FIGURES.items():
         assert shown[name].default is inspect.Parameter.empty or figure.default is not None
         line = re.search(rf"^ +{name}: .*?^ {{8}}\w", NoiseParams.__doc__, re.MULTILINE | re.DOTALL)[0]

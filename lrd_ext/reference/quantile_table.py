@@ -70,17 +70,27 @@ def _looked_up(table: Tensor, place: Tensor) -> Tensor:
     return table.expand(place.shape[0], -1).gather(1, flat).view(place.shape)
 
 
-def table_moments(table: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return mean, standard deviation and excess kurtosis of tables (..., KNOTS), each (...) float64.
+def table_moments(table: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation of tables (..., KNOTS), each (...) float64.
 
-    Exact for a density that is constant between knots; what lies beyond the outermost two counts as at them.
+    Exact for a density that is constant between knots.
     """
-    q, p = table.double(), knot_probabilities().to(table.device)
-    ends = torch.tensor([0.0, 1.0], dtype=torch.float64, device=table.device)
-    share = torch.diff(torch.cat([ends[:1], p, ends[1:]]))
-    low, high = (torch.cat(pair, -1) for pair in ((q[..., :1], q), (q, q[..., -1:])))
-    mean = (share * (low + high) / 2).sum(-1)
+    low, high = table.double()[..., :-1], table.double()[..., 1:]
+    mean = (low + high) @ _shares().to(table.device) / 2
     a, b = low - mean[..., None], high - mean[..., None]
-    variance = (share * (a * a + a * b + b * b)).sum(-1) / 3
-    fourth = (share * (a**4 + a**3 * b + a**2 * b**2 + a * b**3 + b**4)).sum(-1) / 5
-    return mean, variance.sqrt(), fourth / variance.clamp(min=1e-300) ** 2 - 3
+    return mean, ((a * (a + b) + b * b) @ _shares().to(table.device) / 3).sqrt()
+
+
+def table_kurtosis(table: Tensor) -> Tensor:
+    """Return the excess kurtosis of tables (..., KNOTS), (...) float64."""
+    mean, std = table_moments(table)
+    a, b = ((x - mean[..., None]) / std[..., None] for x in (table.double()[..., :-1], table.double()[..., 1:]))
+    fourth = a * (a * (a * (a + b) + b * b) + b * b * b) + b * b * b * b
+    return fourth @ _shares().to(table.device) / 5 - 3
+
+
+@functools.cache
+def _shares() -> Tensor:
+    """What lies between knots, (SEGMENTS,) float64, sum 1: of the outermost two words half lies beyond."""
+    share = knot_probabilities().diff()
+    return share / share.sum()
