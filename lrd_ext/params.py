@@ -62,8 +62,8 @@ class NoiseParams:
         shot: whether photon shot noise is drawn, in the whole batch.
         read_table: quantiles of the read noise at scale 1, (929,) for all samples or (B, 929), mean 0,
             standard deviation 1 and not falling, for read "empirical" and for nothing else: at the
-            probabilities ``reference.quantile_table.knot_probabilities()``, linear between. sigma_read is then
-            the standard deviation. ``read_models.standard_table`` makes one of any quantiles.
+            probabilities ``reference.quantile_table.knot_probabilities()``, linear between. sigma_read is
+            then the standard deviation. ``read_models.standard_table`` makes one of any quantiles.
 
     Attributes:
         table: (B, 17) float32, the memory of all figures, as the kernels read it; the other tensors are views
@@ -334,7 +334,9 @@ class NoiseParams:
             table[:, COLUMNS:] = quantiles
         params = cls._of(torch.from_numpy(table), (read,), shot)
         figures = table[:, :COLUMNS]
-        if not ((figures >= _LEAST) & (figures <= _MOST)).all():  # in a tenth of the time the whole check takes
+        if not (
+            (figures >= _LEAST) & (figures <= _MOST)
+        ).all():  # in a tenth of the time the whole check takes
             params._check_values((read,))
         return params
 
@@ -429,7 +431,9 @@ def _checked_quantiles(given: Any, models: tuple[str, ...]) -> Tensor:
         if table.is_complex() or table.dtype == torch.bool:
             raise TypeError("not real numbers")
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-        raise TypeError(f"NoiseParams: read_table must be real numbers, got {type(given).__name__}") from error
+        raise TypeError(
+            f"NoiseParams: read_table must be real numbers, got {type(given).__name__}"
+        ) from error
     table = table.detach().to(torch.float32)
     needed = torch.tensor([READ_MODELS[name].tabled for name in models])
     rows = table[needed] if table.ndim == 2 and len(table) == len(models) > 1 else table

@@ -179,10 +179,14 @@ def standard_table(quantiles: Any) -> np.ndarray:
     """
     q = torch.as_tensor(np.asarray(quantiles, dtype=np.float64))
     if q.ndim not in (1, 2) or q.shape[-1] != KNOTS:
-        raise ValueError(f"standard_table: quantiles must be ({KNOTS},) or (B, {KNOTS}), got {tuple(q.shape)}")
+        raise ValueError(
+            f"standard_table: quantiles must be ({KNOTS},) or (B, {KNOTS}), got {tuple(q.shape)}"
+        )
     mean, std = table_moments(q)
     if not bool(((std > 0) & std.isfinite()).all()):
-        raise ValueError(f"standard_table: quantiles must have a spread, got standard deviation {std.tolist()}")
+        raise ValueError(
+            f"standard_table: quantiles must have a spread, got standard deviation {std.tolist()}"
+        )
     return ((q - mean[..., None]) / std[..., None]).numpy()
 
 

@@ -24,11 +24,12 @@ from lrd_ext.read_models import READ_MODELS, ReadModel, ReadName, profile_models
 from lrd_ext.reference.quantile_table import knot_probabilities
 
 
-
 def of_table(table):
     """What a table says of a distribution: a histogram with the mass between knots in each of its bins."""
     share = np.diff(knot_probabilities().numpy())
-    return stats.rv_histogram((share / np.diff(table.astype(np.float64)), table.astype(np.float64)), density=True)
+    return stats.rv_histogram(
+        (share / np.diff(table.astype(np.float64)), table.astype(np.float64)), density=True
+    )
 
 
 SCIPY = {

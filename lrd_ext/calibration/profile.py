@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from lrd_ext.estimators.intervals import Estimate
+from lrd_ext.estimators.read_quantiles import FEWEST
 from lrd_ext.estimators.tukey_lambda import PPCC_BRACKET
 from lrd_ext.profiles import CameraProfile, profile_from_dict
 from lrd_ext.profiles.records import header
 from lrd_ext.read_models import ReadModel, profile_models, read_model
 from lrd_ext.version import __version__
 
+from .dark_frames import SMALL
 from .gain_switch import GainLine
 from .laws import FittedLaw, fit_law
 from .model_advice import better_model
@@ -101,7 +103,7 @@ def _tables(found: Calibration, quantiles: str) -> list[dict[str, Any]]:
     if without or not reads:
         raise ValueError(
             f"no quantiles of read noise were measured at ISO {', '.join(without) or '-'}: they need darks of "
-            "noise above 0.8 of a step that are not cut off, and 20,000 values"
+            f"noise above {SMALL:g} of a step that are not cut off, and {FEWEST} values"
         )
     return [
         {"iso": iso, "quantiles": np.round(table, QUANTILE_DECIMALS).tolist()}

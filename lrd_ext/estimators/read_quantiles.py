@@ -26,7 +26,7 @@ from .rounding import ROUNDING
 from .tukey_lambda import ResidualHistogram, TukeyLambdaFit
 
 #: Fewer residuals tell no quantile function.
-FEWEST = 20_000
+FEWEST = 1000
 #: Residuals of a tail that a generalised Pareto distribution is fitted to, and the largest share of all.
 TAIL_COUNT, TAIL_SHARE = 4000, 0.02
 #: Shapes a tail may have: below, it ends early; above, its fourth moment is far off.
@@ -137,7 +137,9 @@ def _excess(over: np.ndarray, weights: np.ndarray, p: np.ndarray, tail: _Tail) -
     share = weights / weights.sum()
     mean = float(share @ over)
     weighted = float(share @ (over * (np.cumsum(share[::-1])[::-1] - share / 2)))  # E[y (1 - F(y))]
-    seen = float(np.clip(2 - mean / (mean - 2 * weighted), *TAIL_SHAPES)) if mean > 2 * weighted else tail.shape
+    seen = (
+        float(np.clip(2 - mean / (mean - 2 * weighted), *TAIL_SHAPES)) if mean > 2 * weighted else tail.shape
+    )
     trust = TAIL_BELIEF**2 / (TAIL_BELIEF**2 + 1 / (tail.share * tail.count))
     shape = float(np.clip(trust * seen + (1 - trust) * tail.shape, *TAIL_SHAPES))
     logs = -np.log(np.minimum(p / tail.share, 1.0))

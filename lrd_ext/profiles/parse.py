@@ -205,9 +205,7 @@ def _check_whole(fields: Mapping[str, Any]) -> None:
     _check_quantiles(branches, rows, fields.get("read_quantiles", ()))
 
 
-def _check_quantiles(
-    branches: Sequence[Branch], rows: Sequence[Row], tables: Sequence[QuantileRow]
-) -> None:
+def _check_quantiles(branches: Sequence[Branch], rows: Sequence[Row], tables: Sequence[QuantileRow]) -> None:
     _check_rising([table.iso for table in tables], "read_quantiles")
     for i, table in enumerate(tables):
         try:
@@ -220,8 +218,8 @@ def _check_quantiles(
         held = figures & set(branch.laws).union(*(row.figures for row in its_rows))
         if held and not its_tables:
             raise ProfileError(
-                f"branches[{i}]: read_quantiles is missing: {min(held)} is a scale and needs its quantiles at "
-                "an ISO of the branch at least"
+                f"branches[{i}]: read_quantiles is missing: {min(held)} is a scale and needs quantiles, at "
+                "one ISO of the branch at least"
             )
 
 

@@ -84,7 +84,9 @@ def table_moments(table: Tensor) -> tuple[Tensor, Tensor]:
 def table_kurtosis(table: Tensor) -> Tensor:
     """Return the excess kurtosis of tables (..., KNOTS), (...) float64."""
     mean, std = table_moments(table)
-    a, b = ((x - mean[..., None]) / std[..., None] for x in (table.double()[..., :-1], table.double()[..., 1:]))
+    a, b = (
+        (x - mean[..., None]) / std[..., None] for x in (table.double()[..., :-1], table.double()[..., 1:])
+    )
     fourth = a * (a * (a * (a + b) + b * b) + b * b * b) + b * b * b * b
     return fourth @ _shares().to(table.device) / 5 - 3
 
