@@ -71,7 +71,7 @@ def terms_of_the_sum(request, signal, draw):
     return torch.stack([term.double().expand(signal.shape) for term in terms])
 
 
-def excluded_sites(clean, params, *, seed, ulps=ULPS, **options):
+def excluded_sites(clean, params, *, seed, **options):
     """Mask of clean's shape: True where the executors' integers may differ."""
     request = check_arguments(clean, params, seed=seed, **(DEFAULTS | options))
     p, cells = request.params, bayer.to_cells(request.clean, request.packed, request.channels)
@@ -80,7 +80,7 @@ def excluded_sites(clean, params, *, seed, ulps=ULPS, **options):
     terms = terms_of_the_sum(request, signal, draw)
     largest = terms.abs().amax(0).nan_to_num(0.0, 3e38).float()
     distance = (terms.sum(0) - torch.floor(terms.sum(0)) - 0.5).abs()
-    excluded = distance <= ulps * torch.from_numpy(np.spacing(largest.numpy())).double()
+    excluded = distance <= ULPS * torch.from_numpy(np.spacing(largest.numpy())).double()
     if p.shot:
         excluded |= near_poisson_step(draw.site(Component.SHOT), signal * (1 / synth._sample(p.K)))
     return bayer.from_cells(excluded, request.packed, request.channels).reshape(clean.shape)

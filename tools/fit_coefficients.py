@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fit the polynomials of csrc/noise/*.h and print them as C++ arguments (needs numpy and scipy).
+"""Fit the polynomials of csrc/noise/*.h (but octaves: fit_octaves.py) and print them as C++ arguments (needs numpy and scipy).
 
 Each fit minimizes the largest weighted error (Lawson's iteratively reweighted least squares) in double,
 rounds the coefficients to float32 and prints the error that remains.
@@ -16,15 +16,22 @@ WALK_LIMIT = 10.0  # kWalkLimit in poisson.h
 S_LOW, S_HIGH = -1.0, 1.5  # kAsymptoticLow, kAsymptoticHigh in poisson.h
 
 
-def minimax(basis: np.ndarray, target: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return coefficients c, float32, and max |weight * (basis @ c - target)|."""
+def lawson(basis: np.ndarray, target: np.ndarray, weight: np.ndarray, rounds: int = 200) -> np.ndarray:
+    """Return coefficients c of the least max |weight * (basis @ c - target)|."""
     w = weight.copy()
-    for _ in range(200):
+    for _ in range(rounds):
         c, *_ = np.linalg.lstsq(basis * w[:, None], target * w, rcond=None)
         error = np.abs((basis @ c - target) * weight)
+        if error.max() == 0:
+            break
         w = w * (0.2 + error / error.max()) ** 0.5
         w /= w.max()
-    c = c.astype(np.float32)
+    return c
+
+
+def minimax(basis: np.ndarray, target: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return such coefficients rounded to float32, and the error that is left."""
+    c = lawson(basis, target, weight).astype(np.float32)
     return c, float(np.abs((basis @ c.astype(float) - target) * weight).max())
 
 
@@ -53,12 +60,11 @@ def fit_exp() -> None:
     show("expm1_reduced", *minimax(powers(f, 5), (np.expm1(f) - f) / f**2, np.abs(f)))
 
 
-def fit_normal() -> None:
-    """-z = sqrt(2) t + P(1 / (1 + t) - 0.3), t = sqrt(-log p), p in [2^-33, 1/2]."""
-    t = np.linspace(np.sqrt(np.log(2)), np.sqrt(33 * np.log(2)), 8001)
-    z = ndtri(np.exp(-t * t))
-    weight = 1 / np.maximum(0.3, np.abs(z))
-    show("normal_quantile", *minimax(powers(1 / (1 + t) - 0.3, 9), -z - np.sqrt(2) * t, weight))
+def fit_power() -> None:
+    """2^f - 1 = f log(2) + f^2 P(f), |f| <= 1/2."""
+    f = np.linspace(-0.5, 0.5, 4000)
+    exact = np.exp2(f) - 1
+    show("power_of", *minimax(powers(f, 6), (exact - f * np.log(2)) / f**2, f**2 / np.abs(exact)))
 
 
 def ratio_of(s: np.ndarray) -> np.ndarray:
@@ -121,6 +127,6 @@ def fit_tukey_lambda_variance() -> None:
 if __name__ == "__main__":
     fit_log()
     fit_exp()
-    fit_normal()
+    fit_power()
     fit_poisson()
     fit_tukey_lambda_variance()

@@ -26,17 +26,16 @@ void over_blocks(const uint32_t* word, const float* argument, float* result, int
 inline void probe(Quantile which, const uint32_t* word, const float* argument, float* result, int64_t n) {
   using Word = const uint32_t (&)[kProbeBlock];
   using Value = float (&)[kProbeBlock];
-  const auto normal = [](Word w, Value, Value r) {
-    for (int i = 0; i < kProbeBlock; ++i) r[i] = normal_quantile(w[i]);
-  };
+  const auto normal = [](Word w, Value, Value r) { normal_quantiles<kProbeBlock>(w, r); };
   const auto tukey_lambda = [](Word w, Value a, Value r) {
-    // Shapes may differ within a block here, while a sample has one: a call for each, of two words as a block of one
-    // would be taken for a device's thread.
+    // Shapes may differ within a block here, while a sample has one: all of its words by each shape in turn.
+    ReadOctaves octaves;
+    float deviate[kProbeBlock];
     for (int i = 0; i < kProbeBlock; ++i) {
-      const uint32_t twice[2] = {w[i], w[i]};
-      float deviate[2];
-      tukey_lambda_quantiles<2>(twice, a[i], a[i] == 0.0f ? 0.0f : 1.0f / a[i], deviate);
-      r[i] = deviate[0];
+      if (i == 0 || a[i] != a[i - 1]) {
+        octave_quantiles<kProbeBlock>(w, *octaves.of(read_model(static_cast<float>(Read::kTukeyLambda), 1.0f, a[i])), deviate);
+      }
+      r[i] = deviate[i];
     }
   };
   const auto poisson = [](Word w, Value a, Value r) {

@@ -5,6 +5,7 @@
 
 #include "../noise/conv_tile.h"
 #include "../noise/element.h"
+#include "../noise/elementary.h"
 #include "../noise/sample.h"
 #include "../noise/site.h"
 #include "../request.h"
@@ -250,8 +251,10 @@ __attribute__((noinline)) void store_targets(const Request& q, const Tile& tile,
 }
 
 // generated: ready for a tile, or null.
-inline void synthesize_tile(const Request& q, const Model& model, const Tile& tile, Generated* generated) {
-  const SampleParams p = params_of(q, tile.sample);
+inline void synthesize_tile(const Request& q, const Model& model, const Tile& tile, ReadOctaves& octaves,
+                            Generated* generated) {
+  SampleParams p = params_of(q, tile.sample);
+  p.read.octaves = octaves.of(p.read);
   const TableRow& row = row_of(q, tile.sample);
   const Stream stream = stream_of(q, tile.sample);
   const uint32_t cell_col = static_cast<uint32_t>(q.origin_col + tile.col);
@@ -284,6 +287,7 @@ inline void synthesize_tile(const Request& q, const Model& model, const Tile& ti
 inline void synthesize_tiles(const Request& q, int64_t first, int64_t last) {
   const Model model = model_of(q);
   const uint64_t callers_mode = enter_default_float_mode();
+  ReadOctaves octaves;
   Generated generated;  // up to 150 KB of stack, touched only where there is a generator
   if (q.weights != nullptr) begin_stack(q, generated);
   Generated* const g = q.weights != nullptr ? &generated : nullptr;
@@ -292,7 +296,7 @@ inline void synthesize_tiles(const Request& q, int64_t first, int64_t last) {
     if (wants_targets(q)) {
       store_targets(q, tile, g == nullptr ? 0.0f : q.sigma_init[q.sigma_rows == 1 ? 0 : tile.sample]);
     }
-    synthesize_tile(q, model, tile, g);
+    synthesize_tile(q, model, tile, octaves, g);
   }
 #if defined(LRD_VECTOR_BITS)
   _mm_sfence();  // what was written past the caches is there before another thread is told so

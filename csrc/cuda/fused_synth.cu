@@ -85,7 +85,8 @@ template <int kWidth, device::Precision kPrecision>
 const char* launch_stack(const Request& q, const device::Stack& stack, int device, cudaStream_t stream) {
   const auto kernel = device::stack_kernel<kWidth, kPrecision>;
   const int bytes = device::shared_bytes<kWidth, kPrecision>(stack.layers);
-  const int available = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+  // Less what a block keeps its quantiles in.
+  const int available = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device) - device::kBlockOctavesBytes;
   if (bytes > available) {
     return too_large(q, bytes, available, kPrecision == device::Precision::kBfloat16 ? "bfloat16" : "float32");
   }

@@ -56,6 +56,17 @@ LRD_DEVICE void keep_row_noise(const Stream& stream, float sigma, int64_t cell_r
   row[1] = noise[1];
 }
 
+// Once a launch, before anything normal is drawn.
+LRD_DEVICE void fill_normal_octaves(int thread) {
+  if (thread < kOctaves) keep_normal_octave(thread, normal_octaves());
+}
+
+// Of a sample's read noise, by a warp that has nothing else to draw; a table of quantiles stays in global memory.
+LRD_DEVICE void fill_read_octaves(const TableRow& row, int cell) {
+  const ReadModel read = read_model(row.read, row.sigma_read, row.tukey_lambda);
+  if (cell >= 0 && cell < kOctaves && read.which != Read::kNone) keep_read_octave(read, cell, read_octaves());
+}
+
 // The tile's row and column noise and its sample's parameters, each by threads of their own.
 LRD_DEVICE void fill_shared(const Request& q, const Cell& first, const Stream& stream, int thread, TileShared& shared) {
   const TableRow& row = row_of(q, first.sample);
@@ -69,6 +80,7 @@ LRD_DEVICE void fill_shared(const Request& q, const Cell& first, const Stream& s
   } else if (thread == kTileCellCols + kTileCellRows + 1 && wants_targets(q)) {
     shared.targets = targets_of(q, first.sample, 0.0f);
   }
+  fill_read_octaves(row, thread - (kTileCellCols + 2 * kTileCellRows));
 }
 
 // The waiting cell i of a thread, in place.
@@ -152,6 +164,8 @@ LRD_KERNEL(kThreads) physics_kernel(const Request q, const Vectors vectors) {
   LRD_SHARED TileShared shared;
   const int thread = static_cast<int>(threadIdx.x);
   const int64_t row_step = int64_t{gridDim.y} * kTileCellRows, col_step = int64_t{gridDim.x} * kTileCellCols;
+  fill_normal_octaves(thread);
+  LRD_BARRIER();
   for (int64_t sample = blockIdx.z; sample < q.batch; sample += gridDim.z) {
     for (int64_t row = int64_t{blockIdx.y} * kTileCellRows; row < q.cell_rows; row += row_step) {
       for (int64_t col = int64_t{blockIdx.x} * kTileCellCols; col < q.cell_cols; col += col_step) {

@@ -119,11 +119,13 @@ stack_kernel(const Request q, const Stack stack, const int tile_rows) {
   uint32_t* hidden = reinterpret_cast<uint32_t*>(memory + sizeof(Strip<kWidth>));
   const int thread = static_cast<int>(threadIdx.x);
   const Position at = {thread, thread / Strip<kWidth>::kCols, thread % Strip<kWidth>::kCols};
+  fill_normal_octaves(thread);
   // Where weights of 0 meet what was never drawn, it must be a number.
   LRD_KEEP_LOOP
   for (int i = thread; i < static_cast<int>(sizeof shared.input / 4); i += Strip<kWidth>::kThreads) {
     shared.input[i] = 0.0f;
   }
+  LRD_BARRIER();
   const int64_t tile_cols = strip_columns<kWidth>(stack.layers);
   const int64_t row_step = int64_t{gridDim.y} * tile_rows, col_step = int64_t{gridDim.x} * tile_cols;
   for (int64_t sample = blockIdx.z; sample < q.batch; sample += gridDim.z) {

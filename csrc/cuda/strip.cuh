@@ -89,6 +89,7 @@ LRD_DEVICE void draw_lines(const Request& q, const StripPlace& place, int layers
     shared.sigma = sigma >= 1e-6f && sigma <= 1e6f ? sigma : float_of(0x7FC00000u);  // NaN is seen, wrong noise is not
     if (wants_targets(q)) shared.targets = targets_of(q, place.sample, shared.sigma);
   }
+  fill_read_octaves(row, thread - S::kCols);
   LRD_KEEP_LOOP
   for (int i = thread; i < S::kCols; i += S::kThreads) {
     const Words w = words(stream, kGeneratorColumn, 0, first_col(q, place, layers) + static_cast<uint32_t>(i));

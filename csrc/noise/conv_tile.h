@@ -207,8 +207,9 @@ LRD_HD void draw_input_row(const Stream& stream, uint32_t cell_row, uint32_t cel
   uint32_t word[4][kWide];
   draw_words(stream, kGenerator, cell_row, cell_col, word);
   for (int site = 0; site < 4; ++site) {
-    float* x = rows.sites[s % kInputRows][site];
-    for (int i = 0; i < kWide; ++i) x[i] = normal_quantile(word[site][i]);
+    float z[kWide];
+    normal_quantiles<kWide>(word[site], z);
+    memcpy(rows.sites[s % kInputRows][site], z, sizeof z);
   }
   const Words w = words(stream, kGeneratorRow, cell_row, 0);
   rows.lines[s % kInputRows][0] = normal_quantile(w.v[0]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// log and expm1 from IEEE operations and explicit fma only, without branches, so that loops over them vectorise
-// and every executor gives the same bits. Coefficients: tools/fit_coefficients.py.
+// log and exp from IEEE operations and explicit fma only, without branches, so that loops over them vectorise and every
+// executor gives the same bits. Coefficients: tools/fit_coefficients.py.
 #pragma once
 
 #include "host_device.h"
@@ -23,34 +23,16 @@ LRD_HD float log_unit(float x) {
   return fma(e, kLn2High * 0x1p-23f, f + low);
 }
 
-// The two parts of exp(t), t in [-87, 88]: exp(t) = power (1 + minus_one), power a power of two.
-struct Exponential {
-  float power, minus_one;
-};
-
-LRD_HD Exponential exp_parts(float t) {
+// exp(t), t in [-87, 88].
+LRD_HD float exp_float(float t) {
   // Adding 1.5 * 2^23 rounds to a whole number in the low bits; 127 more make it the bits of the power's exponent.
   constexpr float kRound = 12582912.0f + 127.0f;
   const float shifted = fma(t, 1.44269504f, kRound);
   const float n = shifted - kRound;
   const float f = fma(-n, kLn2Low, fma(-n, kLn2High, t));
   const float p = polynomial(f, 0.5f, 0.166665435f, 0.0416662805f, 0.00836658105f, 0.00139464450f);
-  return {float_of(bits_of(shifted) << 23), fma(f * f, p, f)};
-}
-
-LRD_HD float exp_float(float t) {
-  const Exponential e = exp_parts(t);
-  return fma(e.power, e.minus_one, e.power);
-}
-
-LRD_HD float expm1_float(float t) {
-  const Exponential e = exp_parts(t);
-  return fma(e.power, e.minus_one, e.power - 1.0f);
-}
-
-// For |t| <= 0.345, less than ln(2) / 2: the same bits as expm1_float, whose power of two is 1 there.
-LRD_HD float expm1_small(float t) {
-  return fma(t * t, polynomial(t, 0.5f, 0.166665435f, 0.0416662805f, 0.00836658105f, 0.00139464450f), t);
+  const float power = float_of(bits_of(shifted) << 23);
+  return fma(power, fma(f * f, p, f), power);
 }
 
 }  // namespace lrd::LRD_ISA

@@ -37,11 +37,7 @@ struct FloatLanes {
   static LRD_HD Register add(Register a, Register b) { return a + b; }
   static LRD_HD Register multiply(Register a, Register b) { return a * b; }
   static LRD_HD Register multiply_add(Register a, Register b, Register c) { return fma(a, b, c); }
-#if defined(__CUDA_ARCH__)
-  static LRD_HD Register larger(Register a, Register b) { return fmaxf(a, b); }
-#else
-  static LRD_HD Register larger(Register a, Register b) { return a > b ? a : b; }  // as maxps: b where equal
-#endif
+  static LRD_HD Register larger(Register a, Register b) { return LRD_ISA::larger(a, b); }
 };
 #elif LRD_VECTOR_BITS == 512
 struct FloatLanes {

@@ -22,6 +22,13 @@
 #define LRD_KEEP_LOOP
 #endif
 
+// Numbers that are looked up at a place known only at run time.
+#if defined(__CUDA_ARCH__)
+#define LRD_TABLE __device__ constexpr
+#else
+#define LRD_TABLE constexpr
+#endif
+
 // Every build of these headers lives in a namespace of its own (see csrc/cpu), so the linker never mixes them.
 #ifndef LRD_ISA
 #define LRD_ISA portable
@@ -48,12 +55,14 @@ LRD_HD double fma(double a, double b, double c) { return __fma_rn(a, b, c); }
 LRD_HD float square_root(float x) { return __fsqrt_rn(x); }
 LRD_HD float floor_of(float x) { return floorf(x); }
 LRD_HD float infinity() { return __int_as_float(0x7F800000); }
+LRD_HD float larger(float a, float b) { return fmaxf(a, b); }
 #else
 LRD_HD float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 LRD_HD double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
 LRD_HD float square_root(float x) { return __builtin_sqrtf(x); }
 LRD_HD float floor_of(float x) { return __builtin_floorf(x); }
 LRD_HD float infinity() { return __builtin_inff(); }
+LRD_HD float larger(float a, float b) { return a > b ? a : b; }  // as maxps: b where equal
 #endif
 
 // c0 + c1 x + c2 x^2 + ..., by Horner's rule in explicit fmas: the same bits on every executor.

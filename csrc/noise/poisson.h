@@ -6,6 +6,7 @@
 //   exact       where neither is fine enough (far tails): the sum in double; about 1 word in 2000
 #pragma once
 
+#include "elementary.h"
 #include "normal.h"
 
 namespace lrd::LRD_ISA {

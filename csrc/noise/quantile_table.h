@@ -5,7 +5,7 @@
 // table does not, for one-sided and many-humped noise too.
 #pragma once
 
-#include "normal.h"
+#include "host_device.h"
 
 namespace lrd {
 
@@ -22,9 +22,12 @@ struct Segment {
 };
 
 LRD_HD Segment segment_of(uint32_t word) {
-  const float p = lower_tail(word);
+  const bool above = static_cast<int32_t>(word) < 0;
+  const uint32_t side = static_cast<uint32_t>(static_cast<int32_t>(word) >> 31);
+  const int32_t outside = static_cast<int32_t>(word ^ side);  // words farther out on this side
+  const float p = fma(static_cast<float>(outside), 0x1p-32f, 0x1p-33f);
   const uint32_t bits = bits_of(p);
-  const bool in_tail = p < 0x1p-6f, above = static_cast<int32_t>(word) < 0;
+  const bool in_tail = p < 0x1p-6f;
   // Exponent and three bits of the mantissa number the segments of a tail, the other twenty are the share.
   const int32_t tail = static_cast<int32_t>(bits >> 20) - (127 - 33) * 8;
   const int32_t low = static_cast<int32_t>(in_tail ? bits & 0xFFFFFu : word & 0x7FFFFFu);

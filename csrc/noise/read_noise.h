@@ -17,16 +17,17 @@ constexpr const char* kReadNames[] = {"none", "gaussian", "tukey_lambda", "empir
 // What a sample's read noise is drawn by. shape belongs to Tukey-lambda alone, table to the empirical model.
 struct ReadModel {
   Read which;
-  float sigma, shape, inverse_shape;
-  const float* table;
+  float sigma, shape;
+  const OctaveTable* octaves;  // of scale 1; null where a device's block keeps them in shared memory
+  const float* table;          // of scale 1
 };
 
 // table: the quantiles behind a sample's row, or null.
-LRD_HD ReadModel read_model(float code, float sigma, float shape, const float* table) {
+LRD_HD ReadModel read_model(float code, float sigma, float shape, const float* table = nullptr) {
   const Read named = static_cast<Read>(static_cast<int>(code));
   // Where looking at codes would mean waiting for a device, a table that is not there is not read.
   const Read which = named == Read::kEmpirical && table == nullptr ? Read::kNone : named;
-  return {which, sigma, shape, shape == 0.0f ? 0.0f : 1.0f / shape, table};
+  return {which, sigma, shape, nullptr, table};
 }
 
 // Of what is drawn, DN^2.
@@ -39,13 +40,40 @@ LRD_HD float read_variance(const ReadModel& model) {
 // Deviates of scale 1; the model draws some.
 template <int N>
 LRD_HD void read_deviates(const ReadModel& model, const uint32_t (&word)[N], float (&deviate)[N]) {
-  if (model.which == Read::kGaussian) {
-    normal_quantiles<N>(word, deviate);
-  } else if (model.which == Read::kEmpirical) {
-    table_quantiles<N>(word, model.table, deviate);
-  } else {
-    tukey_lambda_quantiles<N>(word, model.shape, model.inverse_shape, deviate);
-  }
+  if (model.which == Read::kEmpirical) return table_quantiles<N>(word, model.table, deviate);
+#if defined(LRD_BLOCK_OCTAVES)
+  octave_quantiles<N>(word, read_octaves(), deviate);
+#else
+  octave_quantiles<N>(word, *model.octaves, deviate);
+#endif
 }
+
+#if defined(LRD_SHARED)
+// One cell of the model's octaves to where a block keeps them.
+LRD_DEVICE void keep_read_octave(const ReadModel& model, int cell, BlockOctaves& octaves) {
+  if (model.which == Read::kGaussian) return keep_normal_octave(cell, octaves);
+  float c[kOctaveTerms][1];
+  tukey_lambda_octaves<1>(model.shape, cell, c);
+  keep_octave(c, cell, octaves);
+}
+#else
+// The octaves of one sample after another: samples of one shape in a row share a table.
+class ReadOctaves {
+ public:
+  LRD_HD const OctaveTable* of(const ReadModel& model) {
+    if (model.which == Read::kNone || model.which == Read::kEmpirical) return nullptr;
+    if (model.which == Read::kGaussian) return &kNormalTable;
+    if (!made_ || model.shape != shape_) tukey_lambda_octaves<kOctaves>(model.shape, 0, table_.c);
+    made_ = true;
+    shape_ = model.shape;
+    return &table_;
+  }
+
+ private:
+  bool made_ = false;
+  float shape_ = 0.0f;
+  OctaveTable table_;
+};
+#endif
 
 }  // namespace lrd::LRD_ISA

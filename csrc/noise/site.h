@@ -61,18 +61,17 @@ struct SiteWords {
 // Row noise of the two mosaic rows of each of N cell rows, DN.
 template <int N>
 LRD_HD void row_noise(const Stream& stream, float sigma_row, uint32_t cell_row, float (&noise)[N][2]) {
-  uint32_t word[N][2];
+  uint32_t word[2 * N];
+  float z[2 * N];
   LRD_UNROLL
   for (int i = 0; i < N; ++i) {
     const Words w = words(stream, kRow, cell_row + static_cast<uint32_t>(i), 0);
-    word[i][0] = w.v[0];
-    word[i][1] = w.v[1];
+    word[2 * i] = w.v[0];
+    word[2 * i + 1] = w.v[1];
   }
+  normal_quantiles<2 * N>(word, z);
   LRD_UNROLL
-  for (int i = 0; i < N; ++i) {
-    noise[i][0] = sigma_row * normal_quantile(word[i][0]);
-    noise[i][1] = sigma_row * normal_quantile(word[i][1]);
-  }
+  for (int i = 0; i < 2 * N; ++i) noise[i / 2][i % 2] = sigma_row * z[i];
 }
 
 // Of one cell row.
@@ -89,9 +88,10 @@ LRD_HD void column_noise(const Stream& stream, float sigma_col, uint32_t cell_co
   uint32_t word[4][N];
   draw_words(stream, kColumn, 0, cell_col, word);
   LRD_UNROLL
-  for (int i = 0; i < N; ++i) {
-    noise[0][i] = sigma_col * normal_quantile(word[0][i]);
-    noise[1][i] = sigma_col * normal_quantile(word[1][i]);
+  for (int side = 0; side < 2; ++side) {
+    normal_quantiles<N>(word[side], noise[side]);
+    LRD_UNROLL
+    for (int i = 0; i < N; ++i) noise[side][i] *= sigma_col;
   }
 }
 

@@ -1,47 +1,75 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tukey-lambda quantile of a 32-bit word: Q(u) = (u^shape - (1-u)^shape) / shape, logistic at 0.
-// Mirrors lrd_ext/reference/tukey_lambda.py.
+// Octave table of the Tukey-lambda distribution, Q(u) = (u^shape - (1-u)^shape) / shape, logistic at 0: made anew for
+// every shape, in IEEE operations and explicit fma only, so that every executor makes the same bits.
+// The quantile mirrors lrd_ext/reference/tukey_lambda.py.
+//
+// With b the upper edge of a cell, p = b (1 + s g) and 1 - p = (1 - b) (1 + r g):
+//   x = ((1 - p)^shape - p^shape) / shape
+//     = ((1 - b)^shape - b^shape) / shape + sum over k of binom(shape, k) / shape ((1 - b)^shape r^k - b^shape s^k) g^k.
+// Beyond k = 8 the series of s, and of r in the two last cells, has a remainder: binom(shape, 9) / shape times a
+// polynomial, whose coefficients hardly depend on the shape.
 #pragma once
 
-#include "normal.h"
+#include "octave_coefficients.h"
 
 namespace lrd::LRD_ISA {
 
-// Below this |shape| the third-order series is closer than the quotient of rounded differences.
-constexpr float kSeriesShape = 2e-3f;
-
-// What cameras have is within this.
-constexpr float kMildShape = 0.49f;
-
-// Below -80, exp(t) - 1 is -1; upward shape > -0.5 and log p >= -22.9 keep t under 12.
-LRD_HD float clamp_exponent(float t) { return t < -80.0f ? -80.0f : t; }
-
-// log p and log(1 - p) of the word's lower tail p: where both forms start from.
-struct TailLogs {
-  float p, q;
+struct Power {
+  float value, minus_one;
 };
 
-// For |shape| >= kSeriesShape.
-LRD_HD float tukey_lambda_powers(uint32_t word, TailLogs log, float shape, float inverse_shape) {
-  const float a = expm1_float(clamp_exponent(shape * log.p));
-  const float b = expm1_float(shape * log.q);
-  return with_side(word, (b - a) * inverse_shape);
+// base^shape and the same less 1, both within an ulp or so; log2 of the base in two parts.
+LRD_HD Power power_of(float shape, float log_high, float log_low) {
+  constexpr float kRound = 12582912.0f + 127.0f;  // see exp_float
+  const float product = shape * log_high;
+  const float t = larger(product, -120.0f);
+  const float shifted = t + kRound;
+  const float f = (t - (shifted - kRound)) + fma(shape, log_low, fma(shape, log_high, -product));
+  const float tail = polynomial(f, -1.90465421e-09f, 0.240226507f, 0.0555041060f, 0.00961805880f, 0.00133336475f,
+                                0.000154608992f, 1.52562743e-05f);
+  const float q = fma(f, 0.693147182f, f * tail);
+  const float power = float_of(bits_of(shifted) << 23);
+  return {fma(power, q, power), fma(power, q, power - 1.0f)};
 }
 
-// The same bits for kSeriesShape <= |shape| <= kMildShape: no exponent needs clamping, and |shape log(1 - p)| <= 0.341.
-LRD_HD float tukey_lambda_mild_powers(uint32_t word, TailLogs log, float shape, float inverse_shape) {
-  const float a = expm1_float(shape * log.p);
-  const float b = expm1_small(shape * log.q);
-  return with_side(word, (b - a) * inverse_shape);
-}
-
-// For |shape| < kSeriesShape: expm1(shape a) / shape = a (1 + h (1 + 2h/3)) with h = shape a / 2, up to
-// shape^3 a^4 / 24.
-LRD_HD float tukey_lambda_series(uint32_t word, TailLogs log, float shape) {
-  const float ha = 0.5f * shape * log.p, hb = 0.5f * shape * log.q;
-  const float qa = fma(log.p, fma(ha * ha, fma(0.333333333f, ha, 0.666666667f), ha), log.p);
-  const float qb = fma(log.q, fma(hb * hb, fma(0.333333333f, hb, 0.666666667f), hb), log.q);
-  return with_side(word, qb - qa);
+// Coefficients of the N cells from first on, by power of g.
+template <int N>
+LRD_HD void tukey_lambda_octaves(float shape, int first, float (&c)[kOctaveTerms][N]) {
+  const float s = larger(shape, -shape) < 0x1p-60f ? 0x1p-60f : shape;  // the limit at 0, to the last bit
+  float beta[kOctaveTerms + 1];                                        // binom(s, k) / s
+  beta[1] = 1.0f;
+  LRD_UNROLL
+  for (int k = 1; k < kOctaveTerms; ++k) beta[k + 1] = beta[k] * ((s - static_cast<float>(k)) * (1.0f / (k + 1)));
+  float edge[N], rest[N];
+  LRD_UNROLL
+  for (int i = 0; i < N; ++i) {
+    const Power p = power_of(s, kLogEdgeHigh[first + i], kLogEdgeLow[first + i]);
+    const Power q = power_of(s, kLogRestHigh[first + i], kLogRestLow[first + i]);
+    c[0][i] = (q.minus_one - p.minus_one) / s;
+    edge[i] = -p.value;
+    rest[i] = q.value;
+  }
+  float edge_power[N], rest_power[N];
+  LRD_UNROLL
+  for (int i = 0; i < N; ++i) edge_power[i] = edge[i], rest_power[i] = rest[i];
+  LRD_UNROLL
+  for (int k = 1; k < kOctaveTerms; ++k) {
+    const float(&r)[3] = kRemainder[k - 1];
+    const float(&of_rest)[2] = kRemainderOfRest[k - 1];
+    const float of_edges = beta[kOctaveTerms] * fma(fma(r[2], s, r[1]), s, r[0]);
+    const float of_rests = beta[kOctaveTerms] * fma(of_rest[1], s, of_rest[0]);
+    const float of_middle = beta[kOctaveTerms] * kRemainderOfMiddle[k - 1];
+    LRD_UNROLL
+    for (int i = 0; i < N; ++i) {
+      const int cell = first + i;
+      const bool middle = cell == kOctaves - 1;
+      edge_power[i] *= middle ? 0.333333333f : 0.666666667f;
+      rest_power[i] *= kStepOfRest[cell];
+      const float left = edge[i] * (middle ? of_middle : of_edges);
+      const float left_of_rest = cell == kOctaves - 2 ? rest[i] * of_rests : 0.0f;
+      c[k][i] = fma(beta[k], edge_power[i] + rest_power[i], left + left_of_rest);
+    }
+  }
 }
 
 // Variance at scale 1, 2/l^2 (1/(1+2l) - G(l+1)^2/G(2l+2)), within 1.2e-6 of its value. A factor with neither a pole
@@ -51,31 +79,6 @@ LRD_HD float tukey_lambda_variance(float shape) {
   const float p = polynomial(v, 1.95965469f, 1.31596816f, -8.98443508f, -29.4001389f, -7.51148462f, 78.8419952f,
                              66.3149185f, -73.8373413f, 20.8095627f, 197.590851f);
   return (p + p) / ((1.0f + (shape + shape)) * (w * w));
-}
-
-// N words at once; shape is one number for all. Tails and logarithms have loops of their own, because one long loop
-// leaves the processor too few sites in flight.
-template <int N>
-LRD_HD void tukey_lambda_quantiles(const uint32_t (&word)[N], float shape, float inverse_shape, float (&result)[N]) {
-  float tail[N], log_p[N], log_q[N];
-  LRD_UNROLL
-  for (int i = 0; i < N; ++i) tail[i] = lower_tail(word[i]);
-  LRD_UNROLL
-  for (int i = 0; i < N; ++i) log_p[i] = log_unit(tail[i]);
-  LRD_UNROLL
-  for (int i = 0; i < N; ++i) log_q[i] = log_unit(1.0f - tail[i]);
-  if (shape < kSeriesShape && shape > -kSeriesShape) {
-    LRD_UNROLL
-    for (int i = 0; i < N; ++i) result[i] = tukey_lambda_series(word[i], {log_p[i], log_q[i]}, shape);
-  } else if (N > 1 && shape <= kMildShape && shape >= -kMildShape) {  // where N is 1, a device's thread has one form
-    LRD_UNROLL
-    for (int i = 0; i < N; ++i) {
-      result[i] = tukey_lambda_mild_powers(word[i], {log_p[i], log_q[i]}, shape, inverse_shape);
-    }
-  } else {
-    LRD_UNROLL
-    for (int i = 0; i < N; ++i) result[i] = tukey_lambda_powers(word[i], {log_p[i], log_q[i]}, shape, inverse_shape);
-  }
 }
 
 }  // namespace lrd::LRD_ISA

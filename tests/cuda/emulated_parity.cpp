@@ -80,6 +80,9 @@ void emulate(const Request& q, const Case& c, bool claim_vectors) {
                       blocks(q.batch, 1)};
   lrd::emulated::Vectors vectors = lrd::emulated::vectors_of(q);
   if (claim_vectors) vectors = {true, true};
+  for (auto* octaves : {&lrd::emulated::normal_octaves(), &lrd::emulated::read_octaves()}) {
+    std::memset(octaves, 0xFF, sizeof *octaves);  // NaN: nothing is there yet
+  }
   emulator::launch(grid, lrd::emulated::kThreads, 0, c.order, draw, [&] { lrd::emulated::physics_kernel(q, vectors); });
 }
 

@@ -97,7 +97,7 @@ def test_a_misaligned_vector_is_caught(parity_program):
     assert "misaligned address" in said
 
 
-@pytest.mark.parametrize("barrier", range(2))
+@pytest.mark.parametrize("barrier", range(3))
 def test_each_missing_barrier_is_caught(parity_program, barrier):
     code, said = run(parity_program, "barrier", str(barrier))
     assert code == 1
@@ -144,7 +144,7 @@ def test_stack_kernel_out_of_bounds_is_caught(emulated, stack_arguments, precisi
 
 
 @pytest.mark.parametrize("precision", BOUND)
-@pytest.mark.parametrize("barrier", range(2, 7))  # those of physics_kernel come first
+@pytest.mark.parametrize("barrier", range(3, 9))  # those of physics_kernel come first
 def test_each_missing_barrier_of_the_stack_kernel_is_caught(emulated, stack_arguments, precision, barrier):
     arguments = stack_arguments((16, 16), precision)
     code, said = run(emulated("emulated_stack"), *arguments, "barrier", str(barrier))
