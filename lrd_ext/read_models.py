@@ -190,6 +190,15 @@ def standard_table(quantiles: Any) -> np.ndarray:
     return ((q - mean[..., None]) / std[..., None]).numpy()
 
 
+def table_of(model: ReadModel, shape: float = 0.0) -> np.ndarray:
+    """Return the table of quantiles of a model with a curve, (KNOTS,) float64, standard deviation 1.
+
+    At the words nearest the knots; this is what read "empirical" makes of the curve.
+    """
+    words = (knot_probabilities() * 2.0**32 - 0.5).round().clamp(0, 2**32 - 1).long()
+    return standard_table(model.quantile(words, torch.tensor(shape, dtype=torch.float64)))
+
+
 #: Every read-noise model by name. The order is that of the codes in csrc/noise/read_noise.h.
 READ_MODELS: dict[str, ReadModel] = {
     model.name: model

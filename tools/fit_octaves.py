@@ -19,7 +19,9 @@ from scipy.special import ndtri
 HEADER = Path(__file__).resolve().parents[1] / "csrc" / "noise" / "octave_coefficients.h"
 CELLS, TERMS = 32, 9  # kOctaves, kOctaveTerms
 LOW = -0.75  # g is in [LOW, 0]
-SHAPES = np.concatenate([np.linspace(-0.5, 0.6, 45), np.linspace(0.65, 5.0, 30)])  # of Tukey-lambda, all it may have
+SHAPES = np.concatenate(
+    [np.linspace(-0.5, 0.6, 45), np.linspace(0.65, 5.0, 30)]
+)  # of Tukey-lambda, all it may have
 
 HEAD = """// SPDX-License-Identifier: Apache-2.0
 // Written by tools/fit_octaves.py: the numbers of octaves.h and tukey_lambda.h.
@@ -149,7 +151,11 @@ def main() -> None:
     for name, values in cell_constants().items():
         parts.append(array(name, values, comments.get(name, "")).removeprefix("// \n"))
     parts += [
-        array("kRemainder", remainder(2 / 3, 3), "What is left of p^shape, by power of g from 1 on, then of the shape."),
+        array(
+            "kRemainder",
+            remainder(2 / 3, 3),
+            "What is left of p^shape, by power of g from 1 on, then of the shape.",
+        ),
         array("kRemainderOfRest", remainder(-0.4, 2), "Of (1 - p)^shape in the last cell but one, likewise."),
         array("kRemainderOfMiddle", remainder(1 / 3, 1, odd=True)[:, 0], "Of both in the last cell."),
     ]

@@ -96,14 +96,15 @@ def profile_dict(found: Calibration, name: str, quantiles: str = "advised") -> d
 def _tables(found: Calibration, quantiles: str) -> list[dict[str, Any]]:
     """Return the profile's tables of quantiles: those of all ISOs, or none."""
     check_write_quantiles(quantiles, "quantiles")
-    if quantiles == "never" or (quantiles == "advised" and not read_model(better_model(found)).tabled):
+    advised = read_model(better_model(found)).tabled
+    if quantiles == "never" or (quantiles == "advised" and not advised):
         return []
     reads = [(r.iso, r.read.quantiles if r.read else None) for r in found.measured]
     without = [f"{iso:g}" for iso, table in reads if table is None]
     if without or not reads:
         raise ValueError(
-            f"no quantiles of read noise were measured at ISO {', '.join(without) or '-'}: they need darks of "
-            f"noise above {SMALL:g} of a step that are not cut off, and {FEWEST} values"
+            f"no quantiles of read noise were measured at ISO {', '.join(without) or '-'}: they need darks "
+            f"of noise above {SMALL:g} of a step that are not cut off, and {FEWEST} values"
         )
     return [
         {"iso": iso, "quantiles": np.round(table, QUANTILE_DECIMALS).tolist()}

@@ -48,8 +48,8 @@ class ReadNoise:
     """Figures of one ISO from its darks, DN; ``pixel`` is sigma_gaussian by site.
 
     ``distributions`` of the values by read model; ``step`` of the values, DN; ``cut`` is the share of values
-    piled up at the lowest one; ``quantiles`` the table of read model "empirical", None where there are too few
-    values, or noise is too small beside the step, to measure one.
+    piled up at the lowest one; ``quantiles`` the table of read model "empirical", None where there are too
+    few values, or noise is too small beside the step, to measure one.
     """
 
     gaussian: Estimate

@@ -102,7 +102,7 @@ def _kernel(hist: ResidualHistogram, std: float) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class _Tail:
-    """Below what share a tail is fitted, the shape it is expected to have, and of how many values the whole is."""
+    """Below what share a tail is fitted, what shape it is expected to have, and how many values there are."""
 
     share: float
     shape: float
@@ -122,6 +122,8 @@ def _side(edges: np.ndarray, beyond: np.ndarray, p: np.ndarray, tail: _Tail) -> 
     known, values = beyond[falling][::-1], edges[falling][::-1]
     found = np.interp(p, known, values)
     first = int(np.argmax(beyond <= tail.share))  # the threshold is an edge, so that whole bins lie past it
+    if beyond[first] * tail.count < 1:  # one value holds the whole tail, or nothing does
+        return np.asarray(found)
     over = (edges[first:-1] + edges[first + 1 :]) / 2 - edges[first]
     tail = dataclasses.replace(tail, share=float(beyond[first]))
     return np.where(p < tail.share, edges[first] + _excess(over, -np.diff(beyond[first:]), p, tail), found)

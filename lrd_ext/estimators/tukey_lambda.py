@@ -160,8 +160,8 @@ def _information(hist: ResidualHistogram, theta: np.ndarray) -> tuple[np.ndarray
 class Agreement:
     """How well darks of a model agree with the real ones: r^2 of the QQ plot, KLD (nats) and KS distance.
 
-    ``chance`` is how much nearer by KLD, nats, a model comes by chance whose every value was fitted to the same
-    darks: half of it is gained on these, half lost on others. Source: Akaike, IEEE TAC 19(6), 1974.
+    ``chance`` is how much nearer by KLD, nats, a model comes by chance whose every value was fitted to the
+    same darks: half of it is gained on these, half lost on others. Source: Akaike, IEEE TAC 19(6), 1974.
     """
 
     r2: float
