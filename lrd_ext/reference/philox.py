@@ -11,8 +11,9 @@ import enum
 import torch
 from torch import Tensor
 
-#: Version of the map from (seed, index, position, component) to random words. Seeded results change with it.
-STREAM_VERSION = 1
+#: Version of the map from (seed, index, position, component) to noise: random words and what is made of them. Seeded
+#: results change with it.
+STREAM_VERSION = 2
 
 ROUNDS = 10
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
