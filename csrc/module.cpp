@@ -49,10 +49,14 @@ Floats quantile(const std::string& which, const Words& words, const Floats& argu
     kind = lrd::Quantile::kTukeyLambda;
   } else if (which == "poisson") {
     kind = lrd::Quantile::kPoisson;
+  } else if (which == "empirical") {
+    kind = lrd::Quantile::kEmpirical;
   } else {
-    throw std::invalid_argument("quantile: which must be normal, tukey_lambda or poisson, got " + which);
+    throw std::invalid_argument("quantile: which must be normal, tukey_lambda, poisson or empirical, got " + which);
   }
-  if (words.size() != argument.size()) throw std::invalid_argument("quantile: one argument per word is needed");
+  if (argument.size() != (kind == lrd::Quantile::kEmpirical ? lrd::kKnots : words.size())) {
+    throw std::invalid_argument("quantile: one argument per word is needed, or one table of quantiles");
+  }
   const lrd::Build& build = isa.empty() ? lrd::chosen_build() : lrd::build_named(isa.c_str());
   Floats result(words.size());
   build.probe(kind, words.data(), argument.data(), result.mutable_data(), words.size());
@@ -124,5 +128,6 @@ PYBIND11_MODULE(_C, m) {
         "Fill planes (4, H/2, W/2) from a mosaic (H, W), both uint16: plane i from site sites[i].");
   m.def("philox", &philox, py::arg("counter"), py::arg("key"), "Philox4x32-10 of one counter.");
   m.def("quantile", &quantile, py::arg("which"), py::arg("words"), py::arg("argument"), py::arg("isa") = "",
-        "Quantiles of uint32 words; argument is the Tukey-lambda shape or the Poisson mean of each.");
+        "Quantiles of uint32 words; argument is the Tukey-lambda shape or the Poisson mean of each, or the table of "
+        "them.");
 }

@@ -12,7 +12,7 @@
 
 #include "cpu/isa.h"
 #include "noise/conv_tile.h"
-#include "noise/params.h"
+#include "noise/sample.h"
 
 #if defined(LRD_WITH_CUDA)
 #include <dlfcn.h>
@@ -103,14 +103,16 @@ void add_identity(const Identity& identity, const Tensor& clean, lrd::Request& q
 }
 
 void add_table(const Tensor& table, const Tensor& clean, lrd::Request& q) {
-  STD_TORCH_CHECK(table.dim() == 2 && table.size(1) == lrd::kTableColumns && table.is_contiguous() &&
-                      same_device(table, clean) && table.scalar_type() == ScalarType::Float,
-                  "lrd_ext.fused_synth: table must be a contiguous float32 (B, ", lrd::kTableColumns,
-                  ") tensor on clean's device");
+  constexpr int64_t kWithQuantiles = lrd::kTableColumns + lrd::kKnots;
+  STD_TORCH_CHECK(table.dim() == 2 && (table.size(1) == lrd::kTableColumns || table.size(1) == kWithQuantiles) &&
+                      table.is_contiguous() && same_device(table, clean) && table.scalar_type() == ScalarType::Float,
+                  "lrd_ext.fused_synth: table must be a contiguous float32 (B, ", lrd::kTableColumns, ") or (B, ",
+                  kWithQuantiles, ") tensor on clean's device");
   STD_TORCH_CHECK(table.size(0) == 1 || table.size(0) == q.batch, "lrd_ext.fused_synth: table must have 1 or ", q.batch,
                   " rows, got ", table.size(0));
   q.table = static_cast<const lrd::TableRow*>(table.const_data_ptr());
   q.table_rows = table.size(0);
+  q.has_quantiles = table.size(1) == kWithQuantiles;
 }
 
 // The call as plain data, checked as far as memory safety needs; every tensor on clean's device.
@@ -190,9 +192,11 @@ void add_generator(const Tensor& clean, const Tensor& weights, const std::option
 void check_table_values(const lrd::Request& q) {
   constexpr float kModels = sizeof lrd::portable::kReadNames / sizeof *lrd::portable::kReadNames;
   for (int64_t i = 0; i < q.table_rows; ++i) {
-    const float read = q.table[i].read;
+    const float read = lrd::portable::row_of(q, i).read;
     STD_TORCH_CHECK(read >= 0.0f && read < kModels, "lrd_ext.fused_synth: table must hold codes of read models, got ",
                     read);
+    STD_TORCH_CHECK(q.has_quantiles || read != static_cast<float>(lrd::portable::Read::kEmpirical),
+                    "lrd_ext.fused_synth: table must hold quantiles where the read model is empirical");
   }
 }
 

@@ -41,6 +41,7 @@ struct Request {
   int64_t origin_row, origin_col;  // in cells
   const TableRow* table;
   int64_t table_rows;    // 1 or batch
+  bool has_quantiles;    // a table of quantiles (noise/quantile_table.h) follows each row
   const int64_t* seed;   // one number, or null: seed_value
   const int64_t* index;  // (batch,), or null: first_index and those after it
   int64_t seed_value, first_index;
@@ -57,14 +58,14 @@ struct Request {
 constexpr int kTileCellRows = 32;
 constexpr int kTileCellCols = 64;
 
-enum class Quantile : int { kNormal, kTukeyLambda, kPoisson };
+enum class Quantile : int { kNormal, kTukeyLambda, kPoisson, kEmpirical };
 
 // One build of the executor, for one instruction set.
 struct Build {
   const char* name;
   bool (*supported)();
   void (*tiles)(const Request& request, int64_t first_tile, int64_t last_tile);
-  // Quantile of n words; argument is the Tukey-lambda shape or the Poisson mean.
+  // Quantile of n words; argument is the Tukey-lambda shape or the Poisson mean of each, or the table of quantiles.
   void (*probe)(Quantile which, const uint32_t* word, const float* argument, float* result, int64_t n);
 };
 

@@ -115,6 +115,30 @@ def table_of_tensors(
     return torch.cat([*columns, codes.to(device).expand(batch, 1)], dim=1)
 
 
+def with_quantiles(table: Tensor, quantiles: Tensor, models: tuple[str, ...]) -> Tensor:
+    """Put tables of quantiles behind the figures: zeros where a sample's model has none.
+
+    Args:
+        table: (B, columns), or (1, columns) where quantiles are of more samples.
+        quantiles: checked, (KNOTS,) or (B, KNOTS), on any device.
+        models: one, or one per sample.
+
+    Raises:
+        ValueError: the batch sizes disagree.
+    """
+    rows = quantiles if quantiles.ndim == 2 else quantiles[None]
+    batch = max(len(table), len(rows))
+    if len(table) not in (1, batch) or len(rows) not in (1, batch):
+        raise ValueError(
+            f"NoiseParams: batch sizes must agree (or be 1), got {len(table)} and read_table of {len(rows)}"
+        )
+    rows = rows.to(table.device).expand(batch, -1)
+    if len(models) > 1:
+        tabled = torch.tensor([READ_MODELS[name].tabled for name in models], device=table.device)
+        rows = torch.where(tabled[:, None], rows, 0.0)
+    return torch.cat([table.expand(batch, -1), rows], 1)
+
+
 def _as_tensor(name: str, figure: Figure, value: Any) -> Tensor:
     if isinstance(value, Tensor):
         if value.is_complex() or value.dtype == torch.bool:

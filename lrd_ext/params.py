@@ -14,9 +14,18 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
-from .parameter_table import Figure, Numbers, code_of, table_of_numbers, table_of_tensors
-from .read_models import READ_MODELS, ReadName
+from .parameter_table import (
+    Figure,
+    Numbers,
+    code_of,
+    table_of_numbers,
+    table_of_tensors,
+    with_quantiles,
+)
+from .read_models import READ_MODELS, ReadName, check_table
+from .reference.quantile_table import KNOTS
 from .reference.read_noise import read_std
 
 
@@ -51,16 +60,21 @@ class NoiseParams:
         read: read-noise model, a name of ``read_models.READ_MODELS``, such as "none" or "gaussian", or a
             sequence of B of them.
         shot: whether photon shot noise is drawn, in the whole batch.
+        read_table: quantiles of the read noise at scale 1, (929,) for all samples or (B, 929), mean 0,
+            standard deviation 1 and not falling, for read "empirical" and for nothing else: at the
+            probabilities ``reference.quantile_table.knot_probabilities()``, linear between. sigma_read is
+            then the standard deviation. ``read_models.standard_table`` makes one of any quantiles.
 
     Attributes:
         table: (B, 17) float32, the memory of all figures, as the kernels read it; the other tensors are views
-            of its columns.
+            of its columns. Where a sample is "empirical", its quantiles follow: (B, 946).
         read: one name where all samples have the same, else a tuple of B.
 
     Raises:
         TypeError: a field is not a number, a sequence of numbers or a real tensor; a required one is missing.
-        ValueError: a value is out of range or not finite, the fields' batch sizes or devices disagree, or
-            ``sigma_read`` is above 0 where no read noise is drawn.
+        ValueError: a value is out of range or not finite, the fields' batch sizes or devices disagree,
+            ``sigma_read`` is above 0 where no read noise is drawn, or ``read_table`` is malformed, missing
+            where a sample needs it, or given where none does.
 
     Source: Wei et al., CVPR 2020, section 3 (noise formation model and the names of its parameters).
     """
@@ -77,6 +91,7 @@ class NoiseParams:
     iso: Tensor = field(metadata=_figure("", 0.0, 3e38, low_is_in=False, default=math.nan))
     read: str | tuple[str, ...]
     shot: bool
+    read_table: Tensor | None
     table: Tensor = field(init=False)  # so that dataclasses.replace leaves it to __init__
 
     def __init__(
@@ -84,6 +99,7 @@ class NoiseParams:
         *,
         read: ReadName | str | Sequence[str] = "none",
         shot: bool = True,
+        read_table: Numbers | None = None,
         **figures: Numbers,
     ) -> None:
         """Convert, broadcast and validate every field (reads values: may synchronize a device)."""
@@ -91,7 +107,8 @@ class NoiseParams:
         if missing or not FIGURES.keys() >= figures.keys():
             unknown = [name for name in figures if name not in FIGURES]
             raise TypeError(
-                f"NoiseParams: needs {', '.join(REQUIRED)} and accepts {', '.join(FIGURES)}, read, shot; "
+                f"NoiseParams: needs {', '.join(REQUIRED)} and accepts {', '.join(FIGURES)}, read, shot, "
+                "read_table; "
                 + (f"missing: {', '.join(missing)}" if missing else f"unknown: {', '.join(unknown)}")
             )
         if not isinstance(shot, bool):
@@ -100,15 +117,18 @@ class NoiseParams:
         table = table_of_numbers(FIGURES, figures, models)
         if table is None:
             table = table_of_tensors(FIGURES, figures, models)
+        if read_table is not None or any(READ_MODELS[name].tabled for name in models):
+            table = with_quantiles(table, _checked_quantiles(read_table, models), models)
         self._keep(table, models, shot)
         self._check_values(models)
 
     def _keep(self, table: Tensor, models: tuple[str, ...], shot: bool) -> None:
-        keep, columns = object.__setattr__, table.unbind(1)
+        keep, columns = object.__setattr__, table[:, :COLUMNS].unbind(1)
         for name, place in _PLACES.items():
             keep(self, name, columns[place] if isinstance(place, int) else table[:, place])
         keep(self, "read", models[0] if len(set(models)) == 1 else models)
         keep(self, "shot", shot)
+        keep(self, "read_table", table[:, COLUMNS:] if table.shape[1] > COLUMNS else None)
         keep(self, "table", table)
 
     @classmethod
@@ -119,7 +139,7 @@ class NoiseParams:
         return new
 
     def _check_values(self, models: tuple[str, ...]) -> None:
-        table, device = self.table, self.device
+        table, device = self.table[:, :COLUMNS], self.device
         fine = (table >= _LOW.to(device)) & (table <= _HIGH.to(device)) & (table != _EXCLUDED.to(device))
         fine |= table.isnan() & _MAY_BE_NAN.to(device)
         if not bool(fine.all()):
@@ -221,11 +241,14 @@ class NoiseParams:
                 got = " and ".join(sorted(found))
                 raise ValueError(f"NoiseParams.cat: {what} must be the same in all, got {got}. Use {rule}")
         models = [m for part in parts for m in part._models() * (len(part) // len(part._models()))]
-        return cls._of(torch.cat([part.table for part in parts]), tuple(models), parts[0].shot)
+        tables = [part.table for part in parts]
+        width = max(table.shape[1] for table in tables)
+        tables = [t if t.shape[1] == width else pad(t, (0, width - t.shape[1])) for t in tables]
+        return cls._of(torch.cat(tables), tuple(models), parts[0].shot)
 
     def shot_only(self) -> NoiseParams:
         """Return a copy without read, row and column noise: what goes with a learned generator."""
-        table = self.table.masked_fill(_SIGNAL_INDEPENDENT.to(self.device), 0.0)
+        table = self.table[:, :COLUMNS].masked_fill(_SIGNAL_INDEPENDENT.to(self.device), 0.0)
         return self._of(table, ("none",), self.shot)
 
     def without_bias(self) -> NoiseParams:
@@ -247,7 +270,9 @@ class NoiseParams:
         """
         target = NoiseParams(K=self.K, ratio=self.ratio, white=white, black=black)
         factor = (target.white - target.black.mean(1)) / (self.white - self.black.mean(1))
-        table = torch.where(_SCALES.to(self.device), self.table * factor[:, None], self.table)
+        scales = _SCALES.to(self.device)
+        table = self.table.clone()
+        table[:, :COLUMNS] = torch.where(scales, table[:, :COLUMNS] * factor[:, None], table[:, :COLUMNS])
         scaled = self._of(table, self._models(), self.shot)
         result = scaled._replace(white=target.white, black=target.black)
         result._check_values(result._models())
@@ -257,7 +282,8 @@ class NoiseParams:
         """Return plain lists, strings and numbers, ready for JSON; an unknown ISO is None."""
         out: dict[str, Any] = {name: getattr(self, name).tolist() for name in FIGURES}
         out["iso"] = [None if math.isnan(v) else v for v in out["iso"]]
-        return out | {"read": self.read if isinstance(self.read, str) else list(self.read), "shot": self.shot}
+        out |= {"read": self.read if isinstance(self.read, str) else list(self.read), "shot": self.shot}
+        return out if self.read_table is None else out | {"read_table": self.read_table.tolist()}
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> NoiseParams:
@@ -266,7 +292,7 @@ class NoiseParams:
         Raises:
             ValueError: a required field is missing or an unknown one is present.
         """
-        known = [*FIGURES, "read", "shot"]
+        known = [*FIGURES, "read", "shot", "read_table"]
         if not set(REQUIRED) <= set(fields) <= set(known):
             raise ValueError(
                 f"NoiseParams.from_dict: needs {', '.join(REQUIRED)} and accepts {sorted(known)}, "
@@ -279,7 +305,13 @@ class NoiseParams:
 
     @classmethod
     def _of_columns(
-        cls, columns: Mapping[str, np.ndarray | float], n: int, *, read: str, shot: bool
+        cls,
+        columns: Mapping[str, np.ndarray | float],
+        n: int,
+        *,
+        read: str,
+        shot: bool,
+        quantiles: np.ndarray | None = None,
     ) -> NoiseParams:
         """Make NoiseParams of arrays in a fraction of the constructor's time, for a camera profile's answers.
 
@@ -289,16 +321,22 @@ class NoiseParams:
             n: batch size.
             read: a read-noise model that is known.
             shot: whether shot noise is drawn.
+            quantiles: (n, KNOTS), checked, of a read-noise model that has a table.
 
         Raises:
             ValueError: a value is out of range.
         """
-        table = np.empty((n, sum(_WIDTHS)), dtype=np.float32)
+        table = np.empty((n, COLUMNS + (0 if quantiles is None else KNOTS)), dtype=np.float32)
         for name, place in _PLACES.items():
             table[:, place] = columns[name]
-        table[:, -1] = code_of(read)
+        table[:, COLUMNS - 1] = code_of(read)
+        if quantiles is not None:
+            table[:, COLUMNS:] = quantiles
         params = cls._of(torch.from_numpy(table), (read,), shot)
-        if not ((table >= _LEAST) & (table <= _MOST)).all():  # in a tenth of the time the whole check takes
+        figures = table[:, :COLUMNS]
+        if not (
+            (figures >= _LEAST) & (figures <= _MOST)
+        ).all():  # in a tenth of the time the whole check takes
             params._check_values((read,))
         return params
 
@@ -326,6 +364,8 @@ FIGURES: dict[str, Figure] = {
 REQUIRED = tuple(name for name, figure in FIGURES.items() if figure.default is None)
 
 _WIDTHS = [*(figure.width for figure in FIGURES.values()), 1]
+#: Columns of the table without quantiles.
+COLUMNS = sum(_WIDTHS)
 _STARTS = itertools.accumulate(_WIDTHS, initial=0)
 #: The column of each figure, or the columns where it has one for each site.
 _PLACES: dict[str, int | slice] = {
@@ -360,7 +400,7 @@ def _signature() -> inspect.Signature:
         )
         for name, f in FIGURES.items()
     ]
-    return inspect.Signature([*figures, written["read"], written["shot"]])
+    return inspect.Signature([*figures, written["read"], written["shot"], written["read_table"]])
 
 
 NoiseParams.__signature__ = _signature()  # type: ignore[attr-defined]  # for help() and editors
@@ -369,6 +409,36 @@ NoiseParams.__signature__ = _signature()  # type: ignore[attr-defined]  # for he
 def _from_to(values: Tensor) -> str:
     low, high = (f"{float(v):.6g}" for v in values.aminmax())
     return low if low == high else f"{low} to {high}"
+
+
+def _checked_quantiles(given: Any, models: tuple[str, ...]) -> Tensor:
+    """Return the quantiles given for the samples of some models, (KNOTS,) or (B, KNOTS) float32.
+
+    Raises:
+        TypeError: they are no real numbers.
+        ValueError: they are malformed, missing, or not wanted.
+    """
+    names = " or ".join(repr(model.name) for model in READ_MODELS.values() if model.tabled)
+    if not any(READ_MODELS[name].tabled for name in models):
+        raise ValueError(f"NoiseParams: read_table belongs to read {names}, got read {models[0]!r}")
+    if given is None:
+        raise ValueError(
+            f"NoiseParams: read {names} needs read_table, the quantiles of the noise, ({KNOTS},) or "
+            f"(B, {KNOTS}); read_models.standard_table makes one"
+        )
+    try:
+        table = torch.as_tensor(given)
+        if table.is_complex() or table.dtype == torch.bool:
+            raise TypeError("not real numbers")
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise TypeError(
+            f"NoiseParams: read_table must be real numbers, got {type(given).__name__}"
+        ) from error
+    table = table.detach().to(torch.float32)
+    needed = torch.tensor([READ_MODELS[name].tabled for name in models])
+    rows = table[needed] if table.ndim == 2 and len(table) == len(models) > 1 else table
+    check_table(rows, "NoiseParams: read_table")
+    return table
 
 
 def _read_models(read: str | Sequence[str]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import itertools
 import pytest
 import torch
 from exclusion import excluded_sites
+from quantile_tables import tables_for
 
 from lrd_ext import NoiseParams, fused_synth, reference_synth
 from lrd_ext.read_models import READ_MODELS
@@ -62,7 +63,7 @@ def assert_same_integers(record, clean, params, *, most_excluded=MOST_EXCLUDED, 
 @pytest.mark.parametrize("clip", ["adc", "black", "none"])
 def test_modes(record_property, read, shot, quantize, clip):
     silent = {"sigma_read": 0.0} if read == "none" else {}
-    params = NoiseParams(**(CAMERA | silent), read=read, shot=shot)
+    params = NoiseParams(**(CAMERA | silent), read=read, shot=shot, **tables_for(read))
     assert_same_integers(record_property, clean_frames((1, 96, 130)), params, quantize=quantize, clip=clip)
 
 
@@ -100,7 +101,7 @@ def test_gains_and_ratios(record_property, K, ratio):
 def test_samples_with_parameters_of_their_own(record_property):
     draw = torch.Generator().manual_seed(3)
     one = torch.rand(6, 15, generator=draw)
-    read = ["tukey_lambda", "gaussian", "none", "tukey_lambda", "none", "gaussian"]
+    read = ["tukey_lambda", "gaussian", "none", "tukey_lambda", "empirical", "gaussian"]
     params = NoiseParams(
         K=0.1 + 20 * one[:, 0],
         ratio=1 + 299 * one[:, 1],
@@ -112,6 +113,7 @@ def test_samples_with_parameters_of_their_own(record_property):
         sigma_col=2 * one[:, 10],
         bias=one[:, 11:15] - 0.5,
         read=read,
+        **tables_for(*read),
     )
     index = torch.tensor([0, 5, 2**32, 2**56 - 1, 9, 2**40])
     assert_same_integers(record_property, clean_frames((6, 64, 96), seed=4), params, index=index, seed=-1)
@@ -150,7 +152,7 @@ def test_noise_as_the_largest_term(record_property, noise):
 )
 def test_floats_without_rounding(read, output):
     """Without rounding the two differ by float32's own rounding of the sum, and of the quantile, only."""
-    params = NoiseParams(**CAMERA, read=read, shot=False)
+    params = NoiseParams(**CAMERA, read=read, shot=False, **tables_for(read))
     clean = clean_frames((1, 128, 256), seed=7)
     options = {"seed": 5, "output": output, "quantize": "none", "clip": "none"}
     got = fused_synth(clean, params, backend="cpu", **options)

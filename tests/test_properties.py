@@ -7,6 +7,7 @@ import math
 
 import pytest
 import torch
+from quantile_tables import tables_for
 
 from lrd_ext import NoiseParams, fused_synth, reference_synth
 from lrd_ext.read_models import READ_MODELS
@@ -51,6 +52,7 @@ def params(draw, batch=1):
         bias=[each(-8, 8)[0] for _ in range(4)],
         read=read,
         shot=draw(st.booleans()),
+        **tables_for(*read),
     )
 
 

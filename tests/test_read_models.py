@@ -10,6 +10,7 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
+from quantile_tables import HUMP, SKEWED
 from scipy import stats
 
 from lrd_ext import NoiseParams, inspection, read_models
@@ -20,12 +21,23 @@ from lrd_ext.estimators.tukey_lambda import ResidualHistogram, distribution_of
 from lrd_ext.profiles import ProfileError, load_profile, profile_from_dict, self_test, to_noise_profile
 from lrd_ext.profiles.summary import figures_at, known_noise
 from lrd_ext.read_models import READ_MODELS, ReadModel, ReadName, profile_models, read_model
+from lrd_ext.reference.quantile_table import knot_probabilities
+
+
+def of_table(table):
+    """What a table says of a distribution: a histogram with the mass between knots in each of its bins."""
+    share = np.diff(knot_probabilities().numpy())
+    return stats.rv_histogram(
+        (share / np.diff(table.astype(np.float64)), table.astype(np.float64)), density=True
+    )
+
 
 SCIPY = {
     "gaussian": lambda shape: stats.norm(),
     "tukey_lambda": stats.tukeylambda,
+    "empirical": of_table,
 }
-SHAPES = {"gaussian": (0.0,), "tukey_lambda": (-0.2, 0.0, 0.14, 0.5)}
+SHAPES = {"gaussian": (0.0,), "tukey_lambda": (-0.2, 0.0, 0.14, 0.5), "empirical": (HUMP, SKEWED)}
 CASES = [(name, shape) for name, shapes in SHAPES.items() for shape in shapes]
 
 
@@ -38,6 +50,7 @@ def test_names_are_those_type_checkers_know():
 def test_moments_and_distribution_are_scipys(name, shape):
     model, true = READ_MODELS[name], SCIPY[name](shape)
     assert model.std(3.0, shape) == pytest.approx(3 * true.std(), rel=1e-7)
+    assert true.mean() == pytest.approx(0, abs=1e-7)
     assert model.kurtosis(shape) == pytest.approx(float(true.stats(moments="k")), rel=1e-6, abs=1e-9)
     x = true.ppf(np.array([1e-6, 1e-3, 0.2, 0.5, 0.9, 0.9999]))
     assert model.cdf(2 * x, 2.0, shape) == pytest.approx(true.cdf(x), rel=2e-4)
@@ -49,6 +62,11 @@ def test_the_specified_quantile_is_scipys(name, shape):
     p = (folded.double().numpy() + 0.5) * 2.0**-32  # of the lower tail, where float64 resolves it
     shapes = torch.tensor(shape, dtype=torch.float64)
     below, above = (READ_MODELS[name].quantile(w, shapes).numpy() for w in (folded, 2**32 - 1 - folded))
+    if READ_MODELS[name].tabled:  # NumPy's interpolation is its specification
+        knots, u = knot_probabilities().numpy(), np.concatenate([p, 1 - p])
+        expected = np.interp(u, knots, shape.astype(np.float64))
+        np.testing.assert_allclose(np.concatenate([below, above]), expected, rtol=0, atol=1e-9)
+        return
     assert np.array_equal(above, -below)
     np.testing.assert_allclose(below, SCIPY[name](shape).ppf(p), rtol=1e-12, atol=1e-15)
 
@@ -152,7 +170,7 @@ def test_calibration_fits_and_advises_a_new_model(uniform):
     std = 12 / math.sqrt(3)
     read = _read_noise(
         Estimate(std, std - 0.1, std + 0.1, 0.05),
-        {model.name: distribution_of(hist, model, std, 0.0) for model in profile_models()},
+        {m.name: distribution_of(hist, m, std, 0.0) for m in profile_models() if not m.tabled},
     )
     kld = {name: agreement.kld for name, agreement in read.models.items()}
     assert kld["uniform"] < 0.01 < min(kld["gaussian"], kld["tukey_lambda"])

@@ -17,7 +17,7 @@ void over_blocks(const uint32_t* word, const float* argument, float* result, int
     uint32_t w[kProbeBlock] = {};
     float a[kProbeBlock] = {}, r[kProbeBlock];
     memcpy(w, word + start, sizeof(uint32_t) * count);
-    memcpy(a, argument + start, sizeof(float) * count);
+    if (argument != nullptr) memcpy(a, argument + start, sizeof(float) * count);
     f(w, a, r);
     memcpy(result + start, r, sizeof(float) * count);
   }
@@ -44,10 +44,12 @@ inline void probe(Quantile which, const uint32_t* word, const float* argument, f
     for (int i = 0; i < kProbeBlock; ++i) mean[i] = poisson_mean(a[i], 1.0f);
     poisson_quantiles<kProbeBlock>(w, mean, r);
   };
+  const auto empirical = [argument](Word w, Value, Value r) { table_quantiles<kProbeBlock>(w, argument, r); };
   switch (which) {
     case Quantile::kNormal: return over_blocks(word, argument, result, n, normal);
     case Quantile::kTukeyLambda: return over_blocks(word, argument, result, n, tukey_lambda);
     case Quantile::kPoisson: return over_blocks(word, argument, result, n, poisson);
+    case Quantile::kEmpirical: return over_blocks(word, nullptr, result, n, empirical);
   }
 }
 

@@ -61,7 +61,7 @@ LRD_DEVICE void fill_normal_octaves(int thread) {
   if (thread < kOctaves) keep_normal_octave(thread, normal_octaves());
 }
 
-// Of a sample's read noise, by a warp that has nothing else to draw.
+// Of a sample's read noise, by a warp that has nothing else to draw; a table of quantiles stays in global memory.
 LRD_DEVICE void fill_read_octaves(const TableRow& row, int cell) {
   const ReadModel read = read_model(row.read, row.sigma_read, row.tukey_lambda);
   if (cell >= 0 && cell < kOctaves && read.which != Read::kNone) keep_read_octave(read, cell, read_octaves());

@@ -76,10 +76,10 @@ struct SampleParams {
   float signal_offset[4];
 };
 
-// raw_input: clean holds raw DN, else it is normalized to [0, 1].
-LRD_HD SampleParams sample_params(const TableRow& row, bool raw_input) {
+// quantiles: those behind the row, or null. raw_input: clean holds raw DN, else it is normalized to [0, 1].
+LRD_HD SampleParams sample_params(const TableRow& row, const float* quantiles, bool raw_input) {
   SampleParams p;
-  p.read = read_model(row.read, row.sigma_read, row.tukey_lambda);
+  p.read = read_model(row.read, row.sigma_read, row.tukey_lambda, quantiles);
   p.K = row.K;
   p.inverse_K = 1.0f / row.K;
   p.ratio = row.ratio;

@@ -4,36 +4,43 @@
 #pragma once
 
 #include "normal.h"
+#include "quantile_table.h"
 #include "tukey_lambda.h"
 
 namespace lrd::LRD_ISA {
 
-enum class Read : int { kNone, kGaussian, kTukeyLambda };
+enum class Read : int { kNone, kGaussian, kTukeyLambda, kEmpirical };
 
 // By code, as NoiseParams spells them; lrd_ext/ops.py compares.
-constexpr const char* kReadNames[] = {"none", "gaussian", "tukey_lambda"};
+constexpr const char* kReadNames[] = {"none", "gaussian", "tukey_lambda", "empirical"};
 
-// What a sample's read noise is drawn by. shape belongs to Tukey-lambda alone.
+// What a sample's read noise is drawn by. shape belongs to Tukey-lambda alone, table to the empirical model.
 struct ReadModel {
   Read which;
   float sigma, shape;
   const OctaveTable* octaves;  // of scale 1; null where a device's block keeps them in shared memory
+  const float* table;          // of scale 1
 };
 
-LRD_HD ReadModel read_model(float code, float sigma, float shape) {
-  return {static_cast<Read>(static_cast<int>(code)), sigma, shape, nullptr};
+// table: the quantiles behind a sample's row, or null.
+LRD_HD ReadModel read_model(float code, float sigma, float shape, const float* table = nullptr) {
+  const Read named = static_cast<Read>(static_cast<int>(code));
+  // Where looking at codes would mean waiting for a device, a table that is not there is not read.
+  const Read which = named == Read::kEmpirical && table == nullptr ? Read::kNone : named;
+  return {which, sigma, shape, nullptr, table};
 }
 
 // Of what is drawn, DN^2.
 LRD_HD float read_variance(const ReadModel& model) {
   const float square = model.sigma * model.sigma;
   if (model.which == Read::kNone) return 0.0f;
-  return model.which == Read::kGaussian ? square : square * tukey_lambda_variance(model.shape);
+  return model.which == Read::kTukeyLambda ? square * tukey_lambda_variance(model.shape) : square;
 }
 
 // Deviates of scale 1; the model draws some.
 template <int N>
-LRD_HD void read_deviates([[maybe_unused]] const ReadModel& model, const uint32_t (&word)[N], float (&deviate)[N]) {
+LRD_HD void read_deviates(const ReadModel& model, const uint32_t (&word)[N], float (&deviate)[N]) {
+  if (model.which == Read::kEmpirical) return table_quantiles<N>(word, model.table, deviate);
 #if defined(LRD_BLOCK_OCTAVES)
   octave_quantiles<N>(word, read_octaves(), deviate);
 #else
@@ -54,7 +61,7 @@ LRD_DEVICE void keep_read_octave(const ReadModel& model, int cell, BlockOctaves&
 class ReadOctaves {
  public:
   LRD_HD const OctaveTable* of(const ReadModel& model) {
-    if (model.which == Read::kNone) return nullptr;
+    if (model.which == Read::kNone || model.which == Read::kEmpirical) return nullptr;
     if (model.which == Read::kGaussian) return &kNormalTable;
     if (!made_ || model.shape != shape_) tukey_lambda_octaves<kOctaves>(model.shape, 0, table_.c);
     made_ = true;

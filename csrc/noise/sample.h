@@ -13,10 +13,16 @@ LRD_HD Model model_of(const Request& q) {
   return {q.shot, static_cast<Output>(q.output), static_cast<Quantize>(q.quantize), static_cast<Clip>(q.clip)};
 }
 
-LRD_HD const TableRow& row_of(const Request& q, int64_t sample) { return q.table[q.table_rows == 1 ? 0 : sample]; }
+LRD_HD const TableRow& row_of(const Request& q, int64_t sample) {
+  const int64_t width = kTableColumns + (q.has_quantiles ? kKnots : 0);
+  const float* rows = reinterpret_cast<const float*>(q.table);
+  return *reinterpret_cast<const TableRow*>(rows + (q.table_rows == 1 ? 0 : sample) * width);
+}
 
 LRD_HD SampleParams params_of(const Request& q, int64_t sample) {
-  return sample_params(row_of(q, sample), q.clean.dtype == Dtype::kUint16);
+  const TableRow& row = row_of(q, sample);
+  return sample_params(row, q.has_quantiles ? reinterpret_cast<const float*>(&row + 1) : nullptr,
+                       q.clean.dtype == Dtype::kUint16);
 }
 
 LRD_HD bool wants_targets(const Request& q) { return q.clean_out.data != nullptr || q.sigma_out.data != nullptr; }

@@ -3,7 +3,7 @@
 
 from .calibrate import calibrate
 from .frames import Frame, Levels, Picture, find_frames
-from .profile import profile_of
+from .profile import check_write_quantiles, profile_of
 from .results import Calibration
 from .verdict import verdict
 
@@ -13,6 +13,7 @@ __all__ = [
     "Levels",
     "Picture",
     "calibrate",
+    "check_write_quantiles",
     "find_frames",
     "profile_of",
     "verdict",

@@ -3,8 +3,9 @@
 
 The Gaussian, which has no shape that could be wrong, gives way to a model whose darks are nearer to the real
 ones by the Kullback-Leibler divergence, by more than WORTH, and by at least one of Kolmogorov-Smirnov
-distance and quantile plot. Among several such models the nearest by the divergence is advised. Measures are
-means over the ISOs.
+distance and quantile plot. Among several such models the nearest by the divergence is advised. A table of
+quantiles, which follows whatever the darks hold, takes the place of that one by the same rule, but has to be
+nearer by what fitting every value gains by chance as well. Measures are means over the ISOs.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from .results import Calibration, ReadNoise
 
 #: The model that gives way to a better one.
 SIMPLEST = "gaussian"
-#: A shape is a parameter more: a gain of this much, in nats, is not worth it.
+#: A shape is a parameter more, a table many: a gain of this much, in nats, is not worth it.
 WORTH = 1e-4
 #: Models whose KLD differ by less than this share describe the darks equally well ...
 NEAR = 0.2
@@ -69,9 +70,10 @@ class Advice:
         return f"{label} is nearer by KLD alone, not by {_list(objecting)}"
 
 
-def advise(reads: Sequence[ReadNoise]) -> Advice:
-    """Advise a model for the read noise of one or more ISOs, see the rule above."""
+def advise(reads: Sequence[ReadNoise], *, tables: bool = True) -> Advice:
+    """Advise a model for the read noise of one or more ISOs, see the rule above; without tables a curve."""
     fitted = [m.name for m in profile_models() if all(m.name in r.models for r in reads)]
+    curves = [name for name in fitted if not read_model(name).tabled]
     measures = {
         model: {
             name: float(np.mean([value(r.models[model]) for r in reads]))
@@ -79,21 +81,37 @@ def advise(reads: Sequence[ReadNoise]) -> Advice:
         }
         for model in fitted
     }
-    by_kld = sorted(fitted, key=lambda model: measures[model]["KLD"])
-    better = [m for m in by_kld if m != SIMPLEST and _is_better(measures[m], measures[SIMPLEST])]
+    by_kld = sorted(curves, key=lambda model: measures[model]["KLD"])
+    better = [m for m in by_kld if m != SIMPLEST and _is_better(measures[m], measures[SIMPLEST], WORTH)]
     model = better[0] if better else SIMPLEST
+    for table in (name for name in fitted if tables and name not in curves):
+        chance = float(np.mean([r.models[table].chance for r in reads]))
+        if _is_better(measures[table], measures[model], WORTH + chance):
+            model = table
     return Advice(model, next(m for m in by_kld if m != model), measures)
 
 
-def _is_better(one: dict[str, float], simplest: dict[str, float]) -> bool:
+def _is_better(one: dict[str, float], simpler: dict[str, float], worth: float) -> bool:
     first, *rest = _MEASURES
-    return simplest[first] - one[first] > WORTH and any(one[name] < simplest[name] for name in rest)
+    return simpler[first] - one[first] > worth and any(one[name] < simpler[name] for name in rest)
 
 
-def better_model(found: Calibration) -> str:
-    """Return the name of the model to use; the Gaussian where nothing can be told."""
+def better_model(found: Calibration, *, tables: bool = True) -> str:
+    """Return the name of the model to use; the Gaussian where nothing can be told.
+
+    Args:
+        found: the calibration.
+        tables: whether it may be a table of quantiles.
+    """
+    advice = advice_of(found, tables=tables)
+    return advice.model if advice else SIMPLEST
+
+
+def advice_of(found: Calibration, *, tables: bool = True) -> Advice | None:
+    """Return the advice for a camera, None where nothing can be told; a table only if every ISO has one."""
     reads = [r.read for r in found.measured if r.read is not None and not r.read.lost]
-    return advise(reads).model if reads else SIMPLEST
+    tables = tables and all(r.read is not None and r.read.quantiles is not None for r in found.measured)
+    return advise(reads, tables=tables) if reads else None
 
 
 def _told_apart(a: float, b: float) -> tuple[str, str]:
@@ -111,4 +129,6 @@ def _list(names: Sequence[str]) -> str:
 
 
 def _the(name: str) -> str:
+    if read_model(name).tabled:
+        return "the measured quantiles"
     return "the Gaussian" if name == SIMPLEST else f"the {read_model(name).label} distribution"

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from lrd_ext.estimators.intervals import Estimate
+from lrd_ext.estimators.read_quantiles import FEWEST
 from lrd_ext.estimators.tukey_lambda import PPCC_BRACKET
 from lrd_ext.profiles import CameraProfile, profile_from_dict
 from lrd_ext.profiles.records import header
-from lrd_ext.read_models import profile_models, read_model
+from lrd_ext.read_models import ReadModel, profile_models, read_model
 from lrd_ext.version import __version__
 
+from .dark_frames import SMALL
 from .gain_switch import GainLine
 from .laws import FittedLaw, fit_law
 from .model_advice import better_model
@@ -24,6 +26,10 @@ from .verdict import verdict
 
 #: Digits kept in the file: far beyond what any calibration can tell.
 DIGITS = 9
+#: Decimals of quantiles, in standard deviations.
+QUANTILE_DECIMALS = 5
+#: When a profile holds the measured quantiles of read noise: where no curve comes near them, or by wish.
+WRITE_QUANTILES = ("advised", "always", "never")
 
 
 def profile_of(
@@ -31,6 +37,7 @@ def profile_of(
     name: str,
     shading: dict[str, Any] | None = None,
     named: Mapping[str, str] | None = None,
+    quantiles: str = "advised",
 ) -> CameraProfile:
     """Make the profile: rows with intervals, bias by ISO and by ISO and exposure, laws by branch.
 
@@ -39,20 +46,23 @@ def profile_of(
         name: name of the profile.
         shading: where maps of dark shading were written, for the profile's ``dark_shading``.
         named: ``make``, ``model`` and ``licence`` in place of what the files tell.
+        quantiles: one of WRITE_QUANTILES: whether it holds the measured quantiles of read noise.
 
     Raises:
         ProfileError: the figures contradict the schema; the text names the field.
+        ValueError: quantiles are to be "always" written, and were not measured at an ISO.
     """
-    data = profile_dict(found, name) | ({"dark_shading": shading} if shading else {}) | dict(named or {})
+    data = profile_dict(found, name, quantiles)
+    data |= ({"dark_shading": shading} if shading else {}) | dict(named or {})
     return profile_from_dict(_rounded(data))
 
 
-def profile_dict(found: Calibration, name: str) -> dict[str, Any]:
+def profile_dict(found: Calibration, name: str, quantiles: str = "advised") -> dict[str, Any]:
     """Return the JSON values of the profile."""
-    sensor = found.sensor
+    sensor, tables = found.sensor, _tables(found, quantiles)
     # Without K at every ISO the line of the others fills in; without any, it is a profile of darks alone.
     fill = _gain_fill(found)
-    data = header() | {
+    data = header(["read_quantiles"] if tables else ()) | {
         "name": name,
         "make": sensor.make,
         "model": sensor.model,
@@ -65,11 +75,13 @@ def profile_dict(found: Calibration, name: str) -> dict[str, Any]:
     }
     if not found.measured:
         return data | _from_borders(found)
-    rows = [_row(r, fill) if r.read else _row_of_flats(r) for r in found.measured]
+    models = [m for m in profile_models() if tables or not m.tabled]
+    rows = [_row(r, fill, models) if r.read else _row_of_flats(r) for r in found.measured]
     return data | {
-        "read": better_model(found),
+        "read": better_model(found, tables=quantiles != "never"),
         "rows": rows,
-        "branches": [_branch(found, rows, i) for i in range(len(found.branches))],
+        "branches": [_branch(found, rows, i, models) for i in range(len(found.branches))],
+        "read_quantiles": tables,
         "bias": [{"iso": r.iso, "dn": [b.value for b in r.dark.bias]} for r in found.measured if r.dark],
         "black_level_error": [
             {"iso": g.iso, "exposure_s": g.exposure_s, "dn": [b.value for b in g.bias]}
@@ -81,6 +93,36 @@ def profile_dict(found: Calibration, name: str) -> dict[str, Any]:
     }
 
 
+def _tables(found: Calibration, quantiles: str) -> list[dict[str, Any]]:
+    """Return the profile's tables of quantiles: those of all ISOs, or none."""
+    check_write_quantiles(quantiles, "quantiles")
+    advised = read_model(better_model(found)).tabled
+    if quantiles == "never" or (quantiles == "advised" and not advised):
+        return []
+    reads = [(r.iso, r.read.quantiles if r.read else None) for r in found.measured]
+    without = [f"{iso:g}" for iso, table in reads if table is None]
+    if without or not reads:
+        raise ValueError(
+            f"no quantiles of read noise were measured at ISO {', '.join(without) or '-'}: they need darks "
+            f"of noise above {SMALL:g} of a step that are not cut off, and {FEWEST} values"
+        )
+    return [
+        {"iso": iso, "quantiles": np.round(table, QUANTILE_DECIMALS).tolist()}
+        for iso, table in reads
+        if table is not None
+    ]
+
+
+def check_write_quantiles(given: Any, what: str) -> None:
+    """Refuse what is none of WRITE_QUANTILES.
+
+    Raises:
+        ValueError: the text begins with ``what``.
+    """
+    if given not in WRITE_QUANTILES:
+        raise ValueError(f"{what} must be one of {', '.join(WRITE_QUANTILES)}, got {given!r}")
+
+
 def _gain_fill(found: Calibration) -> dict[float, float]:
     """Return K of the ISOs that have none of their own, from the line through the others."""
     known = [(r.iso, r.transfer.K.value) for r in found.isos if r.transfer]
@@ -90,10 +132,10 @@ def _gain_fill(found: Calibration) -> dict[float, float]:
     return {r.iso: per_iso * r.iso for r in found.measured if r.transfer is None}
 
 
-def _row(r: IsoResult, fill: dict[float, float]) -> dict[str, Any]:
+def _row(r: IsoResult, fill: dict[float, float], models: Sequence[ReadModel]) -> dict[str, Any]:
     assert r.read is not None
     read = r.read
-    figures: dict[str, Estimate] = _scales(read) | {
+    figures: dict[str, Estimate] = _scales(read, models) | {
         "sigma_row": read.row,
         "sigma_col": read.col,
         "tukey_lambda": read.tukey_lambda.shape,
@@ -105,6 +147,7 @@ def _row(r: IsoResult, fill: dict[float, float]) -> dict[str, Any]:
         **{
             f"{what}_{model}": getattr(a, what)
             for model, a in read.models.items()
+            if read_model(model) in models
             for what in ("r2", "kld", "ks")
         },
     }
@@ -120,8 +163,8 @@ def _row(r: IsoResult, fill: dict[float, float]) -> dict[str, Any]:
     return row
 
 
-def _scales(read: ReadNoise) -> dict[str, Estimate]:
-    return {model.figure: read.scale(model) for model in profile_models() if model.figure}
+def _scales(read: ReadNoise, models: Sequence[ReadModel]) -> dict[str, Estimate]:
+    return {model.figure: read.scale(model) for model in models if model.figure}
 
 
 def _row_of_flats(r: IsoResult) -> dict[str, Any]:
@@ -141,7 +184,9 @@ def _low(name: str, low: float) -> float:
     return low if name == "tukey_lambda" else max(low, 0.0)
 
 
-def _branch(found: Calibration, rows: Sequence[dict[str, Any]], index: int) -> dict[str, Any]:
+def _branch(
+    found: Calibration, rows: Sequence[dict[str, Any]], index: int, models: Sequence[ReadModel]
+) -> dict[str, Any]:
     first, last = found.branches[index]
     own = rows[first : last + 1]
     names = (
@@ -159,13 +204,23 @@ def _branch(found: Calibration, rows: Sequence[dict[str, Any]], index: int) -> d
         branch["K"] = {"per_iso": line.per_iso, "offset": line.offset, "jitter": min(line.misfit, 0.5)}
     laws = {
         name: {"slope": law.slope.value, "intercept": law.intercept.value, "spread": law.spread}
-        for name, law in laws_of(found, index).items()
+        for name, law in laws_of(found, index, models).items()
     }
     return branch | ({"laws": laws} if laws else {})
 
 
-def laws_of(found: Calibration, index: int) -> dict[str, FittedLaw]:
-    """Fit the laws of a branch, by the name of the sigma; none without K at every ISO."""
+def laws_of(
+    found: Calibration, index: int, models: Sequence[ReadModel] | None = None
+) -> dict[str, FittedLaw]:
+    """Fit the laws of a branch, by the name of the sigma; none without K at every ISO.
+
+    Args:
+        found: the calibration.
+        index: number of the branch.
+        models: read-noise models whose scales have laws; None takes all that have a curve.
+    """
+    if models is None:
+        models = [m for m in profile_models() if not m.tabled]
     first, last = found.branches[index]
     rows, fill = found.measured[first : last + 1], _gain_fill(found)
     gains = [r.transfer.K.value if r.transfer else fill.get(r.iso) for r in rows]
@@ -173,7 +228,7 @@ def laws_of(found: Calibration, index: int) -> dict[str, FittedLaw]:
     known = [K for K in gains if K is not None]
     if len(known) < len(rows) or len(reads) < len(rows):
         return {}
-    own = [_scales(read) | {"sigma_row": read.row, "sigma_col": read.col} for read in reads]
+    own = [_scales(read, models) | {"sigma_row": read.row, "sigma_col": read.col} for read in reads]
     sigmas = {name: [scales[name] for scales in own] for name in (own[0] if own else ())}
     return {name: law for name, s in sigmas.items() if (law := fit_law(known, s)) is not None}
 

@@ -11,9 +11,18 @@ import numpy as np
 
 from lrd_ext.estimators.interval_likelihood import IntervalFit, fit_pairs
 from lrd_ext.estimators.intervals import Estimate, from_frames
+from lrd_ext.estimators.read_quantiles import fit_read_quantiles
 from lrd_ext.estimators.rounding import ROUNDING
-from lrd_ext.estimators.tukey_lambda import distribution_of, excess_kurtosis, fit_tukey_lambda, ppcc_shape
-from lrd_ext.read_models import profile_models
+from lrd_ext.estimators.tukey_lambda import (
+    Distribution,
+    ResidualHistogram,
+    TukeyLambdaFit,
+    distribution_of,
+    excess_kurtosis,
+    fit_tukey_lambda,
+    ppcc_shape,
+)
+from lrd_ext.read_models import ReadModel, profile_models
 
 from .banding import banding
 from .dark_frames import DarkStatistics
@@ -74,6 +83,7 @@ def _seen_through(line: Estimate, slope: Estimate) -> Estimate:
 def _by_moments(d: DarkStatistics, kurtosis: float) -> dict[str, Any]:
     hist = d.histogram
     fit = fit_tukey_lambda(hist)
+    table = fit_read_quantiles(hist, fit) if d.pair_counts is None else None
     free = max(d.frames - 1, 1) * (d.height - 1) * (d.width - 1)
     gaussian = _std(d.pixel.mean(axis=1), kurtosis, free, d.step)
     return {
@@ -83,12 +93,24 @@ def _by_moments(d: DarkStatistics, kurtosis: float) -> dict[str, Any]:
             _std(own, kurtosis, free / 4, step) for own, step in zip(d.pixel.T, d.steps, strict=True)
         ),
         "distributions": {
-            model.name: distribution_of(hist, model, fit.std, fit.shape.value)
-            if model.shaped
-            else distribution_of(hist, model, gaussian.value)
+            model.name: _distribution(hist, model, gaussian, fit, table)
             for model in profile_models()
+            if not model.tabled or table is not None
         },
+        "quantiles": table,
     }
+
+
+def _distribution(
+    hist: ResidualHistogram,
+    model: ReadModel,
+    gaussian: Estimate,
+    fit: TukeyLambdaFit,
+    table: np.ndarray | None,
+) -> Distribution:
+    if model.shaped:
+        return distribution_of(hist, model, fit.std, fit.shape.value)
+    return distribution_of(hist, model, gaussian.value, 0.0 if table is None else table)
 
 
 def _by_intervals(d: DarkStatistics, fit: IntervalFit) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 
+import numpy as np
+
 from lrd_ext.estimators.interval_likelihood import IntervalFit
 from lrd_ext.estimators.intervals import Estimate
 from lrd_ext.estimators.masked_border import BorderEstimate
@@ -46,7 +48,8 @@ class ReadNoise:
     """Figures of one ISO from its darks, DN; ``pixel`` is sigma_gaussian by site.
 
     ``distributions`` of the values by read model; ``step`` of the values, DN; ``cut`` is the share of values
-    piled up at the lowest one.
+    piled up at the lowest one; ``quantiles`` the table of read model "empirical", None where there are too
+    few values, or noise is too small beside the step, to measure one.
     """
 
     gaussian: Estimate
@@ -63,6 +66,7 @@ class ReadNoise:
     banding_cols: tuple[BandingLine, ...]
     step: float
     cut: float
+    quantiles: np.ndarray | None = None
 
     @functools.cached_property
     def models(self) -> dict[str, Agreement]:

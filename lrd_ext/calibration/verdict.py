@@ -10,7 +10,7 @@ import numpy as np
 
 from lrd_ext.estimators.intervals import SUSPICION, Estimate
 
-from .model_advice import advise
+from .model_advice import advice_of
 from .photon_transfer import PhotonTransfer
 from .results import FEW_DARKS, Calibration, IsoResult
 
@@ -49,10 +49,11 @@ def _summary(found: Calibration) -> Iterator[str]:
         yield "Read noise is a rough guess from the flats, row and column noise are unknown: shoot darks."
         return
     told = [r.read for r in found.measured if r.read and not r.read.lost]
-    if told:
+    advice = advice_of(found)
+    if told and advice is not None:
         half = max(_half_width(read.gaussian) for read in told)
         yield f"Read noise is known within {100 * half:.2g} % or better."
-        yield from advise(told).sentences()
+        yield from advice.sentences()
     for a, b in zip(found.branches, found.branches[1:], strict=False):
         low, high = found.measured[a[1]].iso, found.measured[b[0]].iso
         yield f"The gain switches between ISO {low:g} and ISO {high:g}."

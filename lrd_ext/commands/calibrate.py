@@ -39,6 +39,14 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument("--white", type=float, metavar="DN", help="white level")
     parser.add_argument("--cfa", type=str, metavar="PHASE", help="RGGB, GRBG, GBRG, BGGR or MONO")
+    parser.add_argument(
+        "--read-quantiles",
+        type=str,
+        default="advised",
+        metavar="WHEN",
+        help="write the measured quantiles of read noise, for read empirical: advised (where no curve comes "
+        "near the darks), always or never (advised)",
+    )
     for name, told in (("make", "maker"), ("model", "model"), ("licence", "licence of the figures")):
         parser.add_argument(f"--{name}", type=str, metavar="TEXT", help=f"{told} the profile names")
     parser.add_argument(
@@ -85,8 +93,9 @@ def run(options: Namespace) -> int:
     Raises:
         ValueError: an option or the frames are refused, before anything is written but kept statistics.
     """
-    from lrd_ext.calibration import find_frames
+    from lrd_ext.calibration import check_write_quantiles, find_frames
 
+    check_write_quantiles(options.read_quantiles, "--read-quantiles")
     target = check_target(options.output, "--output", suffix=".json")
     page = check_target(options.report, "--report", suffix=".html") if options.report is not None else None
     levels = read_levels(options.black, options.white, options.cfa)
@@ -95,7 +104,7 @@ def run(options: Namespace) -> int:
     if page is not None:
         _check_own_report(page, options.overwrite)
     found = _with_progress(find_frames(options.folder, levels), target.with_suffix(".statistics"))
-    profile, doubts = _write(found, target, page, named)
+    profile, doubts = _write(found, target, page, named, options.read_quantiles)
     _say(found, profile, doubts)
     print(plain(f"profile: {target}"), *([plain(f"report: {page}")] if page else []), sep="\n")
     return 1 if found.left_out else 0
@@ -111,7 +120,7 @@ def _named(options: Namespace) -> dict[str, str]:
 
 
 def _write(
-    found: Calibration, target: Path, page: Path | None, named: dict[str, str]
+    found: Calibration, target: Path, page: Path | None, named: dict[str, str], quantiles: str
 ) -> tuple[CameraProfile, list[str]]:
     """Write all files, or none; return the profile and what it warns of."""
     from lrd_ext.calibration import profile_of
@@ -120,7 +129,8 @@ def _write(
     data = _shading(found) if any(r.dark for r in found.measured) else None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        profile = profile_of(found, target.stem, _shading_entry(maps, data, found) if data else None, named)
+        shading = _shading_entry(maps, data, found) if data else None
+        profile = profile_of(found, target.stem, shading, named, quantiles)
     files = {target: profile.to_bytes()} | ({maps: data} if data else {})
     if page is not None:
         from lrd_ext.report.calibration_page import report_files

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lrd_ext.evaluation import DarkSet, Evaluation, Fake, IsoEvaluation, Settings
     from lrd_ext.profiles import CameraProfile
 
-_AGAINST = "gaussian,tukey_lambda,spectral"
+_AGAINST = "gaussian,tukey_lambda,empirical,spectral"
 
 
 def add_to(commands: Any) -> None:
@@ -53,13 +53,17 @@ def add_to(commands: Any) -> None:
         type=str,
         default=_AGAINST,
         metavar="NAMES",
-        help=f"rivals fitted to the darks, of none, gaussian, tukey_lambda, spectral, darks ({_AGAINST})",
+        help=f"rivals fitted to the darks, of none, gaussian, tukey_lambda, empirical, spectral, darks "
+        f"({_AGAINST})",
     )
     noise.add_argument(
         "--fit", type=str, metavar="FOLDER", help="darks to fit rivals to (every second of REAL)"
     )
     noise.add_argument(
-        "--profile", type=str, metavar="JSON", help="camera profile that gives levels and both model rivals"
+        "--profile",
+        type=str,
+        metavar="JSON",
+        help="camera profile that gives levels and the model rivals it knows",
     )
     noise.add_argument("--iso", type=str, metavar="N,N", help="compare at these ISOs alone")
     noise.add_argument("--metrics", type=str, metavar="NAMES", help="these distances alone")
@@ -148,6 +152,8 @@ def _open(options: Namespace) -> tuple[DarkSet, DarkSet | None, list[Fake]]:
     """Read all darks and open all candidates; what does not fit together is refused."""
     from lrd_ext import evaluation
     from lrd_ext.noise_sources import MODEL_RIVALS, check_rival
+    from lrd_ext.profiles.summary import known_noise
+    from lrd_ext.read_models import read_model
 
     rivals = _names(options.against, "--against")
     for name in rivals:
@@ -171,7 +177,7 @@ def _open(options: Namespace) -> tuple[DarkSet, DarkSet | None, list[Fake]]:
     for name in rivals:
         if name == fake.name:
             continue
-        if profile is not None and name in MODEL_RIVALS:
+        if profile is not None and name in MODEL_RIVALS and read_model(name).figure in known_noise(profile):
             candidates.append(evaluation.of_profile(profile, name))
         else:
             candidates.append(evaluation.Fake(name))

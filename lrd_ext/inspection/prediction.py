@@ -40,7 +40,9 @@ def predict(params: NoiseParams, title: str, step: float = 1.0) -> Prediction:
         title: what they are called in the report.
         step: step of the noisy file's values, DN.
     """
-    model, shape = read_model(str(params.read)), float(params.tukey_lambda)
+    model = read_model(str(params.read))
+    table = params.read_table
+    shape = float(params.tukey_lambda) if table is None or not model.tabled else table[0].numpy()
     std = model.std(float(params.sigma_read), shape)
     row, col = float(params.sigma_row), float(params.sigma_col)
     return Prediction(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Noise by the physical model: Gaussian or Tukey-lambda read noise with row and column noise; and none."""
+"""Noise by the physical model: read noise of every distribution, with row and column noise; and none."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 
 from lrd_ext.calibration.dark_frames import BINS_PER_STD, kept_share, residual_counts
 from lrd_ext.estimators.line_noise import between_variance, two_way
+from lrd_ext.estimators.read_quantiles import FEWEST, fit_read_quantiles
 from lrd_ext.estimators.rounding import ROUNDING
 from lrd_ext.estimators.tukey_lambda import ResidualHistogram, fit_tukey_lambda
 from lrd_ext.params import NoiseParams
@@ -99,15 +100,19 @@ def draw_dark(
 def _fit(frames: Sequence[np.ndarray], read: str, iso: float) -> NoiseParams:
     (row, col, pixel), residuals = _measure(frames)
     model = read_model(read)
-    fit = fit_tukey_lambda(residuals) if model.shaped else None
+    fit = fit_tukey_lambda(residuals) if model.shaped or model.tabled else None
+    table = fit_read_quantiles(residuals, fit) if fit and model.tabled else None
+    if model.tabled and table is None:
+        raise ValueError(f"noise source {read}: the darks of ISO {iso:g} must hold at least {FEWEST} values")
     std = math.sqrt(max(pixel - ROUNDING, 0.0))
     return NoiseParams(
         K=1.0,
         ratio=1.0,
         black=0.0,
         white=65535.0,
-        sigma_read=fit.scale.value if fit else std / model.unit_std(0.0),
-        tukey_lambda=fit.shape.value if fit else 0.0,
+        sigma_read=fit.scale.value if fit and model.shaped else std / model.unit_std(table),
+        tukey_lambda=fit.shape.value if fit and model.shaped else 0.0,
+        read_table=table,
         sigma_row=math.sqrt(max(row, 0.0)),
         sigma_col=math.sqrt(max(col, 0.0)),
         iso=iso,

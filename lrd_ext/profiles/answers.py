@@ -16,18 +16,19 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from lrd_ext.read_models import profile_models, read_model
+from lrd_ext.read_models import profile_models, read_model, standard_table
 
-from .records import BiasRow, Branch, Law, Row
+from .records import BiasRow, Branch, Law, QuantileRow, Row
 
-_AtIso = TypeVar("_AtIso", Row, BiasRow)
+_AtIso = TypeVar("_AtIso", Row, BiasRow, QuantileRow)
 
 
 @dataclasses.dataclass
 class Answer:
     """Figures at n ISOs, (n,) each but bias (n, 4), and the spread of the logarithm of each sigma, (n,).
 
-    ``branch`` is the number of the gain branch each ISO lies in.
+    ``branch`` is the number of the gain branch each ISO lies in; ``quantiles`` (n, KNOTS) are there where the
+    read model has a table.
     """
 
     branch: np.ndarray
@@ -40,6 +41,7 @@ class Answer:
     spread_read: np.ndarray
     spread_row: np.ndarray
     spread_col: np.ndarray
+    quantiles: np.ndarray | None = None
 
 
 def iso_ranges(branches: Sequence[Branch]) -> str:
@@ -64,12 +66,19 @@ class Answers:
         branches: its gain branches, ISOs rising.
         rows: its calibrated rows, ISOs rising.
         bias: its black-level errors, ISOs rising.
+        quantiles: tables of its read noise, ISOs rising.
     """
 
     def __init__(
-        self, name: str, branches: Sequence[Branch], rows: Sequence[Row], bias: Sequence[BiasRow]
+        self,
+        name: str,
+        branches: Sequence[Branch],
+        rows: Sequence[Row],
+        bias: Sequence[BiasRow],
+        quantiles: Sequence[QuantileRow] = (),
     ) -> None:
-        parts = zip(branches, by_branch(branches, rows), by_branch(branches, bias), strict=True)
+        own = [by_branch(branches, rows), by_branch(branches, bias), by_branch(branches, quantiles)]
+        parts = zip(branches, *own, strict=True)
         self.name = name
         self.branches = [BranchAnswers(*part) for part in parts]
         self._starts = np.array([branch.iso[0] for branch in branches], dtype=np.float64)
@@ -143,8 +152,15 @@ class Answers:
 class BranchAnswers:
     """The answers of one gain branch."""
 
-    def __init__(self, branch: Branch, rows: Sequence[Row], bias: Sequence[BiasRow]) -> None:
+    def __init__(
+        self,
+        branch: Branch,
+        rows: Sequence[Row],
+        bias: Sequence[BiasRow],
+        quantiles: Sequence[QuantileRow] = (),
+    ) -> None:
         self.branch, self.rows = branch, rows
+        self._quantile_rows = quantiles
         self.jitter = branch.K.jitter if branch.K else 0.0
         self._bias_rows = bias
         self._grids: dict[tuple[float, ...], _Grid] = {}
@@ -179,7 +195,7 @@ class BranchAnswers:
             out[f"sigma_{name}"] = zero if sigma is None else sigma
             out[f"spread_{name}"] = self.spread(figure, isos) if figure and sigma is not None else zero
         out["tukey_lambda"] = self.shape(isos) if model.shaped else zero
-        return out
+        return out | ({"quantiles": self.quantiles(isos)} if model.tabled else {})
 
     def gain(self, isos: Isos) -> np.ndarray:
         """K in DN/e- at each ISO: rows, else the branch's law, else in proportion to ISO; 1 if unknown."""
@@ -225,6 +241,27 @@ class BranchAnswers:
         if nearest:
             return values[np.abs(isos.x[:, None] - known).argmin(1)]
         return np.stack([np.interp(isos.x, known, values[:, site]) for site in range(4)], axis=1)
+
+    @functools.cached_property
+    def _quantiles(self) -> _Points | None:
+        return self._at_isos([(row.iso, row.quantiles) for row in self._quantile_rows])
+
+    def quantiles(self, isos: Isos) -> np.ndarray:
+        """Quantiles at scale 1 (n, KNOTS): linear in log ISO, knot by knot, held outside.
+
+        Between two ISOs they are brought to standard deviation 1 again: quantiles of unlike distributions
+        have less together. Source: displacement interpolation, McCann, Adv. Math. 128(1), 1997.
+        """
+        assert self._quantiles is not None  # a profile without is refused
+        known, values = self._quantiles.grid.log_isos, self._quantiles.values
+        place = np.interp(isos.x, known, np.arange(len(known)))
+        below = place.astype(int)
+        share = (place - below)[:, None]
+        mixed = (1 - share) * values[below] + share * values[np.minimum(below + 1, len(known) - 1)]
+        between = place != below
+        if between.any():
+            mixed[between] = standard_table(mixed[between])
+        return mixed
 
     def _points(self, figure: str) -> _Points | None:
         if figure not in self._figures:

@@ -23,7 +23,17 @@ from lrd_ext.read_models import ReadModel, ReadName, read_model
 from .answers import Answer, Answers, iso_ranges
 from .draws import MAX_VALUE, Choice, Draws, Word, read_choice
 from .parse import checked_fields, used_units
-from .records import BiasRow, Branch, Doubtful, ExposureBias, Row, Source, header, to_json
+from .records import (
+    BiasRow,
+    Branch,
+    Doubtful,
+    ExposureBias,
+    QuantileRow,
+    Row,
+    Source,
+    header,
+    to_json,
+)
 
 Levels = float | Sequence[float] | Tensor
 
@@ -52,6 +62,7 @@ class CameraProfile:
     rows: tuple[Row, ...] = ()
     branches: tuple[Branch, ...] = ()
     bias: tuple[BiasRow, ...] = ()
+    read_quantiles: tuple[QuantileRow, ...] = ()
     black_level_error: tuple[ExposureBias, ...] = ()
     dark_shading: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     calibration: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -85,7 +96,7 @@ class CameraProfile:
     @functools.cached_property
     def answers(self) -> Answers:
         """The profile's answers in double precision, without draws, levels or warnings."""
-        return Answers(self.name, self.branches, self.rows, self.bias)
+        return Answers(self.name, self.branches, self.rows, self.bias, self.read_quantiles)
 
     def iso_ranges(self) -> str:
         """Name the ISO range of each gain branch, for messages."""
@@ -105,10 +116,11 @@ class CameraProfile:
         """Give the noise at known ISOs and ratios, without any draw.
 
         A calibrated ISO answers with its row as it stands. Between two rows of one gain branch K and the
-        sigmas go log-log and tukey_lambda and bias linearly, all over log ISO. Where no rows surround the
-        ISO, the law of the branch answers with its mean (of ln sigma, so the median of sigma) and shape and
-        bias are those of the nearest row; a branch without rows answers with the mean of its list of shapes.
-        ISOs between two branches belong to the lower one; nothing is mixed across a gain switch.
+        sigmas go log-log and tukey_lambda, read_quantiles and bias linearly, all over log ISO. Where no rows
+        surround the ISO, the law of the branch answers with its mean (of ln sigma, so the median of sigma)
+        and shape, quantiles and bias are those of the nearest row; a branch without rows answers with the
+        mean of its list of shapes. ISOs between two branches belong to the lower one; nothing is mixed across
+        a gain switch.
 
         Bias moves the mean: it is where the black of this camera's frames really lies, minus the black level
         its files state, in DN and different for every ISO and site. Noise made with it is as far off as the
@@ -266,6 +278,7 @@ class CameraProfile:
             len(isos),
             read=model.name,
             shot=not self.dark_only,
+            quantiles=found.quantiles,
         )
         same_black = black is None or (isinstance(black, tuple) and black == tuple(own_black))
         if same_black and (white is None or white == self.white):  # to_range would multiply by 1
@@ -296,7 +309,8 @@ def figures_used(model: ReadModel) -> set[str]:
     """Name the fields of a profile that an answer with a read-noise model rests on."""
     used = {"K", "sigma_row", "sigma_col", "bias", "black", "white"}
     used |= {model.figure} if model.figure else set()
-    return used | ({"tukey_lambda"} if model.shaped else set())
+    used |= {"tukey_lambda"} if model.shaped else set()
+    return used | ({"read_quantiles"} if model.tabled else set())
 
 
 def describe_bias(bias: Sequence[BiasRow]) -> str:

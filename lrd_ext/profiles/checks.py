@@ -137,6 +137,19 @@ def each(item: Check[T]) -> Check[tuple[T, ...]]:
     return Check(read, {"type": "array", "items": item.schema})
 
 
+def numbers(count: int, item: Check[float]) -> Check[tuple[float, ...]]:
+    """A list of so many numbers."""
+    items = each(item)
+
+    def read(value: Any) -> tuple[float, ...]:
+        done = items.read(value)
+        if len(done) != count:
+            raise Refused(f"must hold {count} numbers, got {len(done)}")
+        return done
+
+    return Check(read, {**items.schema, "minItems": count, "maxItems": count})
+
+
 def named(item: Check[T], accepted: Iterable[str] | None = None) -> Check[dict[str, T]]:
     """An object whose values follow one rule, under the accepted names or, without these, under any."""
     known = None if accepted is None else dict.fromkeys(accepted)

@@ -142,6 +142,7 @@ class Draws:
             spread_read=mean.spread_read,
             spread_row=mean.spread_row,
             spread_col=mean.spread_col,
+            quantiles=mean.quantiles,
         )
 
     def _branch_draws(self, answers: Answers, mean: Answer, read: str) -> tuple[np.ndarray, np.ndarray]:

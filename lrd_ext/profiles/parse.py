@@ -10,8 +10,11 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import torch
+
 from lrd_ext.cfa import PATTERNS
-from lrd_ext.read_models import profile_models
+from lrd_ext.read_models import check_table, profile_models
+from lrd_ext.reference.quantile_table import KNOTS
 
 from .answers import by_branch, iso_ranges
 from .checks import (
@@ -25,6 +28,7 @@ from .checks import (
     named,
     nullable,
     number,
+    numbers,
     one_of,
     pair,
     record,
@@ -42,6 +46,7 @@ from .records import (
     GainLaw,
     Law,
     ProfileError,
+    QuantileRow,
     Row,
     Source,
     doubtful_fields,
@@ -70,6 +75,7 @@ _GAIN_LAW = made(
     GainLaw,
 )
 _BIAS = made(record({"iso": _ISO, "dn": SITES}), BiasRow)
+_QUANTILES = made(record({"iso": _ISO, "quantiles": numbers(KNOTS, number(-1e6, 1e6))}), QuantileRow)
 _EXPOSURE_BIAS = made(
     record({"iso": _ISO, "exposure_s": number(0, 1e6, above=True), "dn": SITES}), ExposureBias
 )
@@ -112,6 +118,7 @@ def profile_check() -> Check[dict[str, Any]]:
         "doubtful": each(_doubtful_check()),
         "rows": each(_row_check()),
         "bias": each(_BIAS),
+        "read_quantiles": each(_QUANTILES),
         "black_level_error": each(_EXPOSURE_BIAS),
         "dark_shading": named(FREE_JSON),
         "calibration": named(FREE_JSON),
@@ -172,6 +179,7 @@ def used_units(fields: Mapping[str, Any]) -> list[str]:
         or any("tukey_lambda" in row.figures for row in rows),
         "bias": bool(bias or by_exposure),
         "exposure": bool(by_exposure),
+        "read_quantiles": bool(fields.get("read_quantiles", ())),
         "law": any(b.laws for b in branches),
     }
     return [name for name, is_used in used.items() if is_used]
@@ -194,6 +202,25 @@ def _check_whole(fields: Mapping[str, Any]) -> None:
     dark_only = not _knows_gain(branches, rows)
     for i, (branch, its_rows) in enumerate(zip(branches, own, strict=True)):
         _check_branch(branch, its_rows, fields["read"], dark_only, f"branches[{i}]")
+    _check_quantiles(branches, rows, fields.get("read_quantiles", ()))
+
+
+def _check_quantiles(branches: Sequence[Branch], rows: Sequence[Row], tables: Sequence[QuantileRow]) -> None:
+    _check_rising([table.iso for table in tables], "read_quantiles")
+    for i, table in enumerate(tables):
+        try:
+            check_table(torch.tensor(table.quantiles, dtype=torch.float64), f"read_quantiles[{i}].quantiles")
+        except ValueError as error:
+            raise ProfileError(str(error)) from None
+    figures = {str(model.figure) for model in profile_models() if model.tabled}
+    parts = zip(branches, by_branch(branches, rows), by_branch(branches, tables), strict=True)
+    for i, (branch, its_rows, its_tables) in enumerate(parts):
+        held = figures & set(branch.laws).union(*(row.figures for row in its_rows))
+        if held and not its_tables:
+            raise ProfileError(
+                f"branches[{i}]: read_quantiles is missing: {min(held)} is a scale and needs quantiles, at "
+                "one ISO of the branch at least"
+            )
 
 
 def _knows_gain(branches: Iterable[Branch], rows: Iterable[Row]) -> bool:

@@ -23,6 +23,7 @@ UNITS = {
     "level": "DN",
     "exposure": "s",
     "law": "ln(sigma) = slope*ln(K) + intercept + N(0, spread)",
+    "read_quantiles": "sigma_empirical",
 }
 
 #: Units that are written whether they are used or not; those of later figures are only where they are used.
@@ -41,7 +42,7 @@ def row_figures() -> tuple[str, ...]:
 
 def doubtful_fields() -> tuple[str, ...]:
     """Name the fields an entry of ``doubtful`` can concern."""
-    return (*row_figures(), "bias", "black", "white")
+    return (*row_figures(), "read_quantiles", "bias", "black", "white")
 
 
 def header(used: Iterable[str] = ()) -> dict[str, Any]:
@@ -139,6 +140,17 @@ class BiasRow:
 
     iso: float
     dn: tuple[float, float, float, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class QuantileRow:
+    """Quantiles of the read noise at one ISO, in units of sigma_empirical: mean 0, standard deviation 1.
+
+    (KNOTS,), not falling, at the probabilities ``lrd_ext.reference.quantile_table.knot_probabilities()``.
+    """
+
+    iso: float
+    quantiles: tuple[float, ...]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,23 +10,27 @@ import torch
 from torch import Tensor
 
 from .normal import normal_quantile
+from .quantile_table import table_quantile
 from .tukey_lambda import tukey_lambda_quantile, tukey_lambda_std
 
 if TYPE_CHECKING:
     from ..params import NoiseParams
 
-#: Deviates of scale 1, float64, from int64 words in [0, 2^32) and a shape, which not every distribution has.
+#: Deviates of scale 1, float64, from int64 words in [0, 2^32) and a shape, which not every distribution has:
+#: of "empirical" a table of quantiles.
 QUANTILES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "none": lambda word, shape: torch.zeros_like(word, dtype=torch.float64),
     "gaussian": lambda word, shape: normal_quantile(word),
     "tukey_lambda": tukey_lambda_quantile,
+    "empirical": table_quantile,
 }
 
-#: Standard deviation at scale 1, of the shape.
+#: Standard deviation at scale 1, of the shape; of a table it is 1 by what NoiseParams accepts.
 UNIT_STDS: dict[str, Callable[[float], float]] = {
     "none": lambda shape: 0.0,
     "gaussian": lambda shape: 1.0,
     "tukey_lambda": tukey_lambda_std,
+    "empirical": lambda shape: 1.0,
 }
 
 
@@ -49,11 +53,17 @@ def read_noise(word: Tensor, p: NoiseParams) -> Tensor:
     Raises:
         KeyError: a distribution this module does not know.
     """
-    sigma, shape = (v[:, None, None, None] for v in (p.sigma_read.double(), p.tukey_lambda))
+    sigma = p.sigma_read.double()[:, None, None, None]
     if isinstance(p.read, str):
-        return sigma * QUANTILES[p.read](word, shape)
+        return sigma * QUANTILES[p.read](word, _shapes(p, p.read))
     deviate = torch.zeros_like(word, dtype=torch.float64)
     for name in set(p.read):
         those = [i for i, model in enumerate(p.read) if model == name]
-        deviate[those] = QUANTILES[name](word[those], shape[those])
+        deviate[those] = QUANTILES[name](word[those], _shapes(p, name)[those])
     return sigma * deviate
+
+
+def _shapes(p: NoiseParams, name: str) -> Tensor:
+    if name == "empirical" and p.read_table is not None:
+        return p.read_table
+    return p.tukey_lambda[:, None, None, None]

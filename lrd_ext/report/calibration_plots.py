@@ -11,11 +11,12 @@ import numpy as np
 
 from lrd_ext.calibration.banding import BandingLine
 from lrd_ext.calibration.photon_transfer import PhotonTransfer
-from lrd_ext.calibration.results import Calibration, IsoResult
+from lrd_ext.calibration.results import Calibration, IsoResult, ReadNoise
 from lrd_ext.raw import site_labels
-from lrd_ext.read_models import profile_models
+from lrd_ext.read_models import profile_models, read_model, table_of
+from lrd_ext.reference.quantile_table import knot_probabilities
 
-from .figure import BLUE, COLOURS, RED, new_figure, plain_log
+from .figure import BLUE, COLOURS, INK, RED, new_figure, plain_log
 from .over_iso_plot import draw_over_iso
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ def all_plots(found: Calibration) -> Iterator[tuple[str, str, Figure]]:
             )
         if r.read is not None:
             yield f"darks_iso{r.iso:g}", f"Dark frames at ISO {r.iso:g}", draw_darks(found, r)
+        if r.read is not None and r.read.quantiles is not None:
+            caption = f"Distribution of read noise at ISO {r.iso:g}: measured, and the fitted curves"
+            yield f"read_noise_iso{r.iso:g}", caption, draw_read_noise(r.read)
 
 
 def draw_transfer(found: Calibration, r: IsoResult) -> Figure:
@@ -140,6 +144,35 @@ def _draw_qq(ax: Axes, r: IsoResult) -> None:
     ax.set(xlabel="quantile of the model [DN]", ylabel="quantile of the darks [DN]")
     ax.set_title("QQ of the models", fontsize=9)
     ax.legend(fontsize=8)
+
+
+def draw_read_noise(read: ReadNoise) -> Figure:
+    """Draw density and quantiles of the measured read noise beside the curves, in standard deviations."""
+    figure, axes = new_figure(1, 2, (13.0, 4.5))
+    density, difference = axes[0]
+    assert read.quantiles is not None
+    table, p = read.quantiles, knot_probabilities().numpy()
+    x = np.linspace(table[p > 1e-7][0], table[p < 1 - 1e-7][-1], 241)
+    middle, width = (x[1:] + x[:-1]) / 2, x[1] - x[0]
+    shown = (p > 1e-7) & (p < 1 - 1e-7)
+    normal = table_of(read_model("gaussian"), 0.0)
+    for model, colour in zip(profile_models(), (BLUE, RED, INK), strict=False):
+        shape = table if model.tabled else read.tukey_lambda.shape.value if model.shaped else 0.0
+        scale = 1 / model.unit_std(shape)
+        label = "measured" if model.tabled else model.label
+        style = {"color": colour, "lw": 1.4 if model.tabled else 0.9, "label": label}
+        density.plot(middle, np.diff(model.cdf(x, scale, shape)) / width, **style)
+        quantiles = table if model.tabled else table_of(model, shape)
+        difference.plot(normal[shown], (quantiles - normal)[shown], **style)
+    density.set_yscale("log")
+    density.set_ylim(1e-7, 1.0)
+    density.set(xlabel="noise [standard deviations]", ylabel="density")
+    density.set_title(f"Density of read noise, {read.gaussian.value:.4g} DN", fontsize=9)
+    difference.set(xlabel="normal quantile", ylabel="quantile - normal quantile [standard deviations]")
+    difference.set_title("Quantiles beside those of the Gaussian, tails of 1e-7", fontsize=9)
+    for ax in (density, difference):
+        ax.legend(fontsize=8)
+    return figure
 
 
 def _draw_spectrum(

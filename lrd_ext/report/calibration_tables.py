@@ -14,16 +14,15 @@ from lrd_ext.calibration.profile import laws_of
 from lrd_ext.calibration.results import Calibration, IsoResult
 from lrd_ext.estimators.intervals import Estimate
 from lrd_ext.profiles import CameraProfile
-from lrd_ext.profiles.records import sigmas
 from lrd_ext.raw import site_labels
 from lrd_ext.read_models import profile_models
 
 from .page import table_html
 
 
-def _read_titles() -> dict[str, str]:
-    """Say by figure what the profile holds of each read-noise model."""
-    models = [m for m in profile_models() if m.figure]
+def _read_titles(*, tables: bool = False) -> dict[str, str]:
+    """Say by figure what the profile holds of each read-noise model, of those with a table only by wish."""
+    models = [m for m in profile_models() if m.figure and (tables or not m.tabled)]
     return {str(m.figure): "read std" if m.scale_is_std else f"{m.label} scale" for m in models}
 
 
@@ -59,7 +58,8 @@ def _cell(e: Estimate | None, form: str = ".5g", factor: float = 1.0) -> str:
 
 def figures_table(profile: CameraProfile) -> Table:
     """The rows of the profile."""
-    titles = {"K": "K [DN/e-]"} | {name: f"{title} [DN]" for name, title in _read_titles().items()}
+    read = _read_titles(tables=bool(profile.read_quantiles))
+    titles = {"K": "K [DN/e-]"} | {name: f"{title} [DN]" for name, title in read.items()}
     titles |= {"tukey_lambda": "shape", "sigma_row": "row [DN]", "sigma_col": "column [DN]"}
     rows = []
     for row in profile.rows:
@@ -82,7 +82,8 @@ def branches_table(found: Calibration) -> Table:
         offset = _cell(line.offset_estimate) if line.offset else "none needed"
         test = f"{line.p:.3g}" if line.tested else "too few ISOs"
         laws = laws_of(found, i)
-        slopes = [_cell(laws[name].slope if name in laws else None, ".3f") for name in sigmas()]
+        sigmas = (*_read_titles(), "sigma_row", "sigma_col")
+        slopes = [_cell(laws[name].slope if name in laws else None, ".3f") for name in sigmas]
         rows.append([ends, _cell(line.per_iso_estimate), offset, f"{line.misfit:.2%}", test, *slopes])
     head = ["ISO", "K/ISO [DN/e-]", "offset [DN/e-]", "largest departure", "chance of such departures"]
     names = (*_read_titles().values(), "row", "column")
@@ -94,9 +95,10 @@ def models_table(found: Calibration) -> Table:
     rows = []
     for r in found.measured:
         if r.read is not None:
-            fits = [r.read.models[model.name] for model in profile_models()]
-            shown = [f"{v:.3g}" for v in (*(a.kld for a in fits), *(a.ks for a in fits))]
-            shown += [f"{a.r2:.5f}" for a in fits]
+            fits = [r.read.models.get(model.name) for model in profile_models()]
+            shown = [f"{a.kld:.3g}" if a else "-" for a in fits]
+            shown += [f"{a.ks:.3g}" if a else "-" for a in fits]
+            shown += [f"{a.r2:.5f}" if a else "-" for a in fits]
             second = f"{r.read.ppcc[0]:+.4f}<br><small>r² {r.read.ppcc[1]:.5f}</small>"
             rows.append([f"{r.iso:g}", *shown, _cell(r.read.tukey_lambda.shape, "+.4f"), second])
     labels = [model.label for model in profile_models()]

@@ -157,7 +157,7 @@ def test_a_profile_gives_levels_and_models(lrd, darks, tmp_path):
     code, out, _ = lrd("evaluate", "noise", darks, profile, "--profile", profile, "--json")
     names = [c["name"] for c in json.loads(out)["isos"][0]["candidates"]]
     assert code == 0
-    assert names == [load_profile(profile).name, "gaussian", "tukey_lambda", "spectral"]
+    assert names == [load_profile(profile).name, "gaussian", "tukey_lambda", "empirical", "spectral"]
 
 
 def test_frames_left_out_are_named(evaluate, darks):
@@ -233,7 +233,7 @@ def test_other_isos(evaluate, darks, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--against", "poisson"), "a rival must be one of none, gaussian, tukey_lambda, spectral, darks"),
+        (("--against", "poisson"), "a rival must be one of none, gaussian, tukey_lambda, empirical, "),
         (("--against", "none,none"), "--against must name each once"),
         (("--metrics", "kld"), "a metric must be one of kld_noiseflow,"),
         (("--crop", "8"), "crop must be at least 32 pixels a side, got 8"),

@@ -72,11 +72,21 @@ void quantiles(const Build& build) {
   digest("Poisson", lrd::Quantile::kPoisson, {0.0f, 1e-6f, 0.3f, 2.0f, 7.9f, 19.0f, 33.0f, 200.0f, 1e4f, 1e6f, 3e8f});
 }
 
-Request request(const std::vector<lrd::TableRow>& table, int64_t batch) {
+void table_quantiles(const Build& build) {
+  const std::vector<uint32_t> words = some_words();
+  const std::vector<float> table = frames::some_quantiles();
+  std::vector<float> result(words.size());
+  Digest d;
+  build.probe(lrd::Quantile::kEmpirical, words.data(), table.data(), result.data(), static_cast<int64_t>(words.size()));
+  for (const float x : result) d.take(x);
+  std::printf("empirical quantile %016llx\n", static_cast<unsigned long long>(d.value));
+}
+
+Request request(const std::vector<float>& table, int64_t batch) {
   Request q = {};
   q.batch = batch, q.cell_rows = 5, q.cell_cols = 67;
   q.origin_row = -3, q.origin_col = (int64_t{1} << 31) - 5;
-  q.table = table.data(), q.table_rows = static_cast<int64_t>(table.size());
+  q.table = reinterpret_cast<const lrd::TableRow*>(table.data()), q.table_rows = batch, q.has_quantiles = true;
   q.seed_value = -7, q.first_index = (int64_t{1} << 32) - 1;
   return q;
 }
@@ -104,12 +114,13 @@ std::vector<lrd::TableRow> parameter_table() {
 
 // Every output, rounding and clipping in every dtype, both layouts; with a generator's weights or none.
 void tiles(const Build& build, const char* name, const std::vector<float>& weights, const std::vector<int>& widths) {
-  const std::vector<lrd::TableRow> table = parameter_table();
+  const std::vector<lrd::TableRow> rows = parameter_table();
+  const std::vector<float> table = frames::with_quantiles(rows);
   const float sigma = 3.0f;
   Digest d;
   frames::draw.seed(1);
   for (int mode = 0; mode < 3 * 3 * 3 * 2; ++mode) {
-    Request q = request(table, static_cast<int64_t>(table.size()));
+    Request q = request(table, static_cast<int64_t>(rows.size()));
     q.output = mode % 3, q.quantize = mode / 3 % 3, q.clip = mode / 9 % 3, q.shot = mode % 5 != 0;
     const Dtype in = static_cast<Dtype>(mode % 4),
                 out = q.output == 1 ? Dtype::kUint16 : static_cast<Dtype>(mode / 3 % 3);
@@ -141,6 +152,7 @@ int main(int count, char** arguments) {
   std::vector<int> widths;
   for (int i = 3; i < count; ++i) widths.push_back(std::atoi(arguments[i]));
   quantiles(build);
+  table_quantiles(build);
   tiles(build, "physics", {}, {});
   tiles(build, "physics and conv stack", weights, widths);
   return 0;

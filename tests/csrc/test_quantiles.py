@@ -6,7 +6,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from poisson_cdf import PoissonTable
+from quantile_tables import HUMP, SKEWED
 from scipy import special, stats
+
+from lrd_ext.reference.quantile_table import knot_probabilities
 
 pytestmark = pytest.mark.native
 
@@ -274,7 +277,9 @@ def test_poisson_has_the_same_bits_on_every_build_for_random_means(native):
 
 def test_probe_refuses_wrong_use(native):
     word, argument = np.zeros(2, np.uint32), np.zeros(2, np.float32)
-    with pytest.raises(ValueError, match="which must be normal, tukey_lambda or poisson, got cauchy"):
+    with pytest.raises(
+        ValueError, match="which must be normal, tukey_lambda, poisson or empirical, got cauchy"
+    ):
         native.quantile("cauchy", word, argument)
     with pytest.raises(ValueError, match="one argument per word"):
         native.quantile("normal", word, argument[:1])
@@ -282,3 +287,30 @@ def test_probe_refuses_wrong_use(native):
         native.quantile("normal", word, argument, "mmx")
     with pytest.raises(ValueError, match="needs 4 counter and 2 key words"):
         native.philox([0, 0, 0], [0, 0])
+
+
+@pytest.mark.parametrize("table", [HUMP, SKEWED], ids=["hump", "skewed"])
+def test_empirical_quantiles_are_numpys_interpolation(native, table):
+    knots, quantiles = knot_probabilities().numpy(), table.astype(np.float64)
+    words = stratified_words(2**18, 5)
+    edges = np.rint(knots * WORDS).astype(np.int64)  # at every knot, and where tail and middle meet
+    seams = np.array([2**26, WORDS - 2**26])[:, None] + np.arange(-300, 300)
+    words = np.unique(np.clip(np.concatenate([words, edges, edges - 1, seams.ravel()]), 0, WORDS - 1))
+    found = [native.quantile("empirical", words.astype(np.uint32), table, isa) for isa in native.isa_names()]
+    for other in found[1:]:
+        assert np.array_equal(other, found[0])
+    assert np.all(np.diff(found[0]) >= 0)
+    u = (words + 0.5) / WORDS
+    assert np.abs(found[0] - np.interp(u, knots, quantiles)).max() <= 2e-6  # of numbers up to 17
+    assert np.max(np.abs(np.interp(found[0], quantiles, knots) - u)) <= CDF_ERROR
+    for tail, own in ((u, found[0]), ((WORDS - words - 0.5) / WORDS, -found[0])):
+        below = quantiles if own is found[0] else -quantiles[::-1]
+        near = (tail > 5e-7) & (tail < 2e-6)
+        assert near.sum() > 100
+        mass = np.interp(own[near].astype(np.float64), below, knots)
+        assert np.max(np.abs(mass / tail[near] - 1)) <= TAIL_ERROR
+
+
+def test_an_empirical_quantile_wants_a_whole_table(native):
+    with pytest.raises(ValueError, match="one argument per word is needed, or one table of quantiles"):
+        native.quantile("empirical", np.zeros(3, np.uint32), HUMP[:100], "")

@@ -96,8 +96,10 @@ bool agree(const Case& c, const std::string& plant) {
   q.cell_cols = c.cols;
   q.origin_row = -3;
   q.origin_col = (int64_t{1} << 31) - 5;
-  const std::vector<lrd::TableRow> table = parameter_table(c);
-  q.table = table.data();
+  const std::vector<lrd::TableRow> rows = parameter_table(c);
+  const std::vector<float> table = frames::with_quantiles(rows);
+  q.has_quantiles = c.read == kMixed || c.read == static_cast<int>(lrd::emulated::Read::kEmpirical);
+  q.table = q.has_quantiles ? reinterpret_cast<const lrd::TableRow*>(table.data()) : rows.data();
   q.table_rows = c.table_rows;
   const int64_t seed = -7;
   q.seed = &seed;
@@ -137,7 +139,7 @@ std::vector<Case> cases() {
   int turn = 0;
   for (int in = 0; in < 4; ++in) {
     for (int out = 0; out < 7; ++out) {  // dn in uint16; normalized and dn_float in three dtypes
-      for (int modes = 0; modes < 2 * 2 * 3 * 3 * 3; ++modes, ++turn) {
+      for (int modes = 0; modes < 2 * 2 * kReadModels * 3 * 3; ++modes, ++turn) {
         const auto& shape = kShapes[turn % 7];
         Case c = {shape[0],
                   shape[1],
@@ -146,10 +148,10 @@ std::vector<Case> cases() {
                   modes / 2 % 2 == 1,
                   static_cast<Dtype>(in),
                   out == 6 ? Dtype::kUint16 : static_cast<Dtype>(out % 3),
-                  modes / 4 % 3,
+                  modes / 4 % kReadModels,
                   out == 6 ? 1 : out / 3 * 2,
-                  modes / 12 % 3,
-                  modes / 36 % 3,
+                  modes / (4 * kReadModels) % 3,
+                  modes / (12 * kReadModels) % 3,
                   turn / 7 % 4 == 3 ? 5 : turn / 7 % 4 * 4,
                   0,
                   1,

@@ -6,8 +6,10 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <vector>
 
 #include "../../csrc/noise/half.h"
+#include "../../csrc/noise/params.h"
 #include "../../csrc/request.h"
 
 namespace frames {
@@ -17,6 +19,28 @@ using lrd::Frames;
 using lrd::Request;
 
 inline int size_of(Dtype dtype) { return dtype == Dtype::kFloat32 ? 4 : 2; }
+
+// Quantiles of no distribution with a name: one side longer than the other, and with a gap.
+inline std::vector<float> some_quantiles() {
+  std::vector<float> quantiles;
+  for (int knot = 0; knot < lrd::kKnots; ++knot) {
+    const float x = (static_cast<float>(knot) - 464.0f) / 464.0f;
+    quantiles.push_back(x < 0.0f ? 3.0f * x : x < 0.75f ? 5.0f * x : 2.0f + 7.0f * x);
+  }
+  return quantiles;
+}
+
+// The parameter table of a request whose rows are followed by quantiles.
+inline std::vector<float> with_quantiles(const std::vector<lrd::TableRow>& rows) {
+  const std::vector<float> quantiles = some_quantiles();
+  std::vector<float> table;
+  for (const lrd::TableRow& row : rows) {
+    const float* figures = reinterpret_cast<const float*>(&row);
+    table.insert(table.end(), figures, figures + lrd::kTableColumns);
+    table.insert(table.end(), quantiles.begin(), quantiles.end());
+  }
+  return table;
+}
 
 // How frames lie in memory: mosaic, or packed with the channel that holds each site.
 struct Shape {

@@ -80,7 +80,7 @@ def run(program, *arguments):
 def test_kernel_equals_the_cpu_executor_in_every_mode(parity_program):
     code, said = run(parity_program)
     assert code == 0, said[-4000:]
-    assert "3072 of 3072 cases agree" in said
+    assert "4080 of 4080 cases agree" in said
 
 
 @pytest.mark.parametrize("plant", ["overrun", "overrun beside"])

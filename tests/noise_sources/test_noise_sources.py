@@ -167,6 +167,6 @@ def test_a_shape_larger_than_the_darks_is_refused(darks, name):
 
 def test_an_unknown_rival_is_refused(darks):
     with pytest.raises(
-        ValueError, match="a rival must be one of none, gaussian, tukey_lambda, spectral, darks"
+        ValueError, match="a rival must be one of none, gaussian, tukey_lambda, empirical, spectral, darks"
     ):
         fit_rival("poisson", darks)
