@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
@@ -62,6 +63,7 @@ def why_not_cuda(device: int) -> str:
     )
 
 
+@functools.cache  # asked of every call
 def targets_serve(targets: str, major: int, minor: int) -> bool:
     """Tell whether "sm_80+compute_90" run on a device: machine code within a generation, PTX upward."""
     for target in targets.split("+"):
