@@ -32,7 +32,7 @@ TOOLS = (
     "mkdir",
     "mv",
 )
-TOOLS += ("tee", "sleep", "cat", "cp", "ls", "python3", "env")
+TOOLS += ("mv", "tee", "sleep", "cat", "cp", "ls", "python3", "env")
 
 pytestmark = pytest.mark.skipif(
     not GPU.is_dir() or any(shutil.which(tool) is None for tool in ("bash", "timeout", "tar")),
