@@ -11,17 +11,27 @@ cd "$(dirname "$0")/../.."
 ROOT=$PWD
 PYTHON=${PYTHON:-python3}
 case $PYTHON in */*) PYTHON=$(cd "$(dirname "$PYTHON")" && pwd)/$(basename "$PYTHON") ;; esac
-DEADLINE=$((SECONDS + ${LIMIT_S:-530}))
+LIMIT_S=${LIMIT_S:-520}
+DEADLINE=$((SECONDS + LIMIT_S))
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
 
 say() { printf '== %s (%d s left)\n' "$*" $((DEADLINE - SECONDS)); }
 
+# begin STEP: say what comes; false, and the step is left out, where too little time is left to learn anything.
+begin() {
+  if [ $((DEADLINE - SECONDS)) -le $((LIMIT_S / 30)) ]; then
+    echo "== no time left for: $*"
+    return 1
+  fi
+  say "$*"
+}
+
 # within SECONDS COMMAND...: no longer than that, nor than what is left of the whole.
 within() {
   local most=$1 left=$((DEADLINE - SECONDS))
   shift
-  [ "$left" -lt 5 ] && echo "no time left for: $*" && return 124
+  [ "$left" -lt 1 ] && return 124
   timeout --kill-after=5 $((most < left ? most : left)) "$@"
 }
 
@@ -64,21 +74,21 @@ keep() { "$PYTHON" "$HERE/results.py" "$WORK" "$commit" "$ROOT/benchmarks/result
 compare() {
   local name=$1 most=$2
   shift 2
-  say "GPU against CPU: $*"
+  begin "GPU against CPU: $*" || return
   within "$most" "$PYTHON" "$HERE/parity.py" "$WORK/parity_$name.json" "$@" || status=1
   keep
 }
 
 # measure PART SECONDS
 measure() {
-  say "speed, $1"
+  begin "speed, $1" || return
   within "$2" "$PYTHON" "$HERE/speed.py" "$WORK/speed_$1.json" "$1" || status=1
   keep
 }
 
 # profile SCENE
 profile() {
-  say "Nsight Compute, $1"
+  begin "Nsight Compute, $1" || return
   local said=$WORK/ncu_$1.txt
   if command -v ncu > /dev/null; then
     within 25 ncu --clock-control none --kernel-name 'regex:physics_kernel|stack_kernel' --launch-skip 3 \
@@ -95,7 +105,7 @@ profile() {
 # check TOOL: a run of compute-sanitizer; what it said is kept, and "not run" is told from "found errors".
 check() {
   local tool=$1 said=$WORK/$1.txt
-  say "compute-sanitizer $tool"
+  begin "compute-sanitizer $tool" || return
   if ! command -v compute-sanitizer > /dev/null; then
     echo "not run: compute-sanitizer is not installed" | tee "$said"
     keep
