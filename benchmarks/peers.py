@@ -65,6 +65,42 @@ def torch_synth(clean, model):
     return noisy.clamp(-model.black, model.span) / model.span * model.ratio
 
 
+def eld_noise(clean, model):
+    """NumPy on its global state, step by step in double, as data sets of the publication draw it.
+
+    Source: Wei et al., CVPR 2020, section 3: K Poisson(x / K) + Tukey-lambda + row + U(-1/2, 1/2).
+    """
+    signal = clean.numpy() * (model.span / model.ratio)
+    noisy = np.random.poisson(signal / model.K).astype(np.float32) * model.K
+    noisy = noisy + stats.tukeylambda.rvs(model.tukey_lambda, scale=model.sigma_read, size=noisy.shape)
+    batch, _, h, w = noisy.shape
+    rows = np.random.randn(batch, 1, 2 * h, 1) * model.sigma_row
+    noisy = noisy + np.repeat(rows, w, -1).reshape(batch, h, 2, 1, w).repeat(2, 3).transpose(
+        0, 2, 3, 1, 4
+    ).reshape(noisy.shape)
+    noisy = noisy + np.random.uniform(-0.5, 0.5, noisy.shape)
+    noisy = np.clip(noisy / model.span * model.ratio, -model.black, model.ratio)
+    return torch.from_numpy(noisy.astype(np.float32))
+
+
+def led_noise(clean, model):
+    """Torch, eager, every component a tensor of its own, row noise drawn on the mosaic and packed.
+
+    Source: Jin et al., "Lighting Every Darkness in Two Pairs", ICCV 2023, section 3 and supplement.
+    """
+    signal = clean * (model.span / model.ratio)
+    shot = torch.poisson(signal / model.K) * model.K - signal
+    u = torch.rand_like(clean).clamp(1e-10, 1 - 2.0**-24)
+    read = (u**model.tukey_lambda - (1 - u) ** model.tukey_lambda) / model.tukey_lambda * model.sigma_read
+    batch, _, h, w = clean.shape
+    lines = torch.randn(batch, 1, 2 * h, 1).expand(batch, 1, 2 * h, 2 * w) * model.sigma_row
+    row = torch.nn.functional.pixel_unshuffle(lines, 2)
+    quantization = torch.rand_like(clean) - 0.5
+    bias = torch.zeros(batch, 4, 1, 1)
+    noisy = (signal + shot + read + row + quantization + bias) / model.span * model.ratio
+    return noisy.clamp(max=model.ratio)
+
+
 def fused_synth(clean, model):
     """lrd_ext: one pass."""
     return lrd_ext.fused_synth(clean, params_of(model), seed=7, quantize=model.quantize, backend="cpu")

@@ -22,12 +22,17 @@ class Workload:
         return torch.Size(self.shape).numel()
 
     def clean(self):
-        """Signal of a low-key scene, [0, 1] float32: most of it dark, some bright, smooth as pictures are."""
-        *frames, height, width = self.shape
-        grid = (1, torch.Size(frames).numel(), height // 64, width // 64)
-        lights = torch.rand(grid, generator=torch.Generator().manual_seed(0)) ** 3
-        scene = torch.nn.functional.interpolate(lights, size=(height, width), mode="bilinear")
-        return scene.reshape(self.shape).contiguous()
+        """Signal of a smooth scene."""
+        return smooth(self.shape)
+
+
+def smooth(shape):
+    """Signal of a low-key scene, [0, 1] float32: most of it dark, some bright, smooth as pictures are."""
+    *frames, height, width = shape
+    grid = (1, torch.Size(frames).numel(), max(2, height // 64), max(2, width // 64))
+    lights = torch.rand(grid, generator=torch.Generator().manual_seed(0)) ** 3
+    scene = torch.nn.functional.interpolate(lights, size=(height, width), mode="bilinear")
+    return scene.reshape(shape).contiguous()
 
 
 WORKLOADS = (
@@ -64,3 +69,35 @@ class Model:
 ELD = Model("ELD", "tukey_lambda", tukey_lambda=-0.1, sigma_row=1.5, sigma_col=0.5, quantize="round")
 #: Poisson + Gaussian: Foi et al., IEEE TIP 17(10), 2008.
 POISSON_GAUSSIAN = Model("Poisson-Gaussian", "gaussian")
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """Light by name: "smooth", "random" (pixels drawn one by one), or flat, of so many electrons a pixel."""
+
+    name: str
+    electrons: float | None = None
+
+    @property
+    def model(self):
+        """ELD's, at a ratio at which the light stays in the converter's range."""
+        bright = self.electrons is not None and self.electrons > 60
+        return dataclasses.replace(ELD, ratio=5.0) if bright else ELD
+
+    def frames(self, shape, dtype=torch.float32):
+        """Clean signal for that camera: floats in [0, 1], or uint16 raw DN."""
+        if self.electrons is not None:
+            clean = torch.full(shape, self.electrons * self.model.K * self.model.ratio / self.model.span)
+        elif self.name == "random":
+            clean = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+        else:
+            clean = smooth(shape)
+        if dtype == torch.uint16:
+            return (clean * ELD.span + ELD.black).round().to(torch.int32).to(torch.uint16)
+        return clean.to(dtype)
+
+
+def scenes():
+    """List them, the smooth one first."""
+    flat = [Scene(f"flat {electrons:g} e", electrons) for electrons in (0.1, 1, 5, 20, 1000)]
+    return [Scene("smooth"), Scene("random"), *flat]

@@ -38,6 +38,22 @@ std::vector<uint32_t> philox(const std::vector<uint32_t>& counter, const std::ve
   return {w.v, w.v + 4};
 }
 
+using Index = py::array_t<int64_t, py::array::c_style | py::array::forcecast>;
+
+// (n, 4 * cells): of each index the words of cells (0, first_cell), (0, first_cell + 1) ... of a component.
+py::array_t<int64_t> words(uint64_t seed, const Index& index, uint32_t component, uint32_t first_cell, uint32_t cells) {
+  py::array_t<int64_t> result({index.size(), py::ssize_t{4} * cells});
+  int64_t* next = result.mutable_data();
+  for (py::ssize_t i = 0; i < index.size(); ++i) {
+    const auto stream = lrd::portable::make_stream(static_cast<int64_t>(seed), index.data()[i]);
+    for (uint32_t c = 0; c < cells; ++c) {
+      const auto w = lrd::portable::words(stream, static_cast<lrd::portable::Component>(component), 0, first_cell + c);
+      next = std::copy(w.v, w.v + 4, next);
+    }
+  }
+  return result;
+}
+
 using Words = py::array_t<uint32_t, py::array::c_style | py::array::forcecast>;
 using Floats = py::array_t<float, py::array::c_style | py::array::forcecast>;
 
@@ -127,6 +143,8 @@ PYBIND11_MODULE(_C, m) {
   m.def("pack", &pack, py::arg("mosaic").noconvert(), py::arg("planes").noconvert(), py::arg("sites"),
         "Fill planes (4, H/2, W/2) from a mosaic (H, W), both uint16: plane i from site sites[i].");
   m.def("philox", &philox, py::arg("counter"), py::arg("key"), "Philox4x32-10 of one counter.");
+  m.def("words", &words, py::arg("seed"), py::arg("index"), py::arg("component"), py::arg("first_cell"),
+        py::arg("cells"), "Random words (n, 4 * cells) of a component in the cells (0, first_cell ...) of n indices.");
   m.def("quantile", &quantile, py::arg("which"), py::arg("words"), py::arg("argument"), py::arg("isa") = "",
         "Quantiles of uint32 words; argument is the Tukey-lambda shape or the Poisson mean of each, or the table of "
         "them.");

@@ -43,11 +43,15 @@ def check_generator(generator: Any, sigma_init: Any, params: NoiseParams, batch:
 
 
 def _check_module(generator: Any, device: torch.device) -> None:
-    if not all(hasattr(generator, name) for name in ("widths", "convs", "packed_weights", "sigma_init")):
+    if not all(hasattr(generator, name) for name in ("widths", "once", "packed_weights", "sigma_init")):
         raise TypeError(
             f"fused_synth: generator must be a lrd_ext.generator.LiteGenerator, got "
             f"{type(generator).__name__}"
         )
+    generator.once(("checked", device), lambda: _check_weights(generator, device))
+
+
+def _check_weights(generator: Any, device: torch.device) -> None:
     first = next(generator.parameters()).dtype
     for name, weight in generator.named_parameters():
         if weight.dtype not in (torch.float32, torch.bfloat16) or weight.dtype != first:

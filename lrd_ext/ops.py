@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
@@ -62,6 +63,7 @@ def why_not_cuda(device: int) -> str:
     )
 
 
+@functools.cache  # asked of every call
 def targets_serve(targets: str, major: int, minor: int) -> bool:
     """Tell whether "sm_80+compute_90" run on a device: machine code within a generation, PTX upward."""
     for target in targets.split("+"):
@@ -110,16 +112,12 @@ def run(request: Request) -> Tensor:
         clean = clean.to(torch.float32)
     out = request.out
     if out is None:
-        out = torch.empty(clean.shape, dtype=request.dtype, device=clean.device)
-    torch.ops.lrd_ext.fused_synth(
+        out = torch.empty_like(clean, dtype=request.dtype, memory_format=torch.contiguous_format)
+    arguments = (
         clean,
         request.params.table,
-        request.seed if isinstance(request.seed, Tensor) else None,
-        request.index.contiguous() if isinstance(request.index, Tensor) else None,
-        0 if isinstance(request.seed, Tensor) else request.seed,
-        0 if isinstance(request.index, Tensor) else request.index,
-        request.origin[0],
-        request.origin[1],
+        *_number_or_tensor(request.seed, request.index),
+        *request.origin,
         None if request.dark is None else _with_contiguous_rows(request.dark),
         list(request.channels) if request.packed else [],
         request.params.shot,
@@ -127,11 +125,20 @@ def run(request: Request) -> Tensor:
         QUANTIZE.index(request.quantize),
         CLIP.index(request.clip),
         out,
-        *_generator_arguments(request),
-        request.clean_out,
-        request.sigma_out,
     )
-    return out.view(request.shape)
+    if request.generator is None and request.clean_out is None and request.sigma_out is None:
+        torch.ops.lrd_ext.fused_synth.default(*arguments)
+    else:
+        wanted = request.clean_out, request.sigma_out
+        torch.ops.lrd_ext.fused_synth.default(*arguments, *_generator_arguments(request), *wanted)
+    return out if out.shape == request.shape else out.view(request.shape)
+
+
+def _number_or_tensor(seed: int | Tensor, index: int | Tensor) -> tuple[Any, Any, Any, Any]:
+    """Return seed and index as tensors or None, then as numbers."""
+    seeds = (None, seed) if isinstance(seed, int) else (seed, 0)
+    indices = (None, index) if isinstance(index, int) else (index.contiguous(), 0)
+    return seeds[0], indices[0], seeds[1], indices[1]
 
 
 def _generator_arguments(request: Request) -> tuple[Any, ...]:

@@ -84,20 +84,18 @@ def _check_apart(name: str, buffer: Tensor, others: Mapping[str, Any]) -> None:
     """Refuse a buffer that shares memory with another tensor of the call."""
     if torch.compiler.is_compiling():
         return
-    shared = [other for other, t in others.items() if isinstance(t, Tensor) and _overlap(buffer, t)]
-    if shared:
+    first, last = _extent(buffer)
+    tensors = {other: _extent(t) for other, t in others.items() if isinstance(t, Tensor) and t.numel()}
+    shared = [other for other, (begin, end) in tensors.items() if first < end and begin < last]
+    if shared and buffer.numel():
         raise ValueError(
             f"fused_synth: {name} must not share memory with {' or '.join(shared)}; give it memory of its own"
         )
 
 
-def _overlap(a: Tensor, b: Tensor) -> bool:
-    if a.numel() == 0 or b.numel() == 0:
-        return False
-    (a_first, a_last), (b_first, b_last) = _extent(a), _extent(b)
-    return a_first < b_last and b_first < a_last
-
-
 def _extent(t: Tensor) -> tuple[int, int]:
+    first = t.data_ptr()
+    if t.is_contiguous():
+        return first, first + t.nbytes
     last = sum((size - 1) * stride for size, stride in zip(t.shape, t.stride(), strict=True))
-    return t.data_ptr(), t.data_ptr() + (last + 1) * t.element_size()
+    return first, first + (last + 1) * t.element_size()

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -78,8 +79,10 @@ def table_of_numbers(
             row += value
         else:
             return None
+    row.append(code_of(models[0]))
     try:
-        return torch.tensor([[*row, code_of(models[0])]], dtype=torch.float64).to(torch.float32)
+        with np.errstate(over="ignore"):  # beyond float32 is infinite, and refused as such
+            return torch.from_numpy(np.array([row], dtype=np.float32))
     except OverflowError:  # an int beyond float64
         return None
 

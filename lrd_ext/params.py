@@ -123,9 +123,7 @@ class NoiseParams:
         self._check_values(models)
 
     def _keep(self, table: Tensor, models: tuple[str, ...], shot: bool) -> None:
-        keep, columns = object.__setattr__, table[:, :COLUMNS].unbind(1)
-        for name, place in _PLACES.items():
-            keep(self, name, columns[place] if isinstance(place, int) else table[:, place])
+        keep = object.__setattr__
         keep(self, "read", models[0] if len(set(models)) == 1 else models)
         keep(self, "shot", shot)
         keep(self, "read_table", table[:, COLUMNS:] if table.shape[1] > COLUMNS else None)
@@ -139,26 +137,26 @@ class NoiseParams:
         return new
 
     def _check_values(self, models: tuple[str, ...]) -> None:
-        table, device = self.table[:, :COLUMNS], self.device
-        fine = (table >= _LOW.to(device)) & (table <= _HIGH.to(device)) & (table != _EXCLUDED.to(device))
-        fine |= table.isnan() & _MAY_BE_NAN.to(device)
-        if not bool(fine.all()):
-            for (name, figure), ok in zip(FIGURES.items(), fine.split_with_sizes(_WIDTHS, 1), strict=False):
-                bad = getattr(self, name).reshape(ok.shape)[~ok]
+        values = self.table[:, :COLUMNS].numpy(force=True)  # the one wait for a device; NumPy's calls are short
+        fine = (values >= _LEAST) & (values <= _MOST) | np.isnan(values) & _MAY_BE_NAN
+        if not fine.all():
+            for name, place in _PLACES.items():
+                bad = values[:, place][~fine[:, place]]
                 if len(bad):
-                    raise ValueError(f"NoiseParams: {name} must be {figure.rule}, got {bad[0].item():g}")
-        if bool((self.white[:, None] <= self.black).any()):
+                    raise ValueError(f"NoiseParams: {name} must be {FIGURES[name].rule}, got {bad[0]:g}")
+        if (values[:, _PLACES["white"], None] <= values[:, _PLACES["black"]]).any():
             raise ValueError(
                 f"NoiseParams: white must be above black at every site, got white {self.white.tolist()} "
                 f"and black {self.black.tolist()}"
             )
         if "none" in models:
-            silent = self.sigma_read[[m == "none" for m in models]] if len(models) > 1 else self.sigma_read
-            if bool((silent > 0).any()):
+            sigma = values[:, _PLACES["sigma_read"]]
+            silent = sigma[[m == "none" for m in models]] if len(models) > 1 else sigma
+            if silent.any():
                 drawn = " or ".join(repr(name) for name in READ_MODELS if name != "none")
                 raise ValueError(
                     f"NoiseParams: sigma_read must be 0 where read is 'none', which draws no read noise, got "
-                    f"{silent.max().item():g}. Say read={drawn}, or leave sigma_read out"
+                    f"{silent.max():g}. Say read={drawn}, or leave sigma_read out"
                 )
 
     def __len__(self) -> int:
@@ -316,15 +314,14 @@ class NoiseParams:
         """Make NoiseParams of arrays in a fraction of the constructor's time, for a camera profile's answers.
 
         Args:
-            columns: every figure: numbers, (n,), and by site (4,) or (n, 4). That white is above black, and
-                no sigma_read stands beside "none", is taken as checked.
+            columns: every figure: numbers, (n,), and by site (4,) or (n, 4).
             n: batch size.
             read: a read-noise model that is known.
             shot: whether shot noise is drawn.
             quantiles: (n, KNOTS), checked, of a read-noise model that has a table.
 
         Raises:
-            ValueError: a value is out of range.
+            ValueError: as the constructor, of values.
         """
         table = np.empty((n, COLUMNS + (0 if quantiles is None else KNOTS)), dtype=np.float32)
         for name, place in _PLACES.items():
@@ -333,11 +330,7 @@ class NoiseParams:
         if quantiles is not None:
             table[:, COLUMNS:] = quantiles
         params = cls._of(torch.from_numpy(table), (read,), shot)
-        figures = table[:, :COLUMNS]
-        if not (
-            (figures >= _LEAST) & (figures <= _MOST)
-        ).all():  # in a tenth of the time the whole check takes
-            params._check_values((read,))
+        params._check_values((read,))
         return params
 
     def with_figures(self, **figures: Tensor) -> NoiseParams:
@@ -374,19 +367,26 @@ _PLACES: dict[str, int | slice] = {
 }
 
 
+def _view(place: int | slice) -> property:
+    """A figure as a view of the table, made when it is asked for: ten of them take longer than all checks."""
+    return property(lambda params: params.table[:, place])
+
+
+for _name, _place in _PLACES.items():
+    setattr(NoiseParams, _name, _view(_place))
+
+
 def _by_column(values: Iterable[float | bool], code: float | bool) -> Tensor:
     """A row as wide as the table, from one value per figure and one for the code of the read model."""
     pairs = zip(values, FIGURES.values(), strict=True)
     return torch.tensor([*(value for value, figure in pairs for _ in range(figure.width)), code])
 
 
-_LOW = _by_column((f.low for f in FIGURES.values()), 0.0)
-_HIGH = _by_column((f.high for f in FIGURES.values()), len(READ_MODELS))
-_EXCLUDED = _by_column((math.nan if f.low_is_in else f.low for f in FIGURES.values()), math.nan)
-#: The same for values that must not be NaN, as arrays.
-_LEAST = np.where(_EXCLUDED.isnan(), _LOW, np.nextafter(_LOW.numpy(), np.float32(1e9)))
-_MOST = _HIGH.numpy()
-_MAY_BE_NAN = _by_column((f.may_be_nan for f in FIGURES.values()), False)
+_LOW = _by_column((f.low for f in FIGURES.values()), 0.0).numpy()
+_LOW_IS_IN = _by_column((f.low_is_in for f in FIGURES.values()), True).numpy()
+_LEAST = np.where(_LOW_IS_IN, _LOW, np.nextafter(_LOW, np.float32(1e9)))
+_MOST = _by_column((f.high for f in FIGURES.values()), len(READ_MODELS)).numpy()
+_MAY_BE_NAN = _by_column((f.may_be_nan for f in FIGURES.values()), False).numpy()
 _SCALES = _by_column((f.scales for f in FIGURES.values()), False)
 _SIGNAL_INDEPENDENT = _by_column((f.signal_independent for f in FIGURES.values()), True)
 

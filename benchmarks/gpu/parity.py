@@ -21,6 +21,9 @@ from lrd_ext import NoiseParams, fused_synth
 from lrd_ext.cfa import BAYER
 from lrd_ext.read_models import READ_MODELS
 
+#: What is compared with the CPU; the rehearsal in tests/cuda puts the CPU here.
+DEVICE = "cuda"
+
 CAMERA = {
     "ratio": 100.0,
     "white": 16383.0,
@@ -72,8 +75,8 @@ def both(clean, params, **options):
     """Draw on both devices; return (elements that differ, elements)."""
     expected = drawn("cpu", clean, params, **options)
     movable = (torch.Tensor, torch.nn.Module)
-    moved = {k: copy.deepcopy(v).cuda() if isinstance(v, movable) else v for k, v in options.items()}
-    got = drawn("cuda", clean.cuda(), params.to("cuda"), **moved)
+    moved = {k: copy.deepcopy(v).to(DEVICE) if isinstance(v, movable) else v for k, v in options.items()}
+    got = drawn(DEVICE, clean.to(DEVICE), params.to(DEVICE), **moved)
     return sum(map(differing, got, expected)), sum(x.numel() for x in expected)
 
 
@@ -138,9 +141,9 @@ def bfloat16_generators():
     for widths, log_sigma in STACKS:
         generator = lively_generator(widths, log_sigma).bfloat16()
         expected = noise(generator, 2, 150, 262, sigma_init=3.0, backend="cpu")
-        on_gpu = {"params": NoiseParams(K=2.0, ratio=50.0, white=16383.0, black=0.0).to("cuda")}
-        on_gpu |= {"clean": torch.zeros(2, 150, 262, device="cuda"), "sigma_init": 3.0, "backend": "cuda"}
-        got = noise(generator.cuda(), **on_gpu).cpu()
+        on_gpu = {"params": NoiseParams(K=2.0, ratio=50.0, white=16383.0, black=0.0).to(DEVICE)}
+        on_gpu |= {"clean": torch.zeros(2, 150, 262, device=DEVICE), "sigma_init": 3.0, "backend": DEVICE}
+        got = noise(generator.to(DEVICE), **on_gpu).cpu()
         yield f"{widths}", float((got - expected).abs().max() / 3.0)
         again = noise(generator, **on_gpu).cpu()
         yield f"{widths} again", 0.0 if torch.equal(got, again) else float("inf")
@@ -150,11 +153,11 @@ def windows():
     """Yield (name, elements that differ) of crops and samples of a stack's noise, on the GPU itself."""
     for widths, log_sigma in STACKS:
         for precision in (torch.float32, torch.bfloat16):
-            generator = lively_generator(widths, log_sigma).to(precision).cuda()
-            options = {"sigma_init": 3.0, "backend": "cuda"}
-            options["params"] = NoiseParams(K=2.0, ratio=50.0, white=16383.0, black=0.0).to("cuda")
-            whole = noise(generator, clean=torch.zeros(3, 260, 380, device="cuda"), **options)
-            clean = torch.zeros(190, 250, device="cuda")
+            generator = lively_generator(widths, log_sigma).to(precision).to(DEVICE)
+            options = {"sigma_init": 3.0, "backend": DEVICE}
+            options["params"] = NoiseParams(K=2.0, ratio=50.0, white=16383.0, black=0.0).to(DEVICE)
+            whole = noise(generator, clean=torch.zeros(3, 260, 380, device=DEVICE), **options)
+            clean = torch.zeros(190, 250, device=DEVICE)
             crop = noise(generator, clean=clean, origin=(6, 34), index=4, **options)
             yield f"{widths} {precision}", differing(crop, whole[1, 6:196, 34:284])
 
@@ -164,15 +167,15 @@ class Calls:
 
     def __init__(self):
         """Draw what every call shares."""
-        self.clean = scene((2, 4, 40, 70), torch.float32).cuda()
-        self.seed, self.index = torch.tensor(7, device="cuda"), torch.tensor([3, 4], device="cuda")
+        self.clean = scene((2, 4, 40, 70), torch.float32).to(DEVICE)
+        self.seed, self.index = torch.tensor(7, device=DEVICE), torch.tensor([3, 4], device=DEVICE)
         self.out = torch.empty_like(self.clean)
-        physics = NoiseParams(K=2.3, **CAMERA, **LINES, read="gaussian").to("cuda")
-        shot = NoiseParams(K=2.3, **(CAMERA | {"sigma_read": 0.0})).to("cuda")
+        physics = NoiseParams(K=2.3, **CAMERA, **LINES, read="gaussian").to(DEVICE)
+        shot = NoiseParams(K=2.3, **(CAMERA | {"sigma_read": 0.0})).to(DEVICE)
         self.options = {"physics": {"params": physics}}
         for name, generator in (("float32", lively_generator()), ("bfloat16", lively_generator().bfloat16())):
-            options = {"params": shot, "sigma_init": torch.tensor([2.0], device="cuda")}
-            self.options[name] = options | {"generator": generator.cuda().requires_grad_(False)}
+            options = {"params": shot, "sigma_init": torch.tensor([2.0], device=DEVICE)}
+            self.options[name] = options | {"generator": generator.to(DEVICE).requires_grad_(False)}
 
     def call(self, name, clean=None, **options):
         """Make one call."""
@@ -201,6 +204,17 @@ def use_in_torch():
             other = calls.call(name)
         torch.cuda.synchronize()
         yield f"{name}, stream", differing(other, expected)
+
+
+def first_in_a_graph():
+    """Yield (name, elements that differ) where the process's first call is one that is captured."""
+    calls = Calls()
+    for name in calls.options:
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            calls.call(name, out=calls.out)
+        graph.replay()
+        yield name, differing(calls.out, calls.call(name))
 
 
 def use_compiled():
@@ -238,6 +252,7 @@ GROUPS = {
     "bfloat16 generators": lambda: told(bfloat16_generators(), BFLOAT16_BOUND),
     "windows": lambda: told(windows(), 0),
     "in torch": lambda: told(use_in_torch(), 0),
+    "first in a graph": lambda: told(first_in_a_graph(), 0),
     "compiled": lambda: told(use_compiled(), 0),
 }
 

@@ -1,26 +1,37 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # One command for a machine with a GPU, an nvcc and a CUDA build of torch; needs no network. Builds with that torch,
-# compares GPU and CPU bit for bit, runs compute-sanitizer, measures, and writes
-# benchmarks/results/<device>-<commit>.{json,md}, under $OUT too where that is set. A tool that is missing is named and
-# left out. Ends within 9 minutes. Exit codes: 0 all that ran is right; 1 something is wrong; 3 no GPU, nothing written.
-# PYTHON chooses the interpreter; COMMIT names the commit where there is no git.
+# compares GPU and CPU bit for bit, measures, profiles, runs compute-sanitizer: what is worth most comes first, and
+# benchmarks/results/<device>-<commit>.{json,md}, under $OUT too where that is set, are written anew after each step. A
+# tool that is missing is named and left out. Ends within 9 minutes. Exit codes: 0 all that ran is right; 1 something is
+# wrong; 3 no GPU, nothing written.
+# PYTHON chooses the interpreter; COMMIT names the commit where there is no git; tests/cuda/test_gpu_run.py rehearses it.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 ROOT=$PWD
 PYTHON=${PYTHON:-python3}
 case $PYTHON in */*) PYTHON=$(cd "$(dirname "$PYTHON")" && pwd)/$(basename "$PYTHON") ;; esac
-DEADLINE=$((SECONDS + ${LIMIT_S:-530}))
+LIMIT_S=${LIMIT_S:-520}
+DEADLINE=$((SECONDS + LIMIT_S))
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
 
 say() { printf '== %s (%d s left)\n' "$*" $((DEADLINE - SECONDS)); }
 
+# begin STEP: say what comes; false, and the step is left out, where too little time is left to learn anything.
+begin() {
+  if [ $((DEADLINE - SECONDS)) -le $((LIMIT_S / 30)) ]; then
+    echo "== no time left for: $*"
+    return 1
+  fi
+  say "$*"
+}
+
 # within SECONDS COMMAND...: no longer than that, nor than what is left of the whole.
 within() {
   local most=$1 left=$((DEADLINE - SECONDS))
   shift
-  [ "$left" -lt 5 ] && echo "no time left for: $*" && return 124
+  [ "$left" -lt 1 ] && return 124
   timeout --kill-after=5 $((most < left ? most : left)) "$@"
 }
 
@@ -48,29 +59,56 @@ fi
 cd "$WORK" # the checkout's own lrd_ext must not be the one that is imported
 HERE=$ROOT/benchmarks/gpu
 status=0
-
 export PYTHONPATH=$PYTHONPATH:$ROOT/tests/generator # generators.py
 
-# compare NAME GROUP...: in a process of its own, since a fault on the device ends all that a process has there.
-compare() {
-  local name=$1
-  shift
-  say "GPU against CPU: $*"
-  within 100 "$PYTHON" "$HERE/parity.py" "$WORK/parity_$name.json" "$@" || status=1
-}
-compare physics shapes modes large
-compare generator generators "bfloat16 generators" windows
-compare torch "in torch"
+if commit=${COMMIT:-$(git -C "$ROOT" rev-parse --short HEAD 2> /dev/null)} && [ -z "${COMMIT:-}" ]; then
+  git -C "$ROOT" diff --quiet HEAD -- csrc lrd_ext setup.py || commit=$commit-changed
+fi
+commit=${commit:-unknown}
+within 30 "$PYTHON" "$HERE/results.py" --device "$WORK" || status=1
 
-say "speed"
-within 200 "$PYTHON" "$HERE/speed.py" "$WORK/speed.json" || status=1
+# keep: write down what is known so far.
+keep() { "$PYTHON" "$HERE/results.py" "$WORK" "$commit" "$ROOT/benchmarks/results" ${OUT:+"$OUT"} || status=1; }
+
+# compare NAME SECONDS GROUP...: in a process of its own, since a fault on the device ends all that a process has there.
+compare() {
+  local name=$1 most=$2
+  shift 2
+  begin "GPU against CPU: $*" || return
+  within "$most" "$PYTHON" "$HERE/parity.py" "$WORK/parity_$name.json" "$@" || status=1
+  keep
+}
+
+# measure PART SECONDS
+measure() {
+  begin "speed, $1" || return
+  within "$2" "$PYTHON" "$HERE/speed.py" "$WORK/speed_$1.json" "$1" || status=1
+  keep
+}
+
+# profile SCENE
+profile() {
+  begin "Nsight Compute, $1" || return
+  local said=$WORK/ncu_$1.txt
+  if command -v ncu > /dev/null; then
+    within 25 ncu --clock-control none --kernel-name 'regex:physics_kernel|stack_kernel' --launch-skip 3 \
+      --launch-count 1 --section SpeedOfLight --section LaunchStats --section Occupancy --section InstructionStats \
+      --section SchedulerStats --section WarpStateStats "$PYTHON" "$HERE/speed.py" --one "$1" > "$said" 2>&1 ||
+      echo "not run: exit code $?" >> "$said"
+  else
+    echo "not run: ncu is not installed" > "$said"
+  fi
+  tail -n 3 "$said"
+  keep
+}
 
 # check TOOL: a run of compute-sanitizer; what it said is kept, and "not run" is told from "found errors".
 check() {
   local tool=$1 said=$WORK/$1.txt
-  say "compute-sanitizer $tool"
+  begin "compute-sanitizer $tool" || return
   if ! command -v compute-sanitizer > /dev/null; then
     echo "not run: compute-sanitizer is not installed" | tee "$said"
+    keep
     return
   fi
   within 60 compute-sanitizer --tool "$tool" --error-exitcode 9 "$PYTHON" "$HERE/parity.py" "$WORK/short.json" \
@@ -87,30 +125,21 @@ check() {
     echo "not run to its end: exit code $code" >> "$said"
   fi
   tail -n 4 "$said"
+  keep
 }
+
+keep
+compare physics 60 shapes modes large
+compare generator 60 generators "bfloat16 generators" windows
+compare torch 40 "in torch"
+compare first 30 "first in a graph"
+measure fused 90
+for scene in smooth random "flat 5 e" 16,16; do profile "$scene"; done
+measure eager 60
 check memcheck
+measure compiled 60
+compare compiled 60 compiled
 check racecheck
 check synccheck
-
-for kernel in physics generator; do
-  say "Nsight Compute, $kernel"
-  said=$WORK/ncu_$kernel.txt
-  if command -v ncu > /dev/null; then
-    within 30 ncu --clock-control none --kernel-name 'regex:physics_kernel|stack_kernel' --launch-skip 3 \
-      --launch-count 1 --section SpeedOfLight --section LaunchStats --section Occupancy \
-      "$PYTHON" "$HERE/speed.py" --one "$kernel" > "$said" 2>&1 || echo "not run: exit code $?" >> "$said"
-  else
-    echo "not run: ncu is not installed" > "$said"
-  fi
-  tail -n 3 "$said"
-done
-
-if commit=${COMMIT:-$(git -C "$ROOT" rev-parse --short HEAD 2> /dev/null)} && [ -z "${COMMIT:-}" ]; then
-  git -C "$ROOT" diff --quiet HEAD -- csrc lrd_ext setup.py || commit=$commit-changed
-fi
-commit=${commit:-unknown}
-compare compiled compiled
-
-say "results"
-"$PYTHON" "$HERE/results.py" "$WORK" "$commit" "$ROOT/benchmarks/results" ${OUT:+"$OUT"} || status=1
+say "results in benchmarks/results${OUT:+ and $OUT}"
 exit $status

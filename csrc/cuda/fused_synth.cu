@@ -5,6 +5,8 @@
 #include <cuda_runtime.h>
 
 #include <cstdio>
+#include <map>
+#include <mutex>
 
 #define LRD_ISA device
 #include "cuda_dialect.cuh"
@@ -47,18 +49,76 @@ const char* forgotten(cudaError_t error) {
   return description(error);
 }
 
-int attribute(cudaDeviceAttr which, int device) {
-  int value = 0;
-  if (cudaDeviceGetAttribute(&value, which, device) != cudaSuccess) cudaGetLastError();
-  return value;
+// An error of the first call on a device.
+const char* not_prepared(cudaError_t error) {
+  static thread_local char text[320];
+  std::snprintf(text, sizeof text,
+                "the kernels could not be loaded: %s. Where this call is being captured into a CUDA graph, make one "
+                "call of fused_synth on this device before the capture",
+                forgotten(error));
+  return text;
 }
 
-// Whether the kernel that would run here was compiled for tensor cores: PTX of sm_75 runs on later devices too.
-template <typename Kernel>
-bool has_tensor_cores(Kernel kernel) {
-  cudaFuncAttributes of = {};
-  if (cudaFuncGetAttributes(&of, kernel) != cudaSuccess) cudaGetLastError();
-  return of.ptxVersion >= 80;
+// While this lives, what a capture forbids because it might wait for other streams is allowed on this thread: loading
+// a module during a call that is being captured into a CUDA graph.
+class AllowedInCapture {
+ public:
+  AllowedInCapture() { cudaThreadExchangeStreamCaptureMode(&mode_); }
+  ~AllowedInCapture() { cudaThreadExchangeStreamCaptureMode(&mode_); }
+  AllowedInCapture(const AllowedInCapture&) = delete;
+  AllowedInCapture& operator=(const AllowedInCapture&) = delete;
+
+ private:
+  cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;
+};
+
+// What is asked of a device once.
+struct Device {
+  int multiprocessors = 0;
+  int shared_bytes = 0;       // a block may have beside its quantiles
+  bool tensor_cores = false;  // the kernels that run here were compiled for them
+};
+
+// All shared memory there is and not what a call needs, so that it need not be set again. Loads the kernel too.
+template <int kWidth, device::Precision kPrecision>
+cudaError_t prepare_stack(const Device& d) {
+  const auto kernel = device::stack_kernel<kWidth, kPrecision>;
+  return cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, d.shared_bytes);
+}
+
+// Load the kernels on the current device and set what they need.
+cudaError_t prepare(int device, Device& d) {
+  constexpr auto kFloat32 = device::Precision::kFloat32, kBfloat16 = device::Precision::kBfloat16;
+  const AllowedInCapture allowed;
+  cudaFuncAttributes physics = {}, stack = {};
+  cudaError_t error = cudaDeviceGetAttribute(&d.multiprocessors, cudaDevAttrMultiProcessorCount, device);
+  if (error == cudaSuccess) {
+    error = cudaDeviceGetAttribute(&d.shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+    d.shared_bytes -= device::kBlockOctavesBytes;
+  }
+  if (error == cudaSuccess) error = cudaFuncGetAttributes(&physics, device::physics_kernel);
+  if (error == cudaSuccess) error = cudaFuncGetAttributes(&stack, device::stack_kernel<16, kBfloat16>);
+  d.tensor_cores = stack.ptxVersion >= 80;  // PTX of sm_75 runs on later devices too
+  if (error == cudaSuccess) error = prepare_stack<16, kFloat32>(d);
+  if (error == cudaSuccess) error = prepare_stack<32, kFloat32>(d);
+  if (error == cudaSuccess) error = prepare_stack<16, kBfloat16>(d);
+  if (error == cudaSuccess) error = prepare_stack<32, kBfloat16>(d);
+  return error;
+}
+
+// The current device, prepared at its first call. A failure is not kept: the next call tries again.
+cudaError_t prepared(int device, Device& d) {
+  static std::mutex mutex;
+  static std::map<int, Device> known;
+  const std::lock_guard<std::mutex> lock(mutex);
+  const auto found = known.find(device);
+  if (found != known.end()) {
+    d = found->second;
+    return cudaSuccess;
+  }
+  const cudaError_t error = prepare(device, d);
+  if (error == cudaSuccess) known[device] = d;
+  return error;
 }
 
 const char* too_large(const Request& q, int needed, int available, const char* precision) {
@@ -82,40 +142,31 @@ int rows_of_strip(const Request& q, int64_t strips_across, int multiprocessors) 
 }
 
 template <int kWidth, device::Precision kPrecision>
-const char* launch_stack(const Request& q, const device::Stack& stack, int device, cudaStream_t stream) {
-  const auto kernel = device::stack_kernel<kWidth, kPrecision>;
+const char* launch_stack(const Request& q, const device::Stack& stack, const Device& d, cudaStream_t stream) {
   const int bytes = device::shared_bytes<kWidth, kPrecision>(stack.layers);
-  // Less what a block keeps its quantiles in.
-  const int available = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device) - device::kBlockOctavesBytes;
-  if (bytes > available) {
-    return too_large(q, bytes, available, kPrecision == device::Precision::kBfloat16 ? "bfloat16" : "float32");
+  if (bytes > d.shared_bytes) {
+    return too_large(q, bytes, d.shared_bytes, kPrecision == device::Precision::kBfloat16 ? "bfloat16" : "float32");
   }
-  // All there is and not this call's bytes: another thread may set it between here and the launch.
-  const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, available);
-  if (error != cudaSuccess) return forgotten(error);
   const int64_t columns = device::strip_columns<kWidth>(stack.layers);
-  const int rows =
-      rows_of_strip(q, (q.cell_cols + columns - 1) / columns, attribute(cudaDevAttrMultiProcessorCount, device));
+  const int rows = rows_of_strip(q, (q.cell_cols + columns - 1) / columns, d.multiprocessors);
   const dim3 grid(blocks(q.cell_cols, columns, 0x7FFFFFFF), blocks(q.cell_rows, rows, 65535),
                   blocks(q.batch, 1, 65535));
-  kernel<<<grid, device::Strip<kWidth>::kThreads, bytes, stream>>>(q, stack, rows);
+  device::stack_kernel<kWidth, kPrecision><<<grid, device::Strip<kWidth>::kThreads, bytes, stream>>>(q, stack, rows);
   return description(cudaGetLastError());
 }
 
 // Weights in bfloat16 run in float32 where there are no tensor cores for them.
 template <int kWidth>
-const char* launch_width(const Request& q, const device::Stack& stack, int device, cudaStream_t stream) {
-  constexpr auto kFloat32 = device::Precision::kFloat32, kBfloat16 = device::Precision::kBfloat16;
-  return q.bfloat16 && has_tensor_cores(device::stack_kernel<kWidth, kBfloat16>)
-             ? launch_stack<kWidth, kBfloat16>(q, stack, device, stream)
-             : launch_stack<kWidth, kFloat32>(q, stack, device, stream);
+const char* launch_width(const Request& q, const device::Stack& stack, const Device& d, cudaStream_t stream) {
+  return q.bfloat16 && d.tensor_cores ? launch_stack<kWidth, device::Precision::kBfloat16>(q, stack, d, stream)
+                                      : launch_stack<kWidth, device::Precision::kFloat32>(q, stack, d, stream);
 }
 
 // widths are all 16 or all 32 (lrd_ext/generator/packing.py fills narrower layers up).
-const char* launch_generator(const Request& q, int device, cudaStream_t stream) {
+const char* launch_generator(const Request& q, const Device& d, cudaStream_t stream) {
   device::Stack stack = device::unpack_stack(q.weights, q.widths);
   if (q.bfloat16) stack.fragments = reinterpret_cast<const uint32_t*>(q.weights + device::packed_size(q.widths));
-  return q.widths[0] == 16 ? launch_width<16>(q, stack, device, stream) : launch_width<32>(q, stack, device, stream);
+  return q.widths[0] == 16 ? launch_width<16>(q, stack, d, stream) : launch_width<32>(q, stack, d, stream);
 }
 
 }  // namespace
@@ -123,7 +174,10 @@ const char* launch_generator(const Request& q, int device, cudaStream_t stream) 
 const char* fused_synth_cuda(const Request& q, int device, void* stream) {
   const CurrentDevice current(device);
   if (current.error() != cudaSuccess) return forgotten(current.error());
-  if (q.weights != nullptr) return launch_generator(q, device, static_cast<cudaStream_t>(stream));
+  Device d;
+  const cudaError_t error = prepared(device, d);
+  if (error != cudaSuccess) return not_prepared(error);
+  if (q.weights != nullptr) return launch_generator(q, d, static_cast<cudaStream_t>(stream));
   const dim3 grid(blocks(q.cell_cols, kTileCellCols, 0x7FFFFFFF), blocks(q.cell_rows, kTileCellRows, 65535),
                   blocks(q.batch, 1, 65535));
   device::physics_kernel<<<grid, device::kThreads, 0, static_cast<cudaStream_t>(stream)>>>(q, device::vectors_of(q));

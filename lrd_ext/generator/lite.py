@@ -7,8 +7,8 @@ import copy
 import itertools
 import math
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any, cast, overload
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar, cast, overload
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,8 @@ from .. import net_files
 from ..reference.conv_stack import convolve, draw_n_init
 from .packing import Order, order_of, pack
 from .sigma_table import SigmaTable
+
+_Made = TypeVar("_Made")
 
 WIDTHS = (16, 32)
 MAX_HIDDEN_LAYERS = 3
@@ -67,6 +69,7 @@ class LiteGenerator(nn.Module):
         nn.init.zeros_(last.weight)
         nn.init.zeros_(cast(Tensor, last.bias))
         self._keep_orders()
+        self._kept: dict[Any, tuple[Any, Any, Any]] = {}
 
     @property
     def halo(self) -> int:
@@ -171,18 +174,47 @@ class LiteGenerator(nn.Module):
         return other
 
     def packed_weights(self) -> Tensor:
-        """Return all weights as the compiled op takes them on the CPU, 1-D float32 without a gradient."""
-        return pack(*self._weights(), self._order("order"))
+        """Return all weights as the compiled op takes them on the CPU, 1-D float32 without a gradient.
+
+        The same tensor until a weight changes, and not to be written to.
+        """
+        return self.once("order", lambda: pack(*self._weights(), self._order("order")))
 
     def packed_weights_for_cuda(self) -> Tensor:
         """Return all weights as the compiled op takes them on a GPU, hidden layers as wide as the widest.
 
-        Weights in bfloat16 are followed by the same once more in the order of tensor cores.
+        Weights in bfloat16 are followed by the same once more in the order of tensor cores. The same tensor
+        on each stream until a weight changes; while a CUDA graph is captured always a new one, so that its
+        replays follow the weights.
         """
+        weights = self._layers()[0].weight
+        if not weights.is_cuda:
+            return self._packed_for_cuda()
+        if not torch.compiler.is_compiling() and torch.cuda.is_current_stream_capturing():
+            return self._packed_for_cuda()
+        return self.once(("wide_order", _stream(weights)), self._packed_for_cuda)
+
+    def _packed_for_cuda(self) -> Tensor:
         order = self._order("wide_order")
         if not self.bfloat16_weights:
             order = order._replace(tiles=order.tiles[:0])
         return pack(*self._weights(), order)
+
+    def once(self, what: Any, make: Callable[[], _Made]) -> _Made:
+        """Return what ``make`` gives of these weights, made anew only after one of them has changed.
+
+        Changes are known by what torch counts for its own gradients: what writes through ``weight.data`` is
+        not among them.
+        """
+        weights, biases = self._weights()
+        parameters = (*weights, *biases)
+        if torch.compiler.is_compiling() or any(p.is_inference() for p in parameters):  # nothing is counted
+            return make()
+        stamp = [(id(p), p._version, p.data_ptr()) for p in parameters]
+        kept = self._kept.get(what)
+        if kept is None or kept[0] != stamp:
+            kept = self._kept[what] = (stamp, parameters, make())  # while kept, no other gets their ids
+        return kept[2]
 
     @property
     def bfloat16_weights(self) -> bool:
@@ -228,11 +260,15 @@ class LiteGenerator(nn.Module):
 
     def _apply(self, fn: Any, recurse: bool = True) -> LiteGenerator:
         """Let torch move or convert the module; what comes from the meta device brings no orders along."""
+        self._kept.clear()  # float32 to bfloat16 and back may end in the memory it began in
         had_values = not self._order_sites.is_meta
         super()._apply(fn, recurse)
         if not had_values:
             self._keep_orders()
         return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_kept": {}}
 
     def _order(self, name: str) -> Order:
         order = Order(*(getattr(self, f"_{name}_{part}") for part in Order._fields))
@@ -247,6 +283,11 @@ class LiteGenerator(nn.Module):
 
     def _layers(self) -> list[nn.Conv2d]:
         return [cast(nn.Conv2d, c) for c in self.convs]
+
+
+def _stream(weights: Tensor) -> int:
+    """The stream that work on the weights goes to: what is made on one is not ready on another."""
+    return 0 if torch.compiler.is_compiling() else torch.cuda.current_stream(weights.device).cuda_stream
 
 
 def _checked_widths(widths: Sequence[int]) -> tuple[int, ...]:

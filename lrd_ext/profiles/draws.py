@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lrd_ext.native import NATIVE
 from lrd_ext.read_models import read_model
 from lrd_ext.reference.philox import ROUNDS, Component
 
@@ -57,8 +57,8 @@ _MASK = 0xFFFFFFFF
 def parameter_words(seed: int, identities: np.ndarray, cells: range = range(2)) -> np.ndarray:
     """Draw words of component PARAMETERS of each identity.
 
-    The words of :func:`lrd_ext.reference.philox.words` for cells (0, i) of ``cells``; for one identity in
-    plain Python, which takes a tenth of the time.
+    The words of :func:`lrd_ext.reference.philox.words` for cells (0, i) of ``cells``, also where there is no
+    compiled module.
 
     Args:
         seed: any int, bits taken mod 2^64.
@@ -67,9 +67,9 @@ def parameter_words(seed: int, identities: np.ndarray, cells: range = range(2)) 
 
     Returns: (n, 4 * len(cells)) int64, values in [0, 2^32), cell by cell.
     """
-    if len(identities) == 1:
-        index = int(identities[0])
-        return np.array([[word for cell in cells for word in _philox(seed, cell, index)]])
+    if NATIVE is not None:
+        key = seed & 0xFFFFFFFFFFFFFFFF
+        return NATIVE.words(key, identities, int(Component.PARAMETERS), cells.start, len(cells))
     columns = np.broadcast_to(np.array(cells, dtype=np.uint64), (len(identities), len(cells)))
     drawn = _philox(seed, columns, identities.astype(np.uint64)[:, None])
     return np.stack(drawn, axis=-1).reshape(len(identities), -1).astype(np.int64)
@@ -81,20 +81,16 @@ def parameter_uniform(seed: int, identities: np.ndarray, word: Word) -> np.ndarr
     return (parameter_words(seed, identities, range(cell, cell + 1))[:, place] + 0.5) * 2.0**-32
 
 
-def _philox(seed: int, cell: Any, index: Any) -> tuple[Any, Any, Any, Any]:
-    """Run Philox4x32-10 on ints or uint64 arrays."""
+def _philox(seed: int, cell: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Run Philox4x32-10 on uint64 arrays."""
     c0, c1, c2 = cell, cell & 0, cell & 0 | index & _MASK
     c3 = c1 | (int(Component.PARAMETERS) + ((index >> 32) << 8))
-    for k0, k1 in _round_keys(seed):
+    low, high = seed & _MASK, (seed >> 32) & _MASK
+    for i in range(ROUNDS):
+        k0, k1 = (low + i * _STEPS[0]) & _MASK, (high + i * _STEPS[1]) & _MASK
         a, b = c0 * _FACTORS[0], c2 * _FACTORS[1]
         c0, c1, c2, c3 = (b >> 32) ^ c1 ^ k0, b & _MASK, (a >> 32) ^ c3 ^ k1, a & _MASK
     return c0, c1, c2, c3
-
-
-@functools.lru_cache(maxsize=16)
-def _round_keys(seed: int) -> tuple[tuple[int, int], ...]:
-    low, high = seed & _MASK, (seed >> 32) & _MASK
-    return tuple(((low + i * _STEPS[0]) & _MASK, (high + i * _STEPS[1]) & _MASK) for i in range(ROUNDS))
 
 
 class Draws:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 
 import pytest
@@ -76,6 +77,59 @@ def test_weights_loaded_into_a_module_of_the_meta_device(assign):
     assert torch.equal(empty.packed_weights(), generator.packed_weights())
     assert torch.equal(empty.packed_weights_for_cuda(), generator.packed_weights_for_cuda())
     assert empty.state_dict().keys() == generator.state_dict().keys()
+
+
+def changed_in_place(generator):
+    with torch.no_grad():
+        generator.convs[0].weight[0, 0, 0, 0] += 1.0
+
+
+def changed_by_an_optimizer(generator):
+    generator(generator.n_init(7, 3, 4, 4), 1.0).square().sum().backward()
+    torch.optim.SGD(generator.parameters(), lr=0.1).step()
+
+
+def rounded(generator):
+    generator.bfloat16().float()
+
+
+def loaded(generator):
+    generator.load_state_dict(lively_generator((16, 32), log_sigma=False).state_dict())
+
+
+def assigned(generator):
+    state = {name: 2 * weight for name, weight in generator.state_dict().items()}
+    generator.load_state_dict(state, assign=True)
+
+
+CHANGES = [changed_in_place, changed_by_an_optimizer, rounded, loaded, assigned]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda c: c.__name__)
+def test_packed_weights_are_kept_until_a_weight_changes(change):
+    generator = lively_generator((16, 32), log_sigma=False)
+    changed_in_place(generator)  # not what `loaded` loads
+    kept = [generator.packed_weights(), generator.packed_weights_for_cuda()]
+    assert generator.packed_weights() is kept[0]
+    assert copy.deepcopy(generator).packed_weights() is not kept[0]
+    change(generator)
+    made = [generator.packed_weights(), generator.packed_weights_for_cuda()]
+    fresh = LiteGenerator((16, 32), log_sigma=False)
+    fresh.load_state_dict(generator.state_dict())
+    for new, old, expected in zip(
+        made, kept, [fresh.packed_weights(), fresh.packed_weights_for_cuda()], strict=True
+    ):
+        assert torch.equal(new, expected)
+        assert not torch.equal(new, old)
+
+
+def test_packed_weights_are_made_anew_in_inference_mode():
+    with torch.inference_mode():
+        generator = lively_generator()
+        generator.packed_weights()
+        generator.convs[0].bias += 1.0
+        expected = copy.deepcopy(generator).packed_weights()
+        assert torch.equal(generator.packed_weights(), expected)
 
 
 @pytest.mark.parametrize("shape", [(8, 20, 20), (1, 9, 20, 20), (1, 8, 6, 20), (1, 8, 20, 6)])

@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy import stats
 
-from lrd_ext.profiles import load_profile, profile_from_dict
+from lrd_ext.profiles import draws, load_profile, profile_from_dict
 from lrd_ext.profiles.draws import parameter_words
 from lrd_ext.reference.philox import Component, words
 
@@ -179,7 +179,9 @@ def test_bad_arguments_are_named(a7s2, changed, error, message):
         a7s2.sample(arguments.pop("n"), **arguments)
 
 
-def test_words_are_those_of_the_reference():
+@pytest.mark.parametrize("native", [pytest.param(draws.NATIVE, marks=pytest.mark.native), None])
+def test_words_are_those_of_the_reference(native, monkeypatch):
+    monkeypatch.setattr(draws, "NATIVE", native)
     rng = np.random.default_rng(1)
     for seed in (0, 7, -3, 2**64 - 1, 2**40 + 5):
         identities = rng.integers(0, 2**56, 50)
