@@ -31,11 +31,12 @@ td{white-space:nowrap}th{max-width:11em;vertical-align:bottom}
 th:first-child,td:first-child{text-align:left}
 table.words th,table.words td{text-align:left;white-space:normal}
 img{max-width:100%;border:1px solid var(--rule);border-radius:4px;background:#fff}
-ul.verdict{list-style-position:inside;background:var(--box);border-left:4px solid var(--mark);
-padding:.6em 1.2em}
+ul.verdict{background:var(--box);border-left:4px solid var(--mark);
+padding:.6em 1.2em .6em 2.2em}
 figure{margin:1.5em 0}figcaption{font-size:13px;color:var(--soft)}figcaption b{color:var(--ink)}
 figcaption ul{margin:.3em 0;padding-left:1.3em}
 .scroll{overflow-x:auto}small{color:var(--soft)}
+@media(max-width:700px){figure img{max-width:none;width:900px}}
 @media print{:root{--ink:#000;--paper:#fff;--soft:#444;--rule:#bbb;--box:#fff;--mark:#000}
 body{max-width:none;margin:0;font-size:10pt}figure,tr,ul.verdict{break-inside:avoid}h2{break-after:avoid}
 .scroll{overflow:visible}table{font-size:7.5pt}img{filter:none}}
@@ -136,4 +137,4 @@ def _figure_html(plot: Plot, png: bytes) -> str:
     lines = "".join(f"<li>{escape(line)}</li>" for line in plot.reading)
     told = f'<b>{title}</b>. <a href="#guide">What is wrong if it looks otherwise</a><ul>{lines}</ul>'
     image = f'<img alt="{title}" src="data:image/png;base64,{data}">'
-    return f"<figure>{image}<figcaption>{told}</figcaption></figure>"
+    return f'<figure><div class="scroll">{image}</div><figcaption>{told}</figcaption></figure>'
