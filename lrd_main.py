@@ -24,10 +24,10 @@ def main() -> int:
     for stream in (sys.stdout, sys.stderr):  # a name that an encoding lacks must not end the work
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    sys.modules.setdefault("lrd_main", sys.modules[__name__])  # by which lrd_ext knows the program
     from lrd_ext.cli import main as run
 
-    _answer(ending, signal.default_int_handler)  # which raises KeyboardInterrupt
-    code = run()
+    code = run(ready=lambda: _answer(ending, signal.default_int_handler))  # which raises KeyboardInterrupt
     _answer(ending, signal.SIG_IGN)
     return code
 

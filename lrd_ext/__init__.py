@@ -31,20 +31,26 @@ The rooms of the package are loaded when they are first named:
     lrd_ext.report         plots
 
 The program ``lrd`` does this with files: ``lrd --help``; ``lrd doctor`` tells what runs on this machine.
+
+``import lrd_ext`` registers the op ``torch.ops.lrd_ext.fused_synth``; in the program alone, which tells its
+help without loading torch, that waits until one of the names below is used.
 """
 
 from __future__ import annotations
 
 import importlib
-from types import ModuleType
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
-from .batches import collate
-from .params import NoiseParams
-from .profiles import CameraProfile, load_profile
-from .reference import STREAM_VERSION
-from .synth import fused_synth, reference_synth
 from .version import __version__
+
+# The program is in `lrd_main`, outside this package.
+if TYPE_CHECKING or "lrd_main" not in sys.modules:
+    from .batches import collate
+    from .params import NoiseParams
+    from .profiles import CameraProfile, load_profile
+    from .reference import STREAM_VERSION
+    from .synth import fused_synth, reference_synth
 
 if TYPE_CHECKING:
     from . import (  # noqa: F401
@@ -89,9 +95,23 @@ _ROOMS = (
 )
 
 
-def __getattr__(name: str) -> ModuleType:
+#: Where the names of the front door come from, for the program.
+_FRONT_DOOR = {
+    "STREAM_VERSION": "reference",
+    "CameraProfile": "profiles",
+    "NoiseParams": "params",
+    "collate": "batches",
+    "fused_synth": "synth",
+    "load_profile": "profiles",
+    "reference_synth": "synth",
+}
+
+
+def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return importlib.import_module(f"{__name__}.{name}")
+    if name in _FRONT_DOOR:
+        return getattr(importlib.import_module(f"{__name__}.{_FRONT_DOOR[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -3,20 +3,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from .commands import calibrate, data, denoise, doctor, evaluate, inspect, profile, synth, train
+from .commands import calibrate, completion, data, denoise, doctor, evaluate, inspect, profile, synth, train
 from .commands.errors import complain, show_warnings_of
+from .commands.parser import Parser, own_environment
+from .commands.progress import quietly
 from .version import __version__
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
-
-    from .commands.parser import Parser
 
 _COMMANDS = {
     "synth": synth,
@@ -28,18 +30,33 @@ _COMMANDS = {
     "evaluate": evaluate,
     "inspect": inspect,
     "doctor": doctor,
+    "completion": completion,
 }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program on ``argv`` (default: the command line) and return its exit code."""
+def main(argv: Sequence[str] | None = None, ready: Callable[[], None] = lambda: None) -> int:
+    """Run the program and return its exit code.
+
+    Args:
+        argv: the command line; None takes that of the process.
+        ready: called when what takes long to load is loaded and the work begins.
+    """
     name = "lrd"
     with warnings.catch_warnings():
         try:
-            options = _read(None if argv is None else list(argv))
-            name = f"lrd {options.subcommand}"
+            parser = _parser()
+            options = _read(parser, sys.argv[1:] if argv is None else list(argv))
+            if options is None:
+                return 0
+            command, chosen = options.subcommand, options[options.subcommand]
+            name = f"lrd {command}"
+            if command == "completion":  # tells of all others, and of nothing that torch knows
+                return completion.run(chosen, parser)
+            importlib.import_module("torch")
+            ready()
             show_warnings_of(name)
-            return _COMMANDS[options.subcommand].run(options[options.subcommand])
+            with quietly() if chosen.get("quiet") else contextlib.nullcontext():
+                return _COMMANDS[command].run(chosen)
         except KeyboardInterrupt:
             print(f"{name}: interrupted", file=sys.stderr)
         except BrokenPipeError:  # the reader has seen enough, as `head` does
@@ -54,24 +71,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 2
 
 
-def _read(argv: list[str] | None) -> Namespace:
-    from .commands.parser import own_environment
-
+def _read(parser: Parser, argv: list[str]) -> Namespace | None:
+    """Return the options; None where a command is still to be said and the help was shown instead."""
+    asked = parser.without_command(argv)
+    if asked is not None:
+        asked.print_help()
+        return None
     with own_environment():
-        return _parser().parse_args(argv)
+        return parser.parse_args(argv)
 
 
 def _parser() -> Parser:
-    from .commands.parser import Parser
-
-    parser = Parser(
-        prog="lrd",
-        version=__version__,
-        description="Low-light raw noise: synthesis and modeling.",
-    )
-    commands = parser.add_subcommands(metavar="COMMAND")
-    for command in _COMMANDS.values():
-        command.add_to(commands)
+    with own_environment():
+        parser = Parser(
+            prog="lrd",
+            version=__version__,
+            description="Low-light raw noise: synthesis and modeling.",
+        )
+        commands = parser.add_subcommands(metavar="COMMAND")
+        for command in _COMMANDS.values():
+            command.add_to(commands)
+    parser.name_commands()
     return parser
 
 

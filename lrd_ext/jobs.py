@@ -24,14 +24,35 @@ class Job:
     index: int
 
 
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """What was done for one input: lines for the user, and the same as facts by name."""
+
+    lines: list[str]
+    facts: dict[str, Any]
+
+
 def plan(
-    inputs: Sequence[Path], output: Path, preview: Path | None, index: int, overwrite: bool
+    inputs: Sequence[Path], output: str | Path, preview: Path | None, index: int, overwrite: bool
 ) -> list[Job]:
     """Decide where every result goes and refuse what cannot be written, before any work.
 
+    Args:
+        inputs: the files.
+        output: a name that ends in .dng, for one input; else a folder, which may be missing.
+        preview: the same for a PNG picture; None makes none.
+        index: of the first.
+        overwrite: whether existing files may be replaced.
+
     Raises:
-        ValueError: two inputs would write one file, a file exists already, or a folder is read-only.
+        ValueError: two inputs would write one file, a file exists already, its ending is another kind's, or a
+            folder is read-only.
     """
+    ends_open, output = os.fspath(output).endswith(os.sep), Path(output)
+    if output.suffix.lower() not in ("", ".dng") and not ends_open and not output.is_dir():
+        raise ValueError(
+            f"--output must end in .dng or name a folder, got {output}. End a new folder's name with {os.sep}"
+        )
     single = len(inputs) == 1 and not output.is_dir() and output.suffix.lower() == ".dng"
     if len(inputs) > 1 and output.suffix.lower() == ".dng" and not output.is_dir():
         raise ValueError(f"--output must be a folder for {len(inputs)} inputs, got the file name {output}")
@@ -105,19 +126,19 @@ def write_results(job: Job, dng: bytes, picture: Callable[[], bytes], go_on: Cal
 
 def carry_out(
     jobs: Sequence[Job],
-    work: Callable[[Job, Callable[[], None]], list[str]],
+    work: Callable[[Job, Callable[[], None]], Done],
     *,
     workers: int = 1,
-    done: Callable[[Job, list[str] | Exception], Any],
+    done: Callable[[Job, Done | Exception], Any],
 ) -> int:
     """Carry out all jobs; a bad file does not stop the others.
 
     Args:
         jobs: what :func:`plan` gave.
-        work: does one job and returns lines that tell what was done. Its second argument is to be called
+        work: does one job and returns what was done. Its second argument is to be called
             between steps and before outputs get their names; what that raises ends the job.
         workers: files in work at the same time.
-        done: called in this thread for each job as it ends, with its lines or with what went wrong.
+        done: called in this thread for each job as it ends, with what was done or what went wrong.
 
     Returns: number of jobs that failed.
     """

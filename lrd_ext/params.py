@@ -137,7 +137,7 @@ class NoiseParams:
         return new
 
     def _check_values(self, models: tuple[str, ...]) -> None:
-        values = self.table[:, :COLUMNS].numpy(force=True)  # the one wait for a device; NumPy's calls are short
+        values = self.table[:, :COLUMNS].numpy(force=True)  # the one wait for a device
         fine = (values >= _LEAST) & (values <= _MOST) | np.isnan(values) & _MAY_BE_NAN
         if not fine.all():
             for name, place in _PLACES.items():

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from . import raw as raw_files
-from .jobs import Job, write_results
+from .jobs import Done, Job, write_results
 from .params import NoiseParams
 from .plain_text import plain
 from .profiles import CameraProfile, load_profile, to_noise_profile
@@ -133,9 +133,9 @@ def range_factor(profile: CameraProfile, clean: Raw) -> float:
     return (clean.white - float(clean.black.mean())) / own
 
 
-def recipe(job: Job, settings: Settings, params: NoiseParams) -> str:
-    """Everything needed to make the file again, as JSON for the DNG's text tag."""
-    fields = {
+def recipe(job: Job, settings: Settings, params: NoiseParams) -> dict[str, Any]:
+    """Everything needed to make the file again; as JSON it goes into the DNG's text tag."""
+    fields: dict[str, Any] = {
         "software": f"lrd_ext {__version__}",
         "stream_version": STREAM_VERSION,
         "source": job.source.name,
@@ -153,10 +153,10 @@ def recipe(job: Job, settings: Settings, params: NoiseParams) -> str:
         fields["generator"] = settings.generator_file.name
         fields["generator_sha256"] = hashlib.sha256(settings.generator_file.read_bytes()).hexdigest()
         fields["sigma_init"] = settings.generator.sigma_init(settings.iso)  # in the profile's DN
-    return json.dumps(fields)
+    return fields
 
 
-def synthesize_file(job: Job, settings: Settings, *, go_on: Callable[[], None] = lambda: None) -> list[str]:
+def synthesize_file(job: Job, settings: Settings, *, go_on: Callable[[], None] = lambda: None) -> Done:
     """Read one raw file, write its low-light version and, where asked for, a before/after picture.
 
     Both are written or neither.
@@ -167,7 +167,7 @@ def synthesize_file(job: Job, settings: Settings, *, go_on: Callable[[], None] =
         go_on: called between the steps and once more before the outputs get their names; what it raises ends
             the job without a trace.
 
-    Returns: lines that tell the user what was done.
+    Returns: what was done; its facts are those of :func:`recipe`.
 
     Raises:
         ValueError, OSError: the file cannot be read, does not fit the profile, or cannot be written.
@@ -176,14 +176,15 @@ def synthesize_file(job: Job, settings: Settings, *, go_on: Callable[[], None] =
     go_on()
     noisy, params = synthesize_raw(clean, settings, index=job.index)
     go_on()
+    facts = recipe(job, settings, params)
     dng = raw_files.encode_dng(
         noisy,
         noise_profile=to_noise_profile(params, clean.cfa, step=step_for(clean, settings)),
-        description=recipe(job, settings, params),
+        description=json.dumps(facts),
         software=f"lrd_ext {__version__}",
     )
     write_results(job, dng, lambda: _preview(clean, noisy, settings), go_on)
-    return _summary(job, settings, clean, params)
+    return Done(_summary(job, settings, clean, params), facts)
 
 
 def _preview(clean: Raw, noisy: Raw, s: Settings) -> bytes:

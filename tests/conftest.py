@@ -53,6 +53,34 @@ SLOW = (
     *("generator/test_lite.py::test_gradients", "test_fuzz_tool.py::test_each_way_to_fail"),
 )
 
+#: What needs the source tree around tests/: its pages, tools, examples, native sources. Elsewhere, as beside
+#: a wheel in an empty environment, it is left out.
+OF_THE_SOURCE_TREE = (
+    *("csrc/", "cuda/", "docs/", "augment/adapters/test_lightning_example.py"),
+    "augment/test_loader_matrix.py",
+    *("augment/test_readme_loop.py", "augment/test_training_loop_page.py", "datasets/test_docs_evaluate.py"),
+    *("profiles/test_docs.py", "profiles/test_made_library.py", "profiles/test_schema.py"),
+    "profiles/test_library.py::test_profile_is_named_sourced",
+    *("test_benchmarks.py", "test_fuzz_tool.py", "test_native.py", "test_packaging.py"),
+    "test_imports.py::test_rooms_keep",
+    "denoise/test_train_denoiser.py::test_the_loop_of_the_docs",
+)
+ROOT = Path(__file__).parents[1]
+HAS_SOURCE_TREE = all((ROOT / name).exists() for name in ("pyproject.toml", "csrc", "docs", "tools"))
+
+
+def pytest_report_header():
+    if not HAS_SOURCE_TREE:
+        return "source tree: not around tests/, so what reads it is left out"
+    return None
+
+
+def pytest_ignore_collect(collection_path):
+    """Leave whole files out where they could not even be imported."""
+    place = collection_path.relative_to(Path(__file__).parent).as_posix()
+    files = tuple(name for name in OF_THE_SOURCE_TREE if "::" not in name)
+    return True if not HAS_SOURCE_TREE and f"{place}/".startswith(files) else None
+
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "native: needs the compiled module lrd_ext._C")
@@ -64,6 +92,8 @@ def pytest_collection_modifyitems(items):
         place = f"{item.path.relative_to(Path(__file__).parent).as_posix()}::{item.name}"
         if place.startswith(SLOW):
             item.add_marker("slow")
+        if not HAS_SOURCE_TREE and place.startswith(OF_THE_SOURCE_TREE):
+            item.add_marker(pytest.mark.skip(reason="reads the source tree"))
     if ops.NATIVE is not None:
         return
     for item in items:

@@ -85,7 +85,7 @@ def _homes(room: ModuleType, name: str) -> Iterator[ModuleType]:
 
 
 def _source_of(module: ModuleType, name: str) -> ModuleType | None:
-    for statement in ast.parse(Path(module.__file__ or "").read_text("utf-8")).body:
+    for statement in ast.walk(ast.parse(Path(module.__file__ or "").read_text("utf-8"))):
         if isinstance(statement, ast.ImportFrom) and name in {alias.name for alias in statement.names}:
             relative = "." * statement.level + (statement.module or "")
             package = module.__name__ if hasattr(module, "__path__") else module.__package__

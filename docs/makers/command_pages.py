@@ -18,30 +18,25 @@ from .markdown import plain_markdown
 def pages() -> dict[str, str]:
     """Return the pages as Markdown, by the name of their command."""
     with own_environment(), mock.patch.dict(os.environ, COLUMNS="84"):
-        return {name: "\n\n".join(_page(name, command)) + "\n" for name, command in _commands(cli._parser())}
-
-
-def _commands(parser: Parser) -> list[tuple[str, Parser]]:
-    choices = (action.choices for action in parser._actions if isinstance(action.choices, dict))
-    return [pair for found in choices for pair in found.items()]
+        return {
+            name: "\n\n".join(_page(name, command)) + "\n" for name, command in cli._parser().commands.items()
+        }
 
 
 def _page(name: str, parser: Parser, depth: int = 1) -> Iterator[str]:
     yield f"{'#' * depth} lrd {name}"
     yield plain_markdown(parser.description or "")
-    inner = _commands(parser)
+    inner = parser.commands
     if not inner:
         yield f"```text\n{_usage(parser)}\n```"
         yield from (_argument(action) for action in parser._actions if action.dest != "help")
-    for action, command in inner:
+    for action, command in inner.items():
         yield from _page(f"{name} {action}", command, depth + 1)
 
 
 def _usage(parser: Parser) -> str:
-    """Return the usage, without "[options]" that jsonargparse puts between the names of commands."""
     text = parser.format_usage().removeprefix("usage: ").strip()
-    cut = text.count(" [options]") * len(" [options]")
-    return re.sub(rf"\n {{{cut + len('usage: ')}}}", "\n", text.replace(" [options]", ""))
+    return re.sub(rf"\n {{{len('usage: ')}}}", "\n", text)
 
 
 def _argument(action: argparse.Action) -> str:

@@ -15,6 +15,8 @@ from lrd_ext.raw import BAYER, ORDERS, SITES, pack, site_labels
 from lrd_ext.report import write_png
 from lrd_ext.report.figure import BLUE, COLOURS, INK, RED, new_figure
 
+from . import calibration_plots
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -33,6 +35,7 @@ def draw(folder: Path) -> None:
         "cfa": cfa(),
         "packing": packing(),
         "levels": levels(),
+        **{f"calibration_{name}": figure for name, figure in calibration_plots.draw().items()},
     }.items():
         write_png(folder / f"{name}.png", figure)
 

@@ -8,12 +8,14 @@ import json
 import math
 import shlex
 import sys
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrd_ext.outputs import check_target, write_files
 from lrd_ext.plain_text import plain
+
+from .json_output import add_json, print_json
+from .progress import add_quiet, bar
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
@@ -52,6 +54,8 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="replace a profile or report not made by this command"
     )
+    add_json(parser)
+    add_quiet(parser)
     commands.add_subcommand("calibrate", parser, help="calibrate a camera from dark and flat frames")
 
 
@@ -104,9 +108,13 @@ def run(options: Namespace) -> int:
     if page is not None:
         _check_own_report(page, options.overwrite)
     found = _with_progress(find_frames(options.folder, levels), target.with_suffix(".statistics"))
-    profile, doubts = _write(found, target, page, named, options.read_quantiles)
-    _say(found, profile, doubts)
-    print(plain(f"profile: {target}"), *([plain(f"report: {page}")] if page else []), sep="\n")
+    profile = _write(found, target, page, named, options.read_quantiles)
+    if options.json:
+        print_json(values(found, profile) | {"profile": target, "report": page})
+    else:
+        told = [*summary(found, profile), f"profile: {target}", *([f"report: {page}"] if page else [])]
+        print(*map(plain, told), sep="\n")
+    _say_left_out(found)
     return 1 if found.left_out else 0
 
 
@@ -121,16 +129,14 @@ def _named(options: Namespace) -> dict[str, str]:
 
 def _write(
     found: Calibration, target: Path, page: Path | None, named: dict[str, str], quantiles: str
-) -> tuple[CameraProfile, list[str]]:
-    """Write all files, or none; return the profile and what it warns of."""
+) -> CameraProfile:
+    """Write all files, or none; return the profile."""
     from lrd_ext.calibration import profile_of
 
     maps = target.with_name(f"{target.stem}.dark_shading.safetensors")
     data = _shading(found) if any(r.dark for r in found.measured) else None
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        shading = _shading_entry(maps, data, found) if data else None
-        profile = profile_of(found, target.stem, shading, named, quantiles)
+    shading = _shading_entry(maps, data, found) if data else None
+    profile = profile_of(found, target.stem, shading, named, quantiles)
     files = {target: profile.to_bytes()} | ({maps: data} if data else {})
     if page is not None:
         from lrd_ext.report.calibration_page import report_files
@@ -138,12 +144,10 @@ def _write(
         files |= report_files(page, found, profile, shlex.join(["lrd", *sys.argv[1:]]))
     # The last to be written is the first to get its name: the profile appears after all it refers to.
     write_files(files)
-    return profile, [str(w.message) for w in caught]
+    return profile
 
 
-def _say(found: Calibration, profile: CameraProfile, doubts: list[str]) -> None:
-    for line in [*summary(found, profile), *(f"note: {text}" for text in doubts)]:
-        print(plain(line))
+def _say_left_out(found: Calibration) -> None:
     for name, reason in found.left_out.items():
         print(f"lrd calibrate: left out: {plain(name)}: {plain(reason)}", file=sys.stderr)
     for name in found.unpaired if found.measured else ():
@@ -196,17 +200,23 @@ def _check_own_report(page: Path, overwrite: bool) -> None:
 
 
 def _with_progress(frames: list[Frame], statistics: Path) -> Calibration:
-    from tqdm import tqdm
-
     from lrd_ext.calibration import calibrate
 
-    with tqdm(total=2 * len(frames), unit="frame", disable=not sys.stderr.isatty()) as bar:
+    with bar(2 * len(frames), "frame") as move:
+        return calibrate(frames, statistics, move)
 
-        def progress(event: str) -> None:
-            bar.set_description(plain(event), refresh=False)
-            bar.update()
 
-        return calibrate(frames, statistics, progress)
+def values(found: Calibration, profile: CameraProfile) -> dict[str, Any]:
+    """Return the figures of each ISO, the verdict and what was not used, by name."""
+    from lrd_ext.calibration import verdict
+
+    return {
+        "isos": profile.rows,
+        "bias": profile.bias,
+        "verdict": verdict(found),
+        "left_out": found.left_out,
+        "unpaired": found.unpaired,
+    }
 
 
 def summary(found: Calibration, profile: CameraProfile) -> list[str]:

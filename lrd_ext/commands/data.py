@@ -6,6 +6,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from .progress import add_quiet, bar
+
 if TYPE_CHECKING:
     from jsonargparse import Namespace
 
@@ -42,12 +44,14 @@ def _prepare_parser() -> Parser:
     )
     parser.add_argument("--jobs", type=int, default=1, help="files decoded at the same time (default 1)")
     parser.add_argument("--overwrite", action="store_true", help="make a finished store anew")
+    add_quiet(parser)
     return parser
 
 
 def _verify_parser() -> Parser:
     parser = _parser("Check every mosaic of a store against its checksum.")
     parser.add_argument("store", type=str, metavar="DIR", help="folder that lrd data prepare made")
+    add_quiet(parser)
     return parser
 
 
@@ -57,18 +61,16 @@ def run(options: Namespace) -> int:
 
 
 def _prepare(options: Namespace) -> int:
-    from tqdm import tqdm
-
     from lrd_ext.datasets import prepare_tiles
 
-    with tqdm(total=len(options.inputs), unit="file", disable=not sys.stderr.isatty()) as bar:
+    with bar(len(options.inputs), "file") as move:
         done = prepare_tiles(
             options.inputs,
             options.output,
             tile=options.tile,
             jobs=options.jobs,
             overwrite=options.overwrite,
-            progress=lambda name: bar.update(),
+            progress=move,
         )
     for path, reason in done.left_out.items():
         text = reason if reason.startswith(path) else f"{path}: {reason}"
@@ -78,14 +80,12 @@ def _prepare(options: Namespace) -> int:
 
 
 def _verify(options: Namespace) -> int:
-    from tqdm import tqdm
-
     from lrd_ext.datasets import verify_tiles
     from lrd_ext.datasets.tiles import read_index
 
     tiles = read_index(options.store)
-    with tqdm(total=len(tiles), unit="mosaic", disable=not sys.stderr.isatty()) as bar:
-        damaged = verify_tiles(options.store, progress=lambda name: bar.update())
+    with bar(len(tiles), "mosaic") as move:
+        damaged = verify_tiles(options.store, progress=move)
     for tile in damaged:
         print(f"lrd data: damaged: {tile.source}, its mosaic at {tile.origin}", file=sys.stderr)
     if damaged:

@@ -34,11 +34,16 @@ def complain(name: str, error: BaseException) -> None:
 
 
 def show_warnings_of(name: str) -> None:
-    """Let warnings be one line after the name of the command, without lines of source."""
+    """Let warnings be one line after the name of the command, without lines of source, each told once."""
+    told = set()
 
     def show(message: object, *_: object) -> None:
-        print(f"{name}: note: {plain(message)}", file=sys.stderr)
+        text = plain(message)
+        if text not in told:
+            told.add(text)
+            print(f"{name}: note: {text}", file=sys.stderr)
 
+    warnings.simplefilter("always")
     warnings.showwarning = show  # type: ignore[assignment]
 
 

@@ -4,11 +4,8 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
 import os
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +15,8 @@ from lrd_ext.plain_text import plain
 from lrd_ext.version import __version__
 
 from . import evaluate_denoiser, tables
-from .progress import bar
+from .json_output import add_json, print_json
+from .progress import add_quiet, bar
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
@@ -76,7 +74,8 @@ def add_to(commands: Any) -> None:
         "--crop", type=int, default=1024, metavar="N", help="pixels a side of the middle (1024)"
     )
     noise.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the draws (0)")
-    noise.add_argument("--json", action="store_true", help="print JSON in place of tables")
+    add_json(noise)
+    add_quiet(noise)
     noise.add_argument("--report", type=str, metavar="HTML", help="page to write, with its plots as PNG")
     noise.add_argument("--overwrite", action="store_true", help="replace an existing page")
     noise.add_argument(
@@ -103,17 +102,14 @@ def _noise(options: Namespace) -> int:
     page = _page_target(options)
     real, fit, candidates = _open(options)
     steps = len(real.stacks) * (1 + len(candidates))
-    with bar(steps, "step") as move, warnings.catch_warnings(record=True) as doubts:
-        warnings.simplefilter("always")
+    with bar(steps, "step") as move:
         found = evaluate_noise(real, candidates, settings, fit, move)
     if page is not None:
         _write_page(page, found)
     if options.json:
-        print(json.dumps(as_json(found), indent=1, allow_nan=False))
+        print_json(as_json(found))
     else:
         tables.show(*_told(found), *([f"page: {page}"] if page else []))
-    for doubt in dict.fromkeys(str(d.message) for d in doubts):
-        print(f"lrd evaluate: note: {doubt}", file=sys.stderr)
     return _name_left_out([real, fit, *(c.frames for c in candidates)])
 
 
@@ -264,7 +260,7 @@ def _distances(at: IsoEvaluation) -> Any:
 
 
 def as_json(found: Evaluation) -> dict[str, Any]:
-    """Return the comparison as JSON values; null for what is not known or without bound."""
+    """Return the comparison by name."""
     from lrd_ext.evaluation import best, verdict
 
     return {
@@ -283,9 +279,6 @@ def as_json(found: Evaluation) -> dict[str, Any]:
 
 
 def _iso_as_json(at: IsoEvaluation) -> dict[str, Any]:
-    def finite(value: float) -> float | None:
-        return value if math.isfinite(value) else None
-
     return {
         "iso": at.iso,
         "frames": {"fitted": at.fitted, "held_out": at.held, "unused": at.unused},
@@ -293,14 +286,9 @@ def _iso_as_json(at: IsoEvaluation) -> dict[str, Any]:
         "range_dn": at.range_dn,
         "std_dn": at.real.std,
         "hot_pixels": at.hot,
-        "floor": {n: {"mean": finite(f.mean), "highest": finite(f.highest)} for n, f in at.floor.items()},
+        "floor": {n: {"mean": f.mean, "highest": f.highest} for n, f in at.floor.items()},
         "candidates": [
-            {
-                "name": c.name,
-                "std_dn": c.summary.std,
-                "distances": {n: finite(v) for n, v in c.distances.items()},
-            }
-            for c in at.candidates
+            {"name": c.name, "std_dn": c.summary.std, "distances": c.distances} for c in at.candidates
         ],
     }
 

@@ -7,8 +7,6 @@ import csv
 import dataclasses
 import importlib
 import io
-import json
-import math
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +17,8 @@ from lrd_ext.plain_text import plain
 from lrd_ext.version import __version__
 
 from . import tables
-from .progress import bar
+from .json_output import add_json, print_json
+from .progress import add_quiet, bar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,7 +76,8 @@ def parser() -> Parser:
         help="channels that a net of package.module:factory takes, rggb or rgbg (as the protocol's authors)",
     )
     made.add_argument("--device", type=str, default="cpu", metavar="D", help="where the net runs (cpu)")
-    made.add_argument("--json", action="store_true", help="print JSON in place of tables")
+    add_json(made)
+    add_quiet(made)
     made.add_argument("--csv", type=str, metavar="CSV", help="numbers of every image")
     made.add_argument("--worst", type=str, metavar="PNG", help="sheet of the images of lowest PSNR")
     made.add_argument("--overwrite", action="store_true", help="replace existing files")
@@ -103,7 +103,7 @@ def run(options: Namespace) -> int:
     shading = f"black-level error of {profile.name} taken off the input" if profile else "left in"
     choices = protocol.choices(net.order, shading)
     if options.json:
-        print(json.dumps(as_json(found, options.net, choices), indent=1, allow_nan=False))
+        print_json(as_json(found, options.net, choices))
     else:
         files = [f"{what}: {path}" for what, path in (("images", table), ("worst", sheet)) if path]
         tables.show(*_told(found, options.net, choices), *files)
@@ -301,12 +301,12 @@ def _pair(first: float | None, second: float | None) -> str:
 
 
 def as_json(found: DenoiserEvaluation, net: str | None, choices: dict[str, str]) -> dict[str, Any]:
-    """Return a run as JSON values; null for what is not known or without bound."""
+    """Return a run by name."""
     from lrd_ext.evaluation import published_input, published_of
 
     def group(score: GroupScore) -> dict[str, Any]:
         known = published_input(found.protocol.name, score.group)
-        return _plain(score) | {"published_input": known and {"psnr": known[0], "ssim": known[1]}}
+        return dataclasses.asdict(score) | {"published_input": known and {"psnr": known[0], "ssim": known[1]}}
 
     return {
         "lrd_ext": __version__,
@@ -314,8 +314,8 @@ def as_json(found: DenoiserEvaluation, net: str | None, choices: dict[str, str])
         "choices": choices,
         "net": net,
         "groups": [group(score) for score in found.groups],
-        "images": [_plain(image) for image in found.images],
-        "left_out": list(found.left_out),
+        "images": found.images,
+        "left_out": found.left_out,
         "published": [
             {
                 "method": entry.method,
@@ -325,8 +325,3 @@ def as_json(found: DenoiserEvaluation, net: str | None, choices: dict[str, str])
             for entry in published_of(found.protocol.name)
         ],
     }
-
-
-def _plain(score: Any) -> dict[str, Any]:
-    values = dataclasses.asdict(score)
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import inspect_tables, tables
+from . import tables
+from .json_output import add_json, print_json
 from .plots import add_plot, plot_target, told
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def add_to(commands: Any) -> None:
         "--ratio", type=float, help="how many times less light NOISY got (default: as the files say)"
     )
     add_plot(parser, "draw the noise between the two files")
+    add_json(parser)
     commands.add_subcommand("inspect", parser, help="what is in a raw file; the noise between two")
 
 
@@ -53,33 +54,45 @@ def run(options: Namespace) -> int:
 def _one(options: Namespace) -> int:
     from lrd_ext import raw
 
+    from . import inspect_tables
+
     for name in ("camera", "iso", "ratio", "plot"):
         if options[name] is not None:
             raise ValueError(f"--{name} needs two files, a clean and a noisy one")
-    tables.show(*inspect_tables.file(options.file, raw.read(options.file)))
+    picture = raw.read(options.file)
+    if options.json:
+        print_json({"file": options.file} | inspect_tables.file_values(picture))
+    else:
+        tables.show(*inspect_tables.file(options.file, picture))
     return 0
 
 
 def _two(options: Namespace) -> int:
     from lrd_ext import inspection, raw
 
+    from . import inspect_tables
+
     plot = plot_target(options)
     clean, noisy = raw.read(options.file), raw.read(options.noisy)
     recipe = inspection.read_recipe(noisy)
     with _naming(options.file, options.noisy):
         ratio, origin = inspection.find_ratio(clean, noisy, options.ratio)
-    prediction, doubts = _prediction(options, noisy, recipe, ratio)
+    prediction, factor = _prediction(options, noisy, recipe, ratio)
     with _naming(options.file, options.noisy):
         report = inspection.inspect_pair(clean, noisy, ratio)
-    parts = inspect_tables.pair(report, prediction, noisy)
     if plot is not None:
         from lrd_ext.report import draw_pair, write_png
 
         write_png(plot, draw_pair(report, prediction, noisy.cfa))
+    if options.json:
+        said = {"clean": options.file, "noisy": options.noisy, "ratio": ratio, "range_factor": factor}
+        print_json(said | inspect_tables.pair_values(report, prediction, noisy) | {"plot": plot})
+        return 0
     tables.show(
         f"clean {options.file}, noisy {options.noisy}",
         f"ratio {ratio:g} {origin}; prediction: {prediction.title if prediction else 'none'}",
-        *_other_source(options.file, recipe), *doubts, "", *parts, *told(plot),
+        *_other_source(options.file, recipe), *_scaled(factor), "",
+        *inspect_tables.pair(report, prediction, noisy), *told(plot),
     )  # fmt: skip
     return 0
 
@@ -95,8 +108,11 @@ def _naming(*files: str) -> Iterator[None]:
 
 def _prediction(
     options: Namespace, noisy: Raw, recipe: Recipe | None, ratio: float
-) -> tuple[Prediction | None, list[str]]:
-    """Return what predicts: the camera asked for, else the file's recipe, else its NoiseProfile."""
+) -> tuple[Prediction | None, float]:
+    """Return what predicts and the factor from its range to the file's.
+
+    It is the camera asked for, else the file's recipe, else its NoiseProfile.
+    """
     from lrd_ext import inspection
     from lrd_ext.profiles import load_profile
     from lrd_ext.synth_files import range_factor
@@ -106,23 +122,24 @@ def _prediction(
         iso = options.iso if options.iso is not None else noisy.iso
         if iso is None:
             raise ValueError("iso must be given (--iso): the noisy file does not say its own")
-        with warnings.catch_warnings(record=True) as doubts:
-            warnings.simplefilter("always")
-            profile = load_profile(options.camera)
-            levels: dict[str, Any] = {"black": noisy.black.tolist(), "white": noisy.white, "cfa": noisy.cfa}
-            params = profile.at(iso, ratio, **levels)
-        factor = range_factor(profile, noisy)
-        scaled = [] if factor == 1 else [f"profile to file range: K, sigmas and bias x {factor:.6g}"]
-        prediction = inspection.predict(params, f"{profile.name} at ISO {iso:g}", step)
-        return prediction, scaled + [f"doubtful: {doubt.message}" for doubt in doubts]
+        profile = load_profile(options.camera)
+        levels: dict[str, Any] = {"black": noisy.black.tolist(), "white": noisy.white, "cfa": noisy.cfa}
+        prediction = inspection.predict(
+            profile.at(iso, ratio, **levels), f"{profile.name} at ISO {iso:g}", step
+        )
+        return prediction, range_factor(profile, noisy)
     if options.iso is not None:
         raise ValueError("--iso chooses a profile's figures and needs --camera")
     if recipe is not None:
         title = f"{recipe.camera} at ISO {recipe.iso:g}, as written in the file"
-        return inspection.predict(recipe.params, title, step), []
+        return inspection.predict(recipe.params, title, step), 1.0
     if noisy.noise_profile is not None:
-        return inspection.predict_from_noise_profile(noisy.noise_profile, noisy.black, noisy.white), []
-    return None, []
+        return inspection.predict_from_noise_profile(noisy.noise_profile, noisy.black, noisy.white), 1.0
+    return None, 1.0
+
+
+def _scaled(factor: float) -> list[str]:
+    return [] if factor == 1 else [f"profile to file range: K, sigmas and bias x {factor:.6g}"]
 
 
 def _other_source(clean: str, recipe: Recipe | None) -> list[str]:

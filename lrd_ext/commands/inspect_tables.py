@@ -27,6 +27,29 @@ def file(path: str, raw: Raw) -> list[Any]:
     return [*_head(path, raw), "", _levels(raw), *_remarks(raw), "", *_border(raw), "", *_noise_profile(raw)]
 
 
+def file_values(raw: Raw) -> dict[str, Any]:
+    """Give the same by name: levels in raw DN, exposure in seconds, what is not recorded as None."""
+    from lrd_ext.estimators.masked_border import measure_border
+    from lrd_ext.inspection import read_recipe, site_levels, step_of_values
+
+    names = ("camera", "cfa", "iso", "exposure_s", "black", "black_known", "white", "active_area")
+    strips = {
+        name: {"mean": s.mean, "read": s.read, "row": s.row, "column": s.column}
+        for name, s in measure_border(raw).items()
+    }
+    return {
+        "height": raw.mosaic.shape[0],
+        "width": raw.mosaic.shape[1],
+        **{name: getattr(raw, name) for name in names},
+        "sites": site_levels(raw),
+        "step": step_of_values(raw),
+        "masked_border": strips,
+        "noise_profile": raw.noise_profile,
+        "made_by": read_recipe(raw),
+        "odd_tags": raw.remarks,
+    }
+
+
 def _head(path: str, raw: Raw) -> list[str]:
     from lrd_ext.inspection import read_recipe
 
@@ -145,6 +168,21 @@ def pair(report: PairReport, prediction: Prediction | None, noisy: Raw) -> list[
     figures = _figures(found, judged=prediction is not None)
     verdict = [] if prediction is None else ["", in_one_sentence(found, prediction)]
     return [_mean_variance(report, prediction), *_notes(report), "", figures, *verdict]
+
+
+def pair_values(report: PairReport, prediction: Prediction | None, noisy: Raw) -> dict[str, Any]:
+    """Give the same by name; ``agrees`` is None where nothing can be told."""
+    from lrd_ext.inspection import findings, in_one_sentence
+    from lrd_ext.raw import site_labels
+
+    found = findings(report, prediction, site_labels(noisy.cfa))
+    return {
+        "prediction": prediction and prediction.title,
+        "figures": found,
+        "left_out": report.left_out,
+        "notes": _notes(report),
+        "verdict": prediction and in_one_sentence(found, prediction),
+    }
 
 
 def _mean_variance(report: PairReport, p: Prediction | None) -> Any:

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import json
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import profile_import, profile_tables, tables
+from . import profile_import, tables
+from .json_output import add_json, print_json
 from .plots import add_plot, plot_target, told
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ def add_to(commands: Any) -> None:
     parser = _parser("Camera noise profiles: list, show, sample, compare, import.")
     commands.add_subcommand("profile", parser, help="list, show, sample, compare and import camera profiles")
     actions = parser.add_subcommands(metavar="ACTION", dest="action")
-    actions.add_subcommand("list", _parser("List the cameras of the library."), help="list the library")
+    listing = _parser("List the cameras of the library.")
+    add_json(listing)
+    actions.add_subcommand("list", listing, help="list the library")
     actions.add_subcommand("show", _show_parser(), help="all figures, sources and doubts of one camera")
     actions.add_subcommand("sample", _sample_parser(), help="draw parameters from a camera's joint law")
     actions.add_subcommand("compare", _compare_parser(), help="cameras side by side")
@@ -45,6 +47,7 @@ def _show_parser() -> ArgumentParser:
     parser = _parser("Show the figures of one camera over its ISOs, its sources, notes and doubtful entries.")
     parser.add_argument("camera", metavar="NAME|FILE", type=str, help="camera of the library, or a JSON file")
     add_plot(parser, "draw the figures over ISO")
+    add_json(parser)
     return parser
 
 
@@ -58,6 +61,7 @@ def _sample_parser() -> ArgumentParser:
     parser.add_argument("--ratio", type=str, default="1", help="ratio, LOW:HIGH or A,B,C (default 1)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the draws (default 0)")
     parser.add_argument("--jsonl", action="store_true", help="one JSON object a line instead of a table")
+    add_json(parser)
     return parser
 
 
@@ -70,62 +74,75 @@ def _compare_parser() -> ArgumentParser:
         "--iso", nargs=3, type=float, metavar="ISO", help="read noise at these (default: each camera's own)"
     )
     add_plot(parser, "draw the figures over ISO")
+    add_json(parser)
     return parser
 
 
 def _list(options: Namespace) -> int:
     from lrd_ext.profiles import list_profiles, load_profile
 
-    tables.show(*profile_tables.library([load_profile(name) for name in list_profiles()]))
+    from . import profile_tables
+
+    profiles = [load_profile(name) for name in list_profiles()]
+    if options.json:
+        print_json([profile_tables.named(p) for p in profiles])
+    else:
+        tables.show(*profile_tables.library(profiles))
     return 0
 
 
 def _show(options: Namespace) -> int:
-    plot, profile = plot_target(options), _load(options.camera)
+    from lrd_ext.profiles import load_profile
+
+    from . import profile_tables
+
+    plot, profile = plot_target(options), load_profile(options.camera)
     _draw([profile], plot)
-    tables.show(*profile_tables.camera(profile), *told(plot))
+    if options.json:
+        print_json({"profile": profile.to_dict(), "answers": profile_tables.answers(profile), "plot": plot})
+    else:
+        tables.show(*profile_tables.camera(profile), *told(plot))
     return 0
 
 
 def _sample(options: Namespace) -> int:
+    from lrd_ext.profiles import load_profile
     from lrd_ext.profiles.summary import widest_range
 
-    profile = _load(options.camera)
+    from . import profile_tables
+
+    profile = load_profile(options.camera)
     iso = widest_range(profile) if options.iso is None else read_choice("--iso", options.iso)
-    with warnings.catch_warnings(record=True) as doubts:
-        warnings.simplefilter("always")
-        drawn = profile.sample(
-            options.n, iso=iso, ratio=read_choice("--ratio", options.ratio), seed=options.seed
-        )
-    if options.jsonl:
-        columns = drawn.to_dict()
-        for i in range(options.n):
-            print(json.dumps({k: v[i] if isinstance(v, list) else v for k, v in columns.items()}))
+    drawn = profile.sample(options.n, iso=iso, ratio=read_choice("--ratio", options.ratio), seed=options.seed)
+    if not (options.json or options.jsonl):
+        tables.show(*profile_tables.draws(drawn, profile.bias))
         return 0
-    doubtful = dict.fromkeys(f"doubtful: {w.message}" for w in doubts)
-    tables.show(*profile_tables.draws(drawn, profile.bias), *doubtful)
+    columns = drawn.to_dict()
+    rows = [{k: v[i] if isinstance(v, list) else v for k, v in columns.items()} for i in range(options.n)]
+    if options.json:
+        print_json(rows)
+    else:
+        print(*map(json.dumps, rows), sep="\n")
     return 0
 
 
 def _compare(options: Namespace) -> int:
-    from lrd_ext.profiles import list_profiles
+    from lrd_ext.profiles import list_profiles, load_profile
+
+    from . import profile_tables
 
     plot = plot_target(options)
-    profiles = [_load(name) for name in options.cameras or list_profiles()]
+    profiles = [load_profile(name) for name in options.cameras or list_profiles()]
     compared = profile_tables.comparison(profiles, options.iso)
     _draw(profiles, plot)
-    tables.show(*compared, *told(plot))
+    if options.json:
+        found = [
+            profile_tables.named(p) | {"answers": profile_tables.answers(p, options.iso)} for p in profiles
+        ]
+        print_json({"cameras": found, "plot": plot})
+    else:
+        tables.show(*compared, *told(plot))
     return 0
-
-
-def _load(camera: str) -> CameraProfile:
-    from lrd_ext.profiles import load_profile
-
-    with warnings.catch_warnings(record=True) as doubts:
-        warnings.simplefilter("always")
-        profile = load_profile(camera)
-    tables.show(*(f"doubtful: {warning.message}" for warning in doubts))
-    return profile
 
 
 def _draw(profiles: list[CameraProfile], target: Path | None) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import tables
+from .progress import add_quiet
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
@@ -48,6 +49,7 @@ def parser() -> ArgumentParser:
     made.add_argument("--iso", type=float, help="ISO of a DNG that does not say its own")
     made.add_argument("--law", type=str, default="Profile-1", help="which law of an ELD file (Profile-1)")
     made.add_argument("--overwrite", action="store_true", help="replace an existing output")
+    add_quiet(made)
     return made
 
 

@@ -49,6 +49,23 @@ def library(profiles: Sequence[CameraProfile]) -> list[Any]:
     return [made, "", f"{key}lrd profile show NAME gives every figure and its source."]
 
 
+def named(p: CameraProfile) -> dict[str, Any]:
+    """Tell a camera in a few values by name."""
+    return {
+        "name": p.name,
+        "camera": p.camera,
+        "iso": [branch.iso for branch in p.branches],
+        "noise": known_noise(p),
+        "gain_breaks": gain_breaks(p),
+        "source": p.sources[0].title,
+    }
+
+
+def answers(p: CameraProfile, isos: Sequence[float] | None = None) -> list[IsoFigures]:
+    """Return the figures at ISOs (those that show the camera, if none are given) it answers for."""
+    return [f for f in answers_at(p, typical_isos(p) if isos is None else isos) if f is not None]
+
+
 def camera(p: CameraProfile) -> list[Any]:
     """Make the account of one camera: levels, figures over ISO, laws, sources, notes and doubts."""
     black = span(min(p.black), max(p.black))
@@ -156,8 +173,8 @@ def _gain(per_iso: Sequence[float]) -> str:
     if not per_iso:
         return "-"
     # Two digits tell how far K is from linear; where they agree it is one number, worth three.
-    ends = dict.fromkeys(f"{v:#.2g}".rstrip(".") for v in per_iso)
-    return " ".join(ends) if len(ends) > 1 else three(sum(per_iso) / len(per_iso))
+    ends = dict.fromkeys(f"{v:.0f}" if v >= 9.95 else f"{v:#.2g}" for v in per_iso)
+    return "-".join(ends) if len(ends) > 1 else three(sum(per_iso) / len(per_iso))
 
 
 def _two(value: float) -> str:

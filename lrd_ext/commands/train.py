@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from . import tables
 from .calibrate import read_levels
 from .parser import Parser
+from .progress import add_quiet
 from .train_denoiser import denoiser_parser, run_denoiser
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def _generator_parser() -> Parser:
         "--keep-frames", action="store_true", help="leave the frames as they were read on disk"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing generator")
+    add_quiet(parser)
     return parser
 
 

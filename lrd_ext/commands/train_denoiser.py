@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from . import tables
 from .parser import Parser
 from .profile import read_choice
+from .progress import add_quiet
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
@@ -70,6 +71,7 @@ def denoiser_parser() -> Parser:
         "--resume", action="store_true", help="go on from the last checkpoint, if there is one"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing denoiser")
+    add_quiet(parser)
     return parser
 
 

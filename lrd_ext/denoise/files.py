@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from lrd_ext import raw as raw_files
 from lrd_ext.cfa import SITES, pack, to_phase, unpack
-from lrd_ext.jobs import Job, write_results
+from lrd_ext.jobs import Done, Job, write_results
 from lrd_ext.params import NoiseParams
 from lrd_ext.profiles import CameraProfile
 from lrd_ext.raw import Raw
@@ -157,7 +158,7 @@ def fine_factor(raw: Raw) -> int:
     return max(int(65535 // raw.white), 1)
 
 
-def denoise_file(job: Job, settings: Settings, go_on: Callable[[], None] = lambda: None) -> list[str]:
+def denoise_file(job: Job, settings: Settings, go_on: Callable[[], None] = lambda: None) -> Done:
     """Read one raw file, write it without its noise and, where asked for, a before/after picture.
 
     Both are written or neither.
@@ -168,7 +169,7 @@ def denoise_file(job: Job, settings: Settings, go_on: Callable[[], None] = lambd
         go_on: called between the steps and once more before the outputs get their names; what it raises ends
             the job without a trace.
 
-    Returns: lines that tell the user what was done.
+    Returns: what was done; its facts are those the DNG carries.
 
     Raises:
         ValueError, OSError: the file cannot be read, does not fit the denoiser, or cannot be written.
@@ -177,11 +178,10 @@ def denoise_file(job: Job, settings: Settings, go_on: Callable[[], None] = lambd
     go_on()
     made = denoise_raw(noisy, settings)
     go_on()
-    dng = raw_files.encode_dng(
-        made, description=_recipe(job, noisy, settings), software=f"lrd_ext {__version__}"
-    )
+    facts = _recipe(job, noisy, settings)
+    dng = raw_files.encode_dng(made, description=json.dumps(facts), software=f"lrd_ext {__version__}")
     write_results(job, dng, lambda: _preview(noisy, made, settings), go_on)
-    return _summary(job, noisy, settings)
+    return Done(_summary(job, noisy, settings), facts)
 
 
 def _preview(noisy: Raw, made: Raw, settings: Settings) -> bytes:
@@ -190,7 +190,7 @@ def _preview(noisy: Raw, made: Raw, settings: Settings) -> bytes:
     return raw_files.encode_preview(noisy, made, labels=labels, exposure_ev=(ev, ev))
 
 
-def _recipe(job: Job, noisy: Raw, settings: Settings) -> str:
+def _recipe(job: Job, noisy: Raw, settings: Settings) -> dict[str, Any]:
     weights = b"".join(w.detach().numpy().tobytes() for w in settings.net.state_dict().values())
     fields = {
         "software": f"lrd_ext {__version__}",
@@ -202,7 +202,7 @@ def _recipe(job: Job, noisy: Raw, settings: Settings) -> str:
     }
     if settings.profile is not None:
         fields["camera"] = settings.profile.name
-    return json.dumps(fields)
+    return fields
 
 
 def _summary(job: Job, noisy: Raw, settings: Settings) -> list[str]:

@@ -14,36 +14,23 @@ from lrd_ext.version import __version__
 
 from .calibration_plots import all_plots
 from .calibration_tables import all_tables
-from .page import document, mark, plots_folder, table_html, verdict_html, with_plots
+from .page import document, mark, plots_folder, verdict_html, with_plots
 
 _COMMAND = "lrd calibrate"
 
-_GUIDE_HEAD = ("plot", "how it should look", "what is wrong if it does not")
 #: In short what docs/calibrate.md, section 4, says.
 _GUIDE = (
     (
         "photon transfer",
-        "points on the line, residuals inside the grey band",
         "bends down: saturation, or charge shared by neighbours; bends up: light that flickers; sites apart: "
         "gains by channel",
     ),
-    (
-        "gain by level",
-        "level, within the grey band",
-        "falls with the light: take the gain of the lowest third for low light",
-    ),
-    (
-        "QQ",
-        "the points of the model on the diagonal",
-        "an S: the model misses the tails",
-    ),
-    ("spectrum", "level at 1", "spikes: banding; high at the left: the dark level drifts within a frame"),
-    ("dark shading, row and column means", "faint, smooth", "a bright side or corner: glow, or a light leak"),
-    (
-        "over ISO",
-        "straight within a branch, a step at the gain switch",
-        "one ISO off: its flats moved",
-    ),
+    ("gain by level", "falls with the light: take the gain of the lowest third for low light"),
+    ("quantiles", "an S: the model misses the tails; only the last few points: hot pixels"),
+    ("spectrum", "spikes: banding; high at the left: the dark level drifts within a frame"),
+    ("dark shading, row and column means", "a bright side or corner: glow, or a light leak"),
+    ("hot pixels", "a line: a defect column; thousands: the sensor was warm"),
+    ("over ISO", "one ISO off: its flats moved; the top ISOs: they are multiplied digitally"),
 )
 
 __all__ = ["is_report", "plots_folder", "report_files"]
@@ -66,7 +53,7 @@ def report_files(
         profile: what was made of it.
         command: the command line, as the user typed it.
     """
-    plots, files = with_plots(page, all_plots(found))
+    plots, files = with_plots(page, all_plots(found), _GUIDE)
     return {page: _page(found, profile, plots, command).encode(errors="backslashreplace"), **files}
 
 
@@ -81,5 +68,4 @@ def _page(found: Calibration, profile: CameraProfile, plots: str, command: str) 
     made = f"Made on {datetime.date.today().isoformat()} by <code>{escape(command)}</code>"
     guide = '<p><a href="#guide">How to read the plots</a></p>' if plots else ""
     body = f"<p>{facts}<br>{made}</p>{verdict_html(verdict(found))}{guide}{tables}{plots}"
-    body += f'<h2 id="guide">How to read the plots</h2>{table_html(_GUIDE_HEAD, _GUIDE)}' if plots else ""
     return document(_COMMAND, f"Calibration of {profile.name}", body)

@@ -16,78 +16,105 @@ from lrd_ext.raw import site_labels
 from lrd_ext.read_models import profile_models, read_model, table_of
 from lrd_ext.reference.quantile_table import knot_probabilities
 
-from .figure import BLUE, COLOURS, INK, RED, new_figure, plain_log
+from .figure import BLUE, COLOURS, INK, MARKERS, RED, new_figure, plain_log
 from .over_iso_plot import draw_over_iso
+from .page import Plot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-def all_plots(found: Calibration) -> Iterator[tuple[str, str, Figure]]:
-    """Give name, caption and figure of every plot that can be drawn."""
+_TRANSFER = (
+    "Left: noise variance over light, by site. The points should lie on the straight line of their site.",
+    "Middle: how far each point is off its line. Nearly all should lie in the grey band.",
+    "Right: the gain level by level. It should be the same in dim and bright light, within the grey band.",
+)
+_DARKS = (
+    "Top left: values of the darks against those a model draws. The points should lie on the grey diagonal.",
+    "Top middle: how often each stripe width occurs. Both lines should be level at 1, without spikes.",
+    "Top right: the fixed pattern. It should be faint and smooth.",
+    "Below, left and middle: the mean of every row and column. They should be flat but for noise.",
+    "Below right: pixels far from their neighbours. They should be few, and scattered.",
+)
+_READ_NOISE = (
+    "Left: how often each value of read noise occurs. The fitted curves should lie on the measured one.",
+    "Right: how far each is from a Gaussian. A curve off the measured one makes tails too short or too long.",
+)
+_OVER_ISO = (
+    "Top left: gain over ISO. The points should lie on the line of their branch.",
+    "Top right: how far they are off it. The bars should reach 0 %.",
+    "Below left: noise in DN. It should rise steadily, and fall only at a gain switch (dotted line).",
+    "Below right: read noise in electrons. It should fall slowly with ISO, and by a step at a switch.",
+)
+
+
+def all_plots(found: Calibration) -> Iterator[Plot]:
+    """Give every plot that can be drawn."""
     if len(found.isos) > 1:  # one point is no plot over ISO
-        caption = "Gain, its departure from the line of its branch, and noise over ISO"
-        yield "over_iso", caption, draw_over_iso(found)
+        yield Plot("over_iso", "Gain and noise over ISO", _OVER_ISO, draw_over_iso(found))
     for r in found.isos:
         if r.transfer is not None:
-            yield (
-                f"photon_transfer_iso{r.iso:g}",
-                f"Photon transfer at ISO {r.iso:g}",
-                draw_transfer(found, r),
-            )
+            title = f"Photon transfer at ISO {r.iso:g}"
+            yield Plot(f"photon_transfer_iso{r.iso:g}", title, _TRANSFER, draw_transfer(found, r))
         if r.read is not None:
-            yield f"darks_iso{r.iso:g}", f"Dark frames at ISO {r.iso:g}", draw_darks(found, r)
+            title = f"Dark frames at ISO {r.iso:g}"
+            yield Plot(f"darks_iso{r.iso:g}", title, _DARKS, draw_darks(found, r))
         if r.read is not None and r.read.quantiles is not None:
-            caption = f"Distribution of read noise at ISO {r.iso:g}: measured, and the fitted curves"
-            yield f"read_noise_iso{r.iso:g}", caption, draw_read_noise(r.read)
+            title = f"Distribution of read noise at ISO {r.iso:g}"
+            yield Plot(f"read_noise_iso{r.iso:g}", title, _READ_NOISE, draw_read_noise(r.read))
 
 
 def draw_transfer(found: Calibration, r: IsoResult) -> Figure:
-    """Draw variance over mean by site with its line, and residuals in standard errors."""
+    """Draw variance over mean by site with its line, residuals in standard errors, and gain by level."""
     figure, axes = new_figure(1, 3, (13.0, 4.0))
     curve, residual, gain = axes[0]
+    assert r.transfer is not None
+    draw_curve(curve, found, r)
+    draw_residuals(residual, found, r)
+    _draw_gain_by_level(gain, r.transfer)
+    return figure
+
+
+def draw_curve(ax: Axes, found: Calibration, r: IsoResult) -> None:
+    """Draw variance over mean by site with its line."""
     labels = site_labels(found.sensor.cfa)
     assert r.transfer is not None
     for own in r.transfer.lines:
         line = own.line
         mean = np.array([p.mean for p in own.points])
         variance = np.array([p.variance for p in own.points])
-        used, colour = line.used, COLOURS[own.site]
-        curve.plot(
-            mean[used],
-            variance[used],
-            "o",
-            ms=4,
-            color=colour,
-            label=f"{labels[own.site]} K {line.K.value:.5g}",
-        )
-        curve.plot(mean[~used], variance[~used], "x", ms=6, color=colour)
+        used, colour, marker = line.used, COLOURS[own.site], MARKERS[own.site]
+        name = f"{labels[own.site]} K {line.K.value:.5g}"
+        ax.plot(mean[used], variance[used], marker, ms=4, color=colour, label=name)
+        ax.plot(mean[~used], variance[~used], "x", ms=6, color=colour)
         ends = np.array([0, mean.max()])
-        curve.plot(ends, line(ends), color=colour, lw=0.8)
-        residual.plot(mean, line.misses, "o", ms=4, color=colour)
+        ax.plot(ends, line(ends), color=colour, lw=0.8)
     left = [p for g in r.flats if g.name in r.transfer.left_out for p in g.statistics.points(g.name)]
-    curve.plot(
-        [p.mean for p in left],
-        [p.variance for p in left],
-        "x",
-        ms=5,
-        color="#999",
-        label="left out: clipped or too bright" if left else None,
-    )
+    named = "left out: clipped or too bright" if left else None
+    ax.plot([p.mean for p in left], [p.variance for p in left], "x", ms=5, color="#999", label=named)
     if r.transfer.far_off:
-        curve.plot([], [], "x", ms=6, color="#444", label="over 5 errors off: counts little")
-    curve.set(xlabel="mean above black [DN]", ylabel="temporal variance [DN²]")
-    curve.set_title(f"ISO {r.iso:g}: K = {r.transfer.K.value:.5g} DN/e-", fontsize=9)
-    curve.legend(fontsize=8)
-    residual.axhspan(-1.96, 1.96, color="#ccc", alpha=0.4)
-    residual.set(xlabel="mean above black [DN]", ylabel="residual [standard errors]")
+        ax.plot([], [], "x", ms=6, color="#444", label="over 5 errors off: counts little")
+    ax.set(xlabel="mean above black [DN]", ylabel="temporal variance [DN²]")
+    ax.set_title(f"ISO {r.iso:g}: K = {r.transfer.K.value:.5g} DN/e-", fontsize=9)
+    ax.legend(fontsize=8)
+
+
+def draw_residuals(ax: Axes, found: Calibration, r: IsoResult) -> None:
+    """Draw how far the points of the photon transfer are off their lines, in standard errors."""
+    labels = site_labels(found.sensor.cfa)
+    assert r.transfer is not None
+    for own in r.transfer.lines:
+        mean, colour, marker = [p.mean for p in own.points], COLOURS[own.site], MARKERS[own.site]
+        ax.plot(mean, own.line.misses, marker, ms=4, color=colour, label=labels[own.site])
+    ax.axhspan(-1.96, 1.96, color="#ccc", alpha=0.4, label="19 of 20")
+    ax.set(xlabel="mean above black [DN]", ylabel="residual [standard errors]")
     fit = "none left over: two points a line"
     if any(own.line.dof > 0 for own in r.transfer.lines):
         fit = f"chi² per degree of freedom {r.transfer.chi2_per_dof:.2f}"
-    residual.set_title(f"Residuals: {fit}", fontsize=9)
-    _draw_gain_by_level(gain, r.transfer)
-    return figure
+    ax.set_title(f"Residuals: {fit}", fontsize=9)
+    ax.margins(y=0.25)
+    ax.legend(fontsize=7, ncols=5, loc="upper center", columnspacing=1, handletextpad=0.3)
 
 
 def _draw_gain_by_level(ax: Axes, transfer: PhotonTransfer) -> None:
@@ -97,7 +124,7 @@ def _draw_gain_by_level(ax: Axes, transfer: PhotonTransfer) -> None:
         ax.errorbar(
             level.mean, K.value, [[K.value - K.low], [K.high - K.value]], fmt="o", ms=4, color=BLUE, capsize=2
         )
-    ax.axhspan(transfer.K.low, transfer.K.high, color="#ccc", alpha=0.4)
+    ax.axhspan(transfer.K.low, transfer.K.high, color="#ccc", alpha=0.4, label="its 95 % interval")
     ax.axhline(transfer.K.value, color="#555", lw=1, label=f"all levels {transfer.K.value:.4g}")
     if transfer.low_light is not None:
         low = transfer.low_light.value
@@ -113,23 +140,23 @@ def draw_darks(found: Calibration, r: IsoResult) -> Figure:
     assert r.dark is not None
     assert r.read is not None
     d = r.dark.statistics
-    _draw_qq(axes[0, 0], r)
-    _draw_spectrum(axes[0, 1], d.row_power, d.height, r.read.banding_rows, "rows", COLOURS[0])
-    _draw_spectrum(axes[0, 1], d.col_power, d.width, r.read.banding_cols, "columns", COLOURS[3])
+    draw_quantiles(axes[0, 0], r)
+    draw_spectra(axes[0, 1], r)
     for ax, profile, what in ((axes[1, 0], d.row_profile, "row"), (axes[1, 1], d.col_profile, "column")):
-        for parity, shade in ((0, BLUE), (1, RED)):
+        for parity, shade, name in ((0, BLUE, "even"), (1, RED, "odd")):
             own = profile[parity::2]
-            ax.plot(np.arange(parity, len(profile), 2), own - profile.mean(), lw=0.6, color=shade)
-        ax.set(xlabel=f"{what} (even blue, odd red)", ylabel=f"{what} mean over the level [DN]")
+            ax.plot(np.arange(parity, len(profile), 2), own - profile.mean(), lw=0.6, color=shade, label=name)
+        ax.legend(fontsize=8)
+        ax.set(xlabel=what, ylabel=f"{what} mean over the level [DN]")
         ax.set_title(f"Mean of {d.frames} darks by {what}", fontsize=9)
-    plain_log(axes[0, 1])
-    _draw_shading(figure, axes[0, 2], d.shading, (d.height, d.width))
+    draw_shading(figure, axes[0, 2], r)
     _draw_hot(axes[1, 2], d.hot, d.hot_excess, (d.height, d.width))
     figure.suptitle(f"ISO {r.iso:g}, {r.dark.exposure_s:g} s", fontsize=10)
     return figure
 
 
-def _draw_qq(ax: Axes, r: IsoResult) -> None:
+def draw_quantiles(ax: Axes, r: IsoResult) -> None:
+    """Draw quantiles of the darks over those of the models."""
     assert r.dark is not None
     assert r.read is not None
     shape = r.read.tukey_lambda.shape.value
@@ -140,7 +167,7 @@ def _draw_qq(ax: Axes, r: IsoResult) -> None:
         kld = r.read.models[model.name].kld
         ax.plot(theory, sample, ".", ms=3, color=colour, label=f"{name}, KLD {kld:.2g}")
     ends = np.array([sample.min(), sample.max()])
-    ax.plot(ends, ends, color="#555", lw=0.8)
+    ax.plot(ends, ends, color="#555", lw=0.8, label="equal")
     ax.set(xlabel="quantile of the model [DN]", ylabel="quantile of the darks [DN]")
     ax.set_title("QQ of the models", fontsize=9)
     ax.legend(fontsize=8)
@@ -175,6 +202,16 @@ def draw_read_noise(read: ReadNoise) -> Figure:
     return figure
 
 
+def draw_spectra(ax: Axes, r: IsoResult) -> None:
+    """Draw the spectra of row and of column means, with what stands out."""
+    assert r.dark is not None
+    assert r.read is not None
+    d = r.dark.statistics
+    _draw_spectrum(ax, d.row_power, d.height, r.read.banding_rows, "rows", RED)
+    _draw_spectrum(ax, d.col_power, d.width, r.read.banding_cols, "columns", BLUE)
+    plain_log(ax)
+
+
 def _draw_spectrum(
     ax: Axes, power: np.ndarray, lines: int, found: tuple[BandingLine, ...], what: str, colour: str
 ) -> None:
@@ -186,8 +223,11 @@ def _draw_spectrum(
     ax.legend(fontsize=8)
 
 
-def _draw_shading(figure: Figure, ax: Axes, shading: np.ndarray, shape: tuple[int, int]) -> None:
-    mean = shading.mean(axis=0)
+def draw_shading(figure: Figure, ax: Axes, r: IsoResult) -> None:
+    """Draw the mean of the darks over cells of the frame."""
+    assert r.dark is not None
+    d = r.dark.statistics
+    mean = d.shading.mean(axis=0)
     limit = max(float(np.percentile(np.abs(mean), 99.5)), 1e-3)
     shown = ax.imshow(
         mean,
@@ -196,17 +236,17 @@ def _draw_shading(figure: Figure, ax: Axes, shading: np.ndarray, shape: tuple[in
         vmax=limit,
         aspect="auto",
         interpolation="nearest",
-        extent=(0, shape[1], shape[0], 0),
+        extent=(0, d.width, d.height, 0),
     )
     ax.grid(visible=False)
     ax.set(xlabel="column", ylabel="row")
     ax.set_title("Dark shading [DN], mean of the sites", fontsize=9)
-    figure.colorbar(shown, ax=ax, shrink=0.8)
+    figure.colorbar(shown, ax=ax, shrink=0.8, label="DN")
 
 
 def _draw_hot(ax: Axes, hot: np.ndarray, excess: np.ndarray, shape: tuple[int, int]) -> None:
     ax.set_title(f"{len(hot)} hot pixels ({1e6 * len(hot) / math.prod(shape):.0f} per million)", fontsize=9)
     if len(hot):
         most = np.argsort(-np.abs(excess))[:5000]
-        ax.scatter(hot[most, 1], hot[most, 0], s=3, c="#c0392b")
+        ax.scatter(hot[most, 1], hot[most, 0], s=3, c=RED)
     ax.set(xlim=(0, shape[1]), ylim=(shape[0], 0), xlabel="column", ylabel="row")

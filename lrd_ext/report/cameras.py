@@ -12,7 +12,7 @@ import numpy as np
 from lrd_ext.profiles import CameraProfile
 from lrd_ext.profiles.summary import IsoFigures, answers_at, figures_at, typical_isos
 
-from .figure import shown
+from .figure import SOURCES, new_figure, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,46 +39,39 @@ def draw_cameras(profiles: Sequence[CameraProfile]) -> Figure:
 
 
 def _one(p: CameraProfile) -> Figure:
-    figure, (gain, noise) = _figure(2, (11.0, 4.6))
+    figure, [(gain, noise)] = new_figure(1, 2, (11.0, 4.6))
     figure.suptitle(shown(f"{p.name}: {p.camera}"))
-    _draw_over_iso(gain, p, lambda f: f.K, color="C0")
-    _label(gain, "gain K, DN/e-")
+    _draw_over_iso(gain, p, lambda f: f.K, color=SOURCES[0])
+    _label(gain, "gain", "K [DN/e-]")
     sigmas: tuple[tuple[str, _Value], ...] = (
         ("read (standard deviation)", lambda f: f.read_std),
         ("row", lambda f: f.sigma_row or None),
         ("column", lambda f: f.sigma_col or None),
     )
     for i, (label, value) in enumerate(sigmas):
-        _draw_over_iso(noise, p, value, color=f"C{i}", label=label)
-    _label(noise, "noise, DN")
+        _draw_over_iso(noise, p, value, color=SOURCES[i], label=label)
+    _label(noise, "noise without light", "standard deviation [DN]")
     noise.legend(frameon=False)
     return figure
 
 
 def _several(profiles: Sequence[CameraProfile]) -> Figure:
-    figure, axes = _figure(3, (15.0, 5.2))
-    panels: tuple[tuple[str, _Value], ...] = (
-        ("K/ISO, 1e-3 DN/e-", lambda f: f.K and 1e3 * f.K / f.iso),
-        ("read noise, e-", lambda f: f.read_e),
-        ("row noise over read noise", lambda f: f.sigma_row / f.read_std if f.sigma_row else None),
+    figure, [axes] = new_figure(1, 3, (15.0, 5.2))
+    panels: tuple[tuple[str, str, _Value], ...] = (
+        ("gain over ISO", "K/ISO [1e-3 DN/e-]", lambda f: f.K and 1e3 * f.K / f.iso),
+        ("read noise", "standard deviation [e-]", lambda f: f.read_e),
+        ("row noise over read noise", "ratio", lambda f: f.sigma_row / f.read_std if f.sigma_row else None),
     )
-    styles = itertools.product(("-", "--", ":"), [f"C{i}" for i in range(10)])
+    styles = itertools.product(("-", "--", ":", "-."), SOURCES)
     for p, (line, color) in zip(profiles, itertools.cycle(styles), strict=False):
-        for axis, (_, value) in zip(axes, panels, strict=True):
+        for axis, (_, _, value) in zip(axes, panels, strict=True):
             _draw_over_iso(axis, p, value, color=color, linestyle=line, label=shown(p.name))
-    for axis, (title, _) in zip(axes, panels, strict=True):
-        _label(axis, title)
+    for axis, (title, unit, _) in zip(axes, panels, strict=True):
+        _label(axis, title, unit)
     axes[2].set(yscale="linear", ylim=(0, None))
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=9)
     return figure
-
-
-def _figure(panels: int, size: tuple[float, float]) -> tuple[Figure, Any]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")  # not pyplot: no display, nothing kept open
-    return figure, figure.subplots(1, panels)
 
 
 def _draw_over_iso(
@@ -100,18 +93,15 @@ def _draw_over_iso(
         axis.plot(*zip(*points, strict=True), "o", markersize=3, color=style["color"])
 
 
-def _label(axis: Axes, title: str) -> None:
+def _label(axis: Axes, title: str, unit: str) -> None:
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    axis.set(xscale="log", yscale="log", xlabel="ISO", title=title)
+    axis.set(xscale="log", yscale="log", xlabel="ISO", ylabel=unit, title=title)
     axis.xaxis.set_major_locator(_full_stops(axis))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v / 1000:g}k" if v > 10000 else f"{v:g}"))
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
     axis.yaxis.set_minor_formatter(_between_powers())
-    axis.tick_params(labelsize=9)
-    axis.grid(alpha=0.3)
-    axis.spines[["top", "right"]].set_visible(False)
 
 
 def _between_powers() -> Any:

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-RED, BLUE = "#c0392b", "#2471a3"
-#: Of the four CFA sites of an RGGB mosaic; other phases and mono sensors take them in the same order.
-COLOURS = (RED, "#1e8449", "#7fb069", BLUE)
+# The colours of Okabe and Ito (2008), which people with any kind of colour vision tell apart.
+RED, BLUE, GREEN, ORANGE = "#d55e00", "#0072b2", "#009e73", "#e69f00"
+#: Of the four CFA sites of an RGGB mosaic, with a marker each; other phases take them in the same order.
+COLOURS, MARKERS = (RED, GREEN, "#b5bd00", BLUE), ("o", "s", "D", "^")
 #: Of what is compared with a measurement, which is drawn in INK.
 INK = "#222222"
-SOURCES = (BLUE, RED, "#1e8449", "#b9770e", "#7d3c98", "#17a2b8", "#7f8c8d")
+SOURCES = (BLUE, RED, GREEN, ORANGE, "#cc79a7", "#56b4e9", "#7f8c8d")
 
 
 def shown(name: str) -> str:
@@ -37,6 +38,7 @@ def new_figure(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figu
     for ax in axes.flat:
         ax.grid(alpha=0.25)
         ax.tick_params(labelsize=8)
+        ax.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
 

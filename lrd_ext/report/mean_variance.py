@@ -11,7 +11,7 @@ import numpy as np
 from lrd_ext.inspection.noise_over_signal import error_of_variance
 from lrd_ext.raw import site_labels
 
-from .figure import shown
+from .figure import BLUE, COLOURS, INK, MARKERS, ORANGE, new_figure, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from lrd_ext.inspection import PairReport, Prediction
 
-_SIGNAL = "expected signal, DN above black"
-_COLOURS = {"R": "#c33", "Gr": "#2a2", "Gb": "#083", "B": "#36c"}
+_SIGNAL = "expected signal [DN above black]"
 
 
 def draw_pair(report: PairReport, prediction: Prediction | None, cfa: str) -> Figure:
@@ -31,16 +30,10 @@ def draw_pair(report: PairReport, prediction: Prediction | None, cfa: str) -> Fi
         prediction: what was to be expected; None draws the measurement alone.
         cfa: CFA phase of the sites.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(14.0, 4.6), layout="constrained")  # not pyplot: no display, nothing kept open
-    curve, rest, dark = figure.subplots(1, 3)
+    figure, [(curve, rest, dark)] = new_figure(1, 3, (14.0, 4.6))
     _draw_curve(curve, report, prediction, cfa)
     _draw_rest(rest, report, prediction)
     _draw_dark(dark, report)
-    for axis in (curve, rest, dark):
-        axis.grid(alpha=0.3)
-        axis.spines[["top", "right"]].set_visible(False)
     if prediction is not None:
         figure.suptitle(shown(f"predicted: {prediction.title}"))
     return figure
@@ -48,15 +41,15 @@ def draw_pair(report: PairReport, prediction: Prediction | None, cfa: str) -> Fi
 
 def _draw_curve(axis: Axes, report: PairReport, p: Prediction | None, cfa: str) -> None:
     b = report.bins
-    for site, label in enumerate(site_labels(cfa)):
+    for site, (label, colour, marker) in enumerate(zip(site_labels(cfa), COLOURS, MARKERS, strict=True)):
         here = b.site == site
-        axis.plot(b.signal[here], b.variance[here], "o", ms=4, color=_COLOURS.get(label), label=label)
+        axis.plot(b.signal[here], b.variance[here], marker, ms=4, color=colour, label=label)
     x = np.concatenate([[0.0], np.geomspace(1e-2, 1, 300) * float(b.signal.max()) * 1.05])
-    axis.plot(x, report.line(x), "k-", lw=1, label="fitted")
+    axis.plot(x, report.line(x), "-", color=INK, lw=1, label="fitted")
     if p is not None and p.K is not None:
-        axis.plot(x, p.K * x + p.offset, "--", color="#e80", lw=1.5, label="predicted")
+        axis.plot(x, p.K * x + p.offset, "--", color=ORANGE, lw=1.5, label="predicted")
     axis.set_yscale("log")
-    axis.set(title="noise variance, DN²")
+    axis.set(title="noise over light", ylabel="noise variance [DN²]")
     _scale_signal(axis, report)
     axis.legend(frameon=False, fontsize=9)
 
@@ -72,9 +65,10 @@ def _draw_rest(axis: Axes, report: PairReport, p: Prediction | None) -> None:
     weight = np.bincount(level, error**-2)
     off = 100 * (b.variance / against - 1)
     signal, off = (np.bincount(level, v / error**2) / weight for v in (b.signal, off))
-    axis.errorbar(signal, off, weight**-0.5, fmt="ko", ms=4, lw=1)
-    axis.axhline(0, color="#e80" if predicted else "k", lw=1.5)
-    axis.set(title=f"off the {'prediction' if predicted else 'fitted line'}, % (± 1 standard error)")
+    axis.errorbar(signal, off, weight**-0.5, fmt="o", color=INK, ms=4, lw=1)
+    axis.axhline(0, color=ORANGE if predicted else INK, lw=1.5)
+    against_what = "prediction" if predicted else "fitted line"
+    axis.set(title=f"off the {against_what}: should be 0", ylabel="off [%], ± 1 standard error")
     _scale_signal(axis, report)
 
 
@@ -92,10 +86,14 @@ def _scale_signal(axis: Axes, report: PairReport) -> None:
 def _draw_dark(axis: Axes, report: PairReport) -> None:
     d = report.dark
     centre, width = (d.edges[:-1] + d.edges[1:]) / 2, d.edges[1] - d.edges[0]
-    axis.stairs(d.counts / (d.count * width), d.edges, color="#36c", fill=True, alpha=0.6, label="measured")
+    axis.stairs(d.counts / (d.count * width), d.edges, color=BLUE, fill=True, alpha=0.6, label="measured")
     normal = np.exp(-(centre**2) / (2 * d.variance)) / math.sqrt(2 * math.pi * d.variance)
-    axis.plot(centre, normal, "k-", lw=1, label="normal of the same deviation")
+    axis.plot(centre, normal, "-", color=INK, lw=1, label="normal of the same deviation")
     axis.set_yscale("log")
     axis.set_ylim(0.3 / (d.count * width), 100 * float(normal.max()))
-    axis.set(title=f"dark noise, excess kurtosis {d.kurtosis.value:.2f}", xlabel="noise, DN")
+    axis.set(
+        title=f"dark noise, excess kurtosis {d.kurtosis.value:.2f}",
+        xlabel="noise [DN]",
+        ylabel="share per DN",
+    )
     axis.legend(frameon=False, fontsize=9, loc="upper left")

@@ -25,9 +25,24 @@ _LEGEND = (
 )
 
 
+_GUIDE = (
+    ("pictures", "smoother or rougher grain: another shape; no stripes: rows and columns are missing"),
+    (
+        "row and column means",
+        "a colour below black at the left: broad bands are missing; spikes of black alone: banding",
+    ),
+    ("grain", "black falls to one side: neighbours share noise, which a formula does not draw"),
+    (
+        "share beyond, quantiles",
+        "black above the colour at the right: the tails are too light; try tukey_lambda",
+    ),
+    ("correlation", "black off 0 where the colour is at 0: only a generator or recorded darks have that"),
+)
+
+
 def noise_report_files(page: Path, found: Evaluation) -> dict[Path, bytes]:
     """Return the page and its plots, which are in the page too, as what each file shall hold."""
-    plots, files = with_plots(page, noise_plots(found))
+    plots, files = with_plots(page, noise_plots(found), _GUIDE)
     body = "".join([_facts(found), verdict_html(verdict(found)), *_tables(found), plots])
     title = f"Noise of {found.fake} against the darks of {Path(found.real).name}"
     return {page: document("lrd evaluate noise", title, body).encode(errors="backslashreplace"), **files}

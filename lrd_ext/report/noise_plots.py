@@ -13,6 +13,7 @@ from lrd_ext.evaluation import Evaluation, IsoEvaluation
 from lrd_ext.metrics.noise_summary import NoiseSummary
 
 from .figure import INK, SOURCES, new_figure, plain_log, shown
+from .page import Plot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,16 +26,28 @@ STRETCH_STD = 3.5
 _ACROSS = 4
 
 
-def noise_plots(found: Evaluation) -> Iterator[tuple[str, str, Figure]]:
-    """Give name, caption and figure of every plot."""
+_PICTURES = (
+    "Grey goes from -{0:g} to {0:g} standard deviations of the real noise in all. The others should look "
+    "like the real darks: the same grain, stripes as strong and as wide.",
+)
+_CURVES = (
+    "Top, the first three: power by stripe width, of row means, column means and grain. Each colour should "
+    "follow the black line.",
+    "Top right: how often a value is farther from 0 than so much. Each colour should follow the black line.",
+    "Below left: quantiles less those of the real darks. The curves should lie at 0.",
+    "Below, second and third: the first row and column means of one frame. They should jump about alike.",
+    "Below right: how much neighbours know of each other. Each colour should follow the black line.",
+)
+
+
+def noise_plots(found: Evaluation) -> Iterator[Plot]:
+    """Give every plot."""
     for at in found.isos:
-        yield (
-            f"pictures_iso{at.iso:g}",
-            f"ISO {at.iso:g}: one frame of each, the middle {PICTURE} x {PICTURE} pixels at most, grey from "
-            f"-{STRETCH_STD:g} to {STRETCH_STD:g} standard deviations of the real noise in all",
-            draw_pictures(at),
-        )
-        yield f"curves_iso{at.iso:g}", f"ISO {at.iso:g}: spectra, values and lines", draw_curves(at)
+        title = f"ISO {at.iso:g}: the middle of one frame of each, {PICTURE} x {PICTURE} pixels at most"
+        reading = tuple(line.format(STRETCH_STD) for line in _PICTURES)
+        yield Plot(f"pictures_iso{at.iso:g}", title, reading, draw_pictures(at))
+        title = f"ISO {at.iso:g}: spectra, values and lines"
+        yield Plot(f"curves_iso{at.iso:g}", title, _CURVES, draw_curves(at))
 
 
 def draw_pictures(at: IsoEvaluation) -> Figure:
@@ -60,9 +73,9 @@ def draw_curves(at: IsoEvaluation) -> Figure:
     """Draw spectra of rows, columns and grain, QQ, tails, and row and column profiles of one frame."""
     figure, axes = new_figure(2, 4, (16.0, 7.6))
     for ax, part, title in (
-        (axes[0, 0], "rows", "Row means: power [DN²]"),
-        (axes[0, 1], "columns", "Column means: power [DN²]"),
-        (axes[0, 2], "plane", "Grain along rows: power [DN²]"),
+        (axes[0, 0], "rows", "Row means"),
+        (axes[0, 1], "columns", "Column means"),
+        (axes[0, 2], "plane", "Grain along rows"),
     ):
         _draw_spectrum(ax, at, part)
         ax.set_title(title, fontsize=9)
@@ -90,7 +103,7 @@ def _draw_spectrum(ax: Axes, at: IsoEvaluation, part: str) -> None:
         frequency = (np.arange(len(power)) + 0.5) / (2 * len(power))
         visible = power > 1e-6 * at.real.std**2
         ax.plot(frequency[visible], power[visible], color=colour, lw=width, label=shown(name))
-    ax.set(xlabel="cycles per pixel", xlim=(0, 0.5))
+    ax.set(xlabel="cycles per pixel", xlim=(0, 0.5), ylabel="power [DN²]")
     plain_log(ax)
 
 
@@ -102,7 +115,7 @@ def _draw_tails(ax: Axes, at: IsoEvaluation) -> None:
         seen = both > 0
         distance = np.arange(half)[seen] + 0.5
         ax.plot(distance / at.real.std, both[seen] / summary.counts.sum(), color=colour, lw=width)
-    ax.set(yscale="log", xlabel="distance from 0 [real standard deviations]", xlim=(0, 8))
+    ax.set(yscale="log", xlabel="distance from 0 [real standard deviations]", xlim=(0, 8), ylabel="share")
     ax.set_title("Share of values beyond", fontsize=9)
 
 
@@ -149,4 +162,5 @@ def _draw_neighbours(ax: Axes, at: IsoEvaluation) -> None:
         ax.axvline(end - 0.5, color="#999", lw=0.8)
     middles = [across / 2 - 0.5, across + across, 3 * across + 1 + across]
     ax.set_xticks(middles, ["same row, right", "one row below", "two rows below"])
+    ax.set_ylabel("correlation")
     ax.set_title("Correlation with neighbours", fontsize=9)

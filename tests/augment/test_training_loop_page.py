@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import torch
@@ -12,6 +16,7 @@ from tile_files import write_raw
 from lrd_ext import cli
 
 PAGE = (Path(__file__).parents[2] / "docs" / "training_loop.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 SMALLER = {
     "range(order.epoch, 100)": "range(order.epoch, 2)",
     "size=256, samples=1600": "size=16, samples=48",
@@ -23,7 +28,7 @@ SMALLER = {
 
 
 def loop():
-    [block] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    block = BLOCKS[0]
     code = [line for line in block.splitlines() if line and not line.startswith(("import", "from"))]
     assert len(code) <= 20
     for printed, smaller in SMALLER.items():
@@ -71,3 +76,36 @@ def test_it_runs_with_workers(tmp_path, monkeypatch):
     assert cli.main(["data", "prepare", "0.dng", "-o", "tiles"]) == 0
     _, steps = run(0, workers=2)
     assert steps == 6
+
+
+def test_two_processes_share_the_samples_and_end_with_equal_weights(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_raw(tmp_path / "0.dng")
+    assert cli.main(["data", "prepare", "0.dng", "-o", "tiles"]) == 0
+    block = BLOCKS[1]
+    for printed, smaller in {
+        "range(100)": "range(1)",
+        "size=256, samples=1600": "size=16, samples=8",
+        "loader = DataLoader(tiles, 16,": "loader = DataLoader(tiles, 2,",
+        "num_workers=2": "num_workers=0",
+        "    for batch in loader:\n": "    for batch in loader:\n        seen += batch['index'].tolist()\n",
+        "torch.distributed.destroy_process_group()": "print(sorted(seen), net.module.weight.sum().item())",
+    }.items():
+        assert block.count(printed) == 1, printed
+        block = block.replace(printed, smaller)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    place = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", f"seen = []\n{block}"],
+            env=place | {"RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    told = [run.communicate(timeout=300)[0].strip().rpartition(" ") for run in runs]
+    assert told[0][2] == told[1][2] != ""
+    assert sorted(eval(told[0][0]) + eval(told[1][0])) == list(range(8))

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
-import argparse
-
 import pytest
 
 from lrd_ext import cli
 from lrd_ext.commands.parser import Parser
 
 SYNTH = ("synth", "a.dng", "-o", "b.dng", "--camera", "sony_a7s2", "--iso", "800")
+
+
+def read(argv):
+    return cli._read(cli._parser(), list(argv))
 
 
 @pytest.mark.parametrize("number", ["20:40", "1_000", "0x10", "yes", "~", "", "1e", "٣"])
@@ -26,7 +28,7 @@ def test_what_only_yaml_takes_for_a_number_is_none(lrd, option, number):
     ("number", "value"), [("20", 20.0), ("1e3", 1000.0), ("010", 10.0), (".5", 0.5), ("+2.", 2.0)]
 )
 def test_decimal_numbers_are_read(number, value):
-    assert cli._read([*SYNTH, f"--ratio={number}"]).synth.ratio == value
+    assert read([*SYNTH, f"--ratio={number}"]).synth.ratio == value
 
 
 def test_the_environment_changes_no_option(monkeypatch):
@@ -38,18 +40,16 @@ def test_the_environment_changes_no_option(monkeypatch):
         ("LRD_SYNTH__SEED", "7"),
     ):
         monkeypatch.setenv(name, value)
-    options = cli._read(list(SYNTH)).synth
+    options = read(SYNTH).synth
     assert (options.ratio, options.seed) == (1.0, 0)
     with pytest.raises(SystemExit):
-        cli._read([*SYNTH, "--bogus"])
+        read([*SYNTH, "--bogus"])
 
 
 def every_parser(parser):
     yield parser
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for child in action.choices.values():
-                yield from every_parser(child)
+    for child in parser.commands.values():
+        yield from every_parser(child)
 
 
 def test_every_command_is_read_by_the_one_parser():

@@ -176,7 +176,7 @@ HALF = (*SID, "--net", "some_nets:half")
         ((*HALF, "--device", "moon"), "--device: moon cannot be used here"),
         ((*SID, "--worst", "x.png"), "--worst needs --net"),
         ((*SID, "--csv", "x.txt"), "--csv must end in .csv"),
-        ((), "are required: evaluate.denoiser.protocol"),
+        ((), "missing: --protocol"),
     ],
 )
 def test_what_is_refused(evaluate, data, arguments, says):

@@ -166,7 +166,7 @@ def test_a_file_against_itself_has_no_noise(lrd, rose_dng):
             "iso must be in the range",
         ),
         (["{rose}", "{rose}", "--plot", "{tmp}/p.jpg"], "--plot must end in .png"),
-        ([], "file"),
+        ([], "missing: FILE"),
     ],
 )
 def test_wrong_use_is_named_and_leaves_nothing(lrd, tmp_path, rose_dng, arguments, word):

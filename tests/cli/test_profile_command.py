@@ -251,8 +251,7 @@ def test_a_hundred_megabytes_and_a_pickle_are_refused_at_once(lrd, tmp_path):
         (["sample", "sony_a7s2", "--ratio", "0"], "ratio must be above 0 and below"),
         (["sample", "sony_a7s2", "-n", "0"], "n must be at least 1"),
         (["show", "sony_a7s2", "--plot", "p.jpg"], "--plot must end in .png"),
-        (["show"], "camera"),
-        ([], "action"),
+        (["show"], "missing: NAME|FILE"),
         (["weigh"], "weigh"),
     ],
 )

@@ -230,6 +230,7 @@ class Interrupt:
             signal.raise_signal(signal.{name})
 
 sys.meta_path.insert(0, Interrupt())
+sys.argv = ["lrd", "doctor"]
 lrd_main.main()
 """.replace("{name}", name)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

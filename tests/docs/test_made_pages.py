@@ -52,10 +52,10 @@ def test_constants_are_told_by_what_stands_at_them():
 
 def leaves(parser, path=()):
     """Give every command that has no commands of its own, and its parser."""
-    inner = command_pages._commands(parser)
+    inner = parser.commands
     if not inner:
         yield path, parser
-    for name, command in inner:
+    for name, command in inner.items():
         yield from leaves(command, (*path, name))
 
 
