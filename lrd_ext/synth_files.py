@@ -43,9 +43,13 @@ class Settings:
     generator_file: Path | None = None
     step: int | None = 1
     """What values are rounded to, DN; None for the step the file's own values come in."""
+    read: str | None = None
+    """A read-noise model in place of the profile's own."""
 
 
-def synthesize_raw(clean: Raw, settings: Settings, *, index: int = 0) -> tuple[Raw, NoiseParams]:
+def synthesize_raw(
+    clean: Raw, settings: Settings, *, index: int = 0, origin: tuple[int, int] = (0, 0)
+) -> tuple[Raw, NoiseParams]:
     """Draw the noise of a named camera onto a raw picture cut to 1/ratio of its light.
 
     The profile's figures are brought to the file's range and CFA phase first; rounding is to the file's DN,
@@ -55,6 +59,8 @@ def synthesize_raw(clean: Raw, settings: Settings, *, index: int = 0) -> tuple[R
         clean: the picture, taken as noiseless.
         settings: camera profile, ISO, ratio and seed.
         index: identity of the picture, see :func:`lrd_ext.fused_synth`.
+        origin: (row, column), even, of ``clean`` on the sensor where it is a part of a picture: its noise is
+            then that part of the whole picture's noise.
 
     Returns: the noisy Raw (ISO and exposure time of the synthesised shot, BaselineExposure raised by
         log2(ratio)) and the parameters that were drawn with, in the file's DN.
@@ -67,15 +73,14 @@ def synthesize_raw(clean: Raw, settings: Settings, *, index: int = 0) -> tuple[R
     if s.profile.dark_only:
         raise ValueError(f"camera {s.profile.name} was made from dark frames alone and has no gain K")
     levels: dict[str, Any] = {"black": clean.black.tolist(), "white": clean.white, "cfa": clean.cfa}
-    params = s.profile.at(s.iso, s.ratio, **levels)
+    params = s.profile.at(s.iso, s.ratio, read=s.read, **levels)
     height, width = clean.mosaic.shape
     even = np.pad(clean.mosaic, ((0, height % 2), (0, width % 2)), mode="edge")
     generator = None
     if s.generator is not None:
         params, generator = params.shot_only(), _generator_for(clean, s)
-    draw = functools.partial(
-        fused_synth, torch.from_numpy(even), params, seed=s.seed, index=index, generator=generator
-    )
+    identity: dict[str, Any] = {"seed": s.seed, "index": index, "origin": origin}
+    draw = functools.partial(fused_synth, torch.from_numpy(even), params, **identity, generator=generator)
     if step_for(clean, s) == 1:
         noisy = draw(output="dn").numpy()
     else:
@@ -157,6 +162,16 @@ def recipe(job: Job, settings: Settings, params: NoiseParams) -> str:
     return json.dumps(fields)
 
 
+def encode_synthesized(job: Job, settings: Settings, clean: Raw, noisy: Raw, params: NoiseParams) -> bytes:
+    """Return the bytes of the DNG that :func:`synthesize_file` writes of what :func:`synthesize_raw` drew."""
+    return raw_files.encode_dng(
+        noisy,
+        noise_profile=to_noise_profile(params, clean.cfa, step=step_for(clean, settings)),
+        description=recipe(job, settings, params),
+        software=f"lrd_ext {__version__}",
+    )
+
+
 def synthesize_file(job: Job, settings: Settings, *, go_on: Callable[[], None] = lambda: None) -> list[str]:
     """Read one raw file, write its low-light version and, where asked for, a before/after picture.
 
@@ -177,14 +192,7 @@ def synthesize_file(job: Job, settings: Settings, *, go_on: Callable[[], None] =
     go_on()
     noisy, params = synthesize_raw(clean, settings, index=job.index)
     go_on()
-    outputs = {
-        job.target: raw_files.encode_dng(
-            noisy,
-            noise_profile=to_noise_profile(params, clean.cfa, step=step_for(clean, settings)),
-            description=recipe(job, settings, params),
-            software=f"lrd_ext {__version__}",
-        )
-    }
+    outputs = {job.target: encode_synthesized(job, settings, clean, noisy, params)}
     if job.preview is not None:
         outputs[job.preview] = _preview(clean, noisy, settings)
     go_on()
@@ -252,23 +260,28 @@ def settings_for(
     seed: int,
     generator_file: str | None = None,
     step: str | None = None,
+    read: str | None = None,
 ) -> Settings:
     """Load camera and generator and check ISO and ratio against them, before any file is opened.
 
-    ``step`` is the text of --step: a number of DN, "file" for the file's own, None for 1.
+    ``step`` is the text of --step: a number of DN, "file" for the file's own, None for 1. ``read`` names a
+    read-noise model, None for the profile's own.
 
     Raises:
         FileNotFoundError: there is no such generator file.
         ValueError: the camera is unknown (near names are given), the generator file holds none, ISO or ratio
-            is out of range.
+            is out of range, the camera's read noise is not known in that model, or a model and a generator
+            are given.
     """
     profile = load_profile(camera)
     if profile.dark_only:
         raise ValueError(f"--camera {camera} was made from dark frames alone and has no gain K")
-    profile.at(iso, ratio)
+    profile.at(iso, ratio, read=read)
     steps = _read_step(step)
+    if read is not None and generator_file is not None:
+        raise ValueError("--read says what the profile's read noise is like: --generator makes another")
     if generator_file is None:
-        return Settings(profile, iso, ratio, seed, step=steps)
+        return Settings(profile, iso, ratio, seed, step=steps, read=read)
     from .generator import load_generator
 
     generator = load_generator(generator_file)
