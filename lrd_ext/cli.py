@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .commands import calibrate, data, denoise, doctor, evaluate, inspect, profile, synth, train
+from .commands import calibrate, data, denoise, doctor, evaluate, explore, inspect, profile, synth, train
 from .commands.errors import complain, show_warnings_of
 from .version import __version__
 
@@ -27,6 +27,7 @@ _COMMANDS = {
     "denoise": denoise,
     "evaluate": evaluate,
     "inspect": inspect,
+    "explore": explore,
     "doctor": doctor,
 }
 

@@ -72,8 +72,7 @@ def synthesize_raw(
     s = settings
     if s.profile.dark_only:
         raise ValueError(f"camera {s.profile.name} was made from dark frames alone and has no gain K")
-    levels: dict[str, Any] = {"black": clean.black.tolist(), "white": clean.white, "cfa": clean.cfa}
-    params = s.profile.at(s.iso, s.ratio, read=s.read, **levels)
+    params = profile_params(clean, s)
     height, width = clean.mosaic.shape
     even = np.pad(clean.mosaic, ((0, height % 2), (0, width % 2)), mode="edge")
     generator = None
@@ -95,6 +94,12 @@ def synthesize_raw(
         baseline_exposure=clean.baseline_exposure + math.log2(s.ratio),
     )
     return result, params
+
+
+def profile_params(clean: Raw, settings: Settings) -> NoiseParams:
+    """Return what the profile says of a shot, in the range and CFA phase of the picture it goes on."""
+    levels: dict[str, Any] = {"black": clean.black.tolist(), "white": clean.white, "cfa": clean.cfa}
+    return settings.profile.at(settings.iso, settings.ratio, read=settings.read, **levels)
 
 
 def step_for(clean: Raw, settings: Settings) -> int:
