@@ -15,7 +15,8 @@ async function get(path, query) {
 }
 const json = async (path, query = "") => (await get(path, query)).json();
 
-// Numbers behind the sliders: a third of a stop a step, and a hundred steps from 1 to 1000.
+// Numbers behind the sliders, a third of a stop a step.
+const RATIOS = [1, 1.25, 1.6, 2, 2.5, 3.2, 4, 5, 6.4, 8];
 function isoRange() {
   const [low, high] = choices.cameras[$("camera").value].iso;
   const learned = choices.generators[$("noise").value.slice("generator:".length)];
@@ -28,7 +29,7 @@ function iso() {
   const [low, high] = isoRange();
   return Math.min(high, Math.max(low, Number((100 * 2 ** ($("iso").value / 3)).toPrecision(3))));
 }
-const ratio = () => Number((10 ** ($("ratio").value * 0.03)).toPrecision(2));
+const ratio = () => RATIOS[$("ratio").value % 10] * 10 ** Math.floor($("ratio").value / 10);
 
 function stageSize() {
   const scale = devicePixelRatio, stage = $("stage");
@@ -64,15 +65,20 @@ function wanted() {
 
 const shown = {}; // what each img holds: its address
 async function show(img, address) {
-  if (shown[img.id] === address) return;
+  if (shown[img.id] === address) return false;
   const [path, parameters] = address.split("?");
   const made = URL.createObjectURL(await (await get(path, parameters)).blob());
   const old = img.src;
   img.src = made;
   await img.decode();
-  img.style.width = `${img.naturalWidth / devicePixelRatio}px`;
   URL.revokeObjectURL(old);
   shown[img.id] = address;
+  return true;
+}
+async function showAtFullSize(img, address) {
+  const changed = await show(img, address);
+  img.style.width = `${img.naturalWidth / devicePixelRatio}px`;
+  return changed;
 }
 
 let next = null, busy = false, plotsTimer = 0, version = 0;
@@ -90,9 +96,10 @@ async function refresh() {
     next = null;
     failed = false;
     try {
-      await Promise.all([show($("left"), now.before), show($("right"), now.after)]);
+      const pictures = [showAtFullSize($("left"), now.before), showAtFullSize($("right"), now.after)];
+      const changed = await Promise.all(pictures);
       [$("left-label").textContent, $("right-label").textContent] = now.labels;
-      $("time").textContent = `picture: ${Math.round(performance.now() - start)} ms`;
+      if (changed.some(Boolean)) $("time").textContent = `picture: ${Math.round(performance.now() - start)} ms`;
       $("message").textContent = "";
     } catch (error) {
       failed = true;
