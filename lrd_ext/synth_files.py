@@ -287,11 +287,13 @@ def settings_for(
         raise ValueError("--read says what the profile's read noise is like: --generator makes another")
     if generator_file is None:
         return Settings(profile, iso, ratio, seed, step=steps, read=read)
-    from .generator import load_generator
+    from .generator import LiteGenerator
+    from .generator.shipped import find_generator
 
-    generator = load_generator(generator_file)
+    path = find_generator(generator_file)
+    generator = LiteGenerator.load(path)
     generator.sigma_init(iso)
-    return Settings(profile, iso, ratio, seed, generator, Path(generator_file), steps)
+    return Settings(profile, iso, ratio, seed, generator, path, steps)
 
 
 def _read_step(text: str | None) -> int | None:

@@ -17,6 +17,7 @@ import numpy as np
 from lrd_ext import inspection, synth_files
 from lrd_ext import raw as raw_files
 from lrd_ext.generator import list_generators, load_generator
+from lrd_ext.generator.shipped import find_generator
 from lrd_ext.jobs import Job
 from lrd_ext.params import NoiseParams
 from lrd_ext.plain_text import plain
@@ -177,19 +178,19 @@ class Exploration:
 
     def _settings(self, view: View) -> Settings:
         if view.camera not in self.cameras:
-            raise ValueError(f"camera must be one on offer, got {plain(view.camera[:40])!r}")
+            raise ValueError(f"camera must be one on offer, got {view.camera[:40]!r}")
         if view.generator is not None and view.generator not in self.generators:
-            raise ValueError(f"noise: the generator must be one on offer, got {plain(view.noise[:40])!r}")
+            raise ValueError(f"noise: the generator must be one on offer, got {view.noise[:40]!r}")
         if view.generator is None and view.read is None and view.noise != "profile":
-            raise ValueError(
-                f"noise must be profile, read:... or generator:..., got {plain(view.noise[:40])!r}"
-            )
+            raise ValueError(f"noise must be profile, read:... or generator:..., got {view.noise[:40]!r}")
         settings = Settings(self.cameras[view.camera], view.iso, view.ratio, view.seed, read=view.read)
         if view.generator is None:
             return settings
         generator = self.generators[view.generator]
         generator.sigma_init(view.iso)
-        return dataclasses.replace(settings, generator=generator, generator_file=Path(view.generator))
+        return dataclasses.replace(
+            settings, generator=generator, generator_file=find_generator(view.generator)
+        )
 
     def _draw(self, view: View) -> Drawn:
         settings = self._settings(view)

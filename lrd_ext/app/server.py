@@ -105,7 +105,7 @@ def _answer(work: Callable[[Any], Any], kind: str) -> Callable[[Request], Respon
 def _number(query: Any) -> int:
     text = query.get("picture", "")
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise ValueError(f"picture must be a whole number, got {plain(text[:40])!r}")
+        raise ValueError(f"picture must be a whole number, got {text[:40]!r}")
     return int(text)
 
 

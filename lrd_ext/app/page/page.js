@@ -63,16 +63,15 @@ function wanted() {
   };
 }
 
-const shown = {}; // what each img holds: its address
 async function show(img, address) {
-  if (shown[img.id] === address) return false;
+  if (img.dataset.address === address) return false;
   const [path, parameters] = address.split("?");
   const made = URL.createObjectURL(await (await get(path, parameters)).blob());
   const old = img.src;
   img.src = made;
   await img.decode();
   URL.revokeObjectURL(old);
-  shown[img.id] = address;
+  img.dataset.address = address;
   return true;
 }
 async function showAtFullSize(img, address) {
@@ -87,6 +86,7 @@ async function refresh() {
   describeControls();
   next = wanted();
   version += 1;
+  delete document.body.dataset.settled;
   clearTimeout(plotsTimer);
   if (busy) return;
   busy = true;
@@ -121,7 +121,7 @@ async function measure() {
     for (const [id, path] of [["residual-plot", "residual.png"], ["mean-variance-plot", "mean_variance.png"]]) {
       if (current()) await show($(id), `${path}?${query}`);
     }
-    if (current()) document.body.dataset.measured = query; // all that is shown belongs to this view
+    if (current()) document.body.dataset.settled = ""; // all that is shown belongs to the controls
   } catch (error) {
     if (current()) $("message").textContent = error.message;
   }
@@ -177,6 +177,7 @@ function fitIso() {
 }
 
 async function openPicture() {
+  delete document.body.dataset.settled;
   const number = $("picture").value;
   try {
     picture = await json("picture", `picture=${number}`);
