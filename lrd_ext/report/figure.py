@@ -19,6 +19,8 @@ COLOURS = (RED, "#1e8449", "#7fb069", BLUE)
 #: Of what is compared with a measurement, which is drawn in INK.
 INK = "#222222"
 SOURCES = (BLUE, RED, "#1e8449", "#b9770e", "#7d3c98", "#17a2b8", "#7f8c8d")
+#: Pictures of noise are stretched to so many standard deviations on each side.
+STRETCH_STD = 3.5
 
 
 def shown(name: str) -> str:

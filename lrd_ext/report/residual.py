@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .figure import BLUE, INK, RED, new_figure, plain_log
-from .noise_plots import STRETCH_STD
+from .figure import BLUE, INK, RED, STRETCH_STD, new_figure, plain_log
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -80,13 +80,16 @@ async function showAtFullSize(img, address) {
   return changed;
 }
 
+// "asking", then "shown" (the pictures) and "measured" (plots and figures too), or "refused".
+const state = (text) => { document.body.dataset.state = text; };
+
 let next = null, busy = false, plotsTimer = 0, version = 0;
 async function refresh() {
   if (!picture) return;
+  state("asking");
   describeControls();
   next = wanted();
   version += 1;
-  delete document.body.dataset.settled;
   clearTimeout(plotsTimer);
   if (busy) return;
   busy = true;
@@ -108,6 +111,7 @@ async function refresh() {
     $("stage").classList.toggle("stale", failed);
   }
   busy = false;
+  state(failed ? "refused" : "shown");
   if (!failed) plotsTimer = setTimeout(measure, PLOTS_AFTER_MS);
 }
 
@@ -121,7 +125,7 @@ async function measure() {
     for (const [id, path] of [["residual-plot", "residual.png"], ["mean-variance-plot", "mean_variance.png"]]) {
       if (current()) await show($(id), `${path}?${query}`);
     }
-    if (current()) document.body.dataset.settled = ""; // all that is shown belongs to the controls
+    if (current()) state("measured");
   } catch (error) {
     if (current()) $("message").textContent = error.message;
   }
@@ -177,7 +181,7 @@ function fitIso() {
 }
 
 async function openPicture() {
-  delete document.body.dataset.settled;
+  state("asking");
   const number = $("picture").value;
   try {
     picture = await json("picture", `picture=${number}`);
@@ -186,6 +190,7 @@ async function openPicture() {
     picture = null;
     $("message").textContent = error.message;
     $("stage").classList.add("stale");
+    state("refused");
     return;
   }
   $("told").textContent = picture.told;
