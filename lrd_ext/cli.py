@@ -11,7 +11,19 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from .commands import calibrate, completion, data, denoise, doctor, evaluate, inspect, profile, synth, train
+from .commands import (
+    calibrate,
+    completion,
+    data,
+    denoise,
+    doctor,
+    evaluate,
+    explore,
+    inspect,
+    profile,
+    synth,
+    train,
+)
 from .commands.errors import complain, show_warnings_of
 from .commands.parser import Parser, own_environment
 from .commands.progress import quietly
@@ -29,6 +41,7 @@ _COMMANDS = {
     "denoise": denoise,
     "evaluate": evaluate,
     "inspect": inspect,
+    "explore": explore,
     "doctor": doctor,
     "completion": completion,
 }

@@ -42,9 +42,13 @@ class Settings:
     generator_file: Path | None = None
     step: int | None = 1
     """What values are rounded to, DN; None for the step the file's own values come in."""
+    read: str | None = None
+    """A read-noise model in place of the profile's own."""
 
 
-def synthesize_raw(clean: Raw, settings: Settings, *, index: int = 0) -> tuple[Raw, NoiseParams]:
+def synthesize_raw(
+    clean: Raw, settings: Settings, *, index: int = 0, origin: tuple[int, int] = (0, 0)
+) -> tuple[Raw, NoiseParams]:
     """Draw the noise of a named camera onto a raw picture cut to 1/ratio of its light.
 
     The profile's figures are brought to the file's range and CFA phase first; rounding is to the file's DN,
@@ -54,6 +58,8 @@ def synthesize_raw(clean: Raw, settings: Settings, *, index: int = 0) -> tuple[R
         clean: the picture, taken as noiseless.
         settings: camera profile, ISO, ratio and seed.
         index: identity of the picture, see :func:`lrd_ext.fused_synth`.
+        origin: (row, column), even, of ``clean`` on the sensor where it is a part of a picture: its noise is
+            then that part of the whole picture's noise.
 
     Returns: the noisy Raw (ISO and exposure time of the synthesised shot, BaselineExposure raised by
         log2(ratio)) and the parameters that were drawn with, in the file's DN.
@@ -65,16 +71,14 @@ def synthesize_raw(clean: Raw, settings: Settings, *, index: int = 0) -> tuple[R
     s = settings
     if s.profile.dark_only:
         raise ValueError(f"camera {s.profile.name} was made from dark frames alone and has no gain K")
-    levels: dict[str, Any] = {"black": clean.black.tolist(), "white": clean.white, "cfa": clean.cfa}
-    params = s.profile.at(s.iso, s.ratio, **levels)
+    params = profile_params(clean, s)
     height, width = clean.mosaic.shape
     even = np.pad(clean.mosaic, ((0, height % 2), (0, width % 2)), mode="edge")
     generator = None
     if s.generator is not None:
         params, generator = params.shot_only(), _generator_for(clean, s)
-    draw = functools.partial(
-        fused_synth, torch.from_numpy(even), params, seed=s.seed, index=index, generator=generator
-    )
+    identity: dict[str, Any] = {"seed": s.seed, "index": index, "origin": origin}
+    draw = functools.partial(fused_synth, torch.from_numpy(even), params, **identity, generator=generator)
     if step_for(clean, s) == 1:
         noisy = draw(output="dn").numpy()
     else:
@@ -89,6 +93,12 @@ def synthesize_raw(clean: Raw, settings: Settings, *, index: int = 0) -> tuple[R
         baseline_exposure=clean.baseline_exposure + math.log2(s.ratio),
     )
     return result, params
+
+
+def profile_params(clean: Raw, settings: Settings) -> NoiseParams:
+    """Return what the profile says of a shot, in the range and CFA phase of the picture it goes on."""
+    levels: dict[str, Any] = {"black": clean.black.tolist(), "white": clean.white, "cfa": clean.cfa}
+    return settings.profile.at(settings.iso, settings.ratio, read=settings.read, **levels)
 
 
 def step_for(clean: Raw, settings: Settings) -> int:
@@ -156,6 +166,18 @@ def recipe(job: Job, settings: Settings, params: NoiseParams) -> dict[str, Any]:
     return fields
 
 
+def encode_synthesized(
+    clean: Raw, noisy: Raw, settings: Settings, params: NoiseParams, facts: dict[str, Any]
+) -> bytes:
+    """Return the bytes of the DNG that :func:`synthesize_file` writes of what :func:`synthesize_raw` drew."""
+    return raw_files.encode_dng(
+        noisy,
+        noise_profile=to_noise_profile(params, clean.cfa, step=step_for(clean, settings)),
+        description=json.dumps(facts),
+        software=f"lrd_ext {__version__}",
+    )
+
+
 def synthesize_file(job: Job, settings: Settings, *, go_on: Callable[[], None] = lambda: None) -> Done:
     """Read one raw file, write its low-light version and, where asked for, a before/after picture.
 
@@ -177,12 +199,7 @@ def synthesize_file(job: Job, settings: Settings, *, go_on: Callable[[], None] =
     noisy, params = synthesize_raw(clean, settings, index=job.index)
     go_on()
     facts = recipe(job, settings, params)
-    dng = raw_files.encode_dng(
-        noisy,
-        noise_profile=to_noise_profile(params, clean.cfa, step=step_for(clean, settings)),
-        description=json.dumps(facts),
-        software=f"lrd_ext {__version__}",
-    )
+    dng = encode_synthesized(clean, noisy, settings, params, facts)
     write_results(job, dng, lambda: _preview(clean, noisy, settings), go_on)
     return Done(_summary(job, settings, clean, params), facts)
 
@@ -247,28 +264,35 @@ def settings_for(
     seed: int,
     generator_file: str | None = None,
     step: str | None = None,
+    read: str | None = None,
 ) -> Settings:
     """Load camera and generator and check ISO and ratio against them, before any file is opened.
 
-    ``step`` is the text of --step: a number of DN, "file" for the file's own, None for 1.
+    ``step`` is the text of --step: a number of DN, "file" for the file's own, None for 1. ``read`` names a
+    read-noise model, None for the profile's own.
 
     Raises:
         FileNotFoundError: there is no such generator file.
         ValueError: the camera is unknown (near names are given), the generator file holds none, ISO or ratio
-            is out of range.
+            is out of range, the camera's read noise is not known in that model, or a model and a generator
+            are given.
     """
     profile = load_profile(camera)
     if profile.dark_only:
         raise ValueError(f"--camera {camera} was made from dark frames alone and has no gain K")
-    profile.at(iso, ratio)
+    profile.at(iso, ratio, read=read)
     steps = _read_step(step)
+    if read is not None and generator_file is not None:
+        raise ValueError("--read says what the profile's read noise is like: --generator makes another")
     if generator_file is None:
-        return Settings(profile, iso, ratio, seed, step=steps)
-    from .generator import load_generator
+        return Settings(profile, iso, ratio, seed, step=steps, read=read)
+    from .generator import LiteGenerator
+    from .generator.shipped import find_generator
 
-    generator = load_generator(generator_file)
+    path = find_generator(generator_file)
+    generator = LiteGenerator.load(path)
     generator.sigma_init(iso)
-    return Settings(profile, iso, ratio, seed, generator, Path(generator_file), steps)
+    return Settings(profile, iso, ratio, seed, generator, path, steps)
 
 
 def _read_step(text: str | None) -> int | None:

@@ -33,6 +33,12 @@ def add_to(commands: Any) -> None:
         "--index", type=int, default=0, help="identity of the first input's noise; then +1 (default 0)"
     )
     parser.add_argument(
+        "--read",
+        type=str,
+        metavar="MODEL",
+        help="none, gaussian or tukey_lambda in place of the profile's own model of read noise",
+    )
+    parser.add_argument(
         "--generator",
         type=str,
         metavar="NAME|FILE",
@@ -55,7 +61,13 @@ def run(options: Namespace) -> int:
     from lrd_ext import synth_files
 
     settings = synth_files.settings_for(
-        options.camera, options.iso, options.ratio, options.seed, options.generator, options.step
+        options.camera,
+        options.iso,
+        options.ratio,
+        options.seed,
+        options.generator,
+        options.step,
+        options.read,
     )
     return run_jobs(
         "synth",

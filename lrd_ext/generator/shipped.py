@@ -30,6 +30,11 @@ def open_generator(path: str | os.PathLike[str]) -> LiteGenerator | UNetGenerato
     return net_files.load(path, *kinds)
 
 
+def find_generator(name_or_path: str | os.PathLike[str]) -> Path:
+    """Return the file :func:`load_generator` reads; same argument, and same errors of a name."""
+    return net_files.shipped_or_own(name_or_path, _LIBRARY, "load_generator", "generator")
+
+
 def load_generator(name_or_path: str | os.PathLike[str]) -> LiteGenerator:
     """Load a shipped generator by name, or a file by path; its ``card`` says what it was trained on.
 
@@ -42,4 +47,4 @@ def load_generator(name_or_path: str | os.PathLike[str]) -> LiteGenerator:
         FileNotFoundError: there is no such file.
         ValueError: no generator has that name (the nearest are given), or the file holds none.
     """
-    return LiteGenerator.load(net_files.shipped_or_own(name_or_path, _LIBRARY, "load_generator", "generator"))
+    return LiteGenerator.load(find_generator(name_or_path))

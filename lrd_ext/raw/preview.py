@@ -55,14 +55,14 @@ def render(raw: Raw, *, exposure_ev: float = 0.0, max_size: int | None = None) -
         raise ValueError(f"raw.render: max_size must be at least 1, got {max_size}")
     rgb = _demosaic(_linear(raw), raw.active_cfa, max_size)
     if raw.cfa != MONO:
-        neutral = _neutral(raw)
+        neutral = camera_white(raw)
         # The smallest gain is 1, so that a saturated pixel reaches 1 in all channels: white, not pink.
         rgb = np.minimum(rgb * (neutral.max() / neutral).astype(np.float32), 1)
         rgb = rgb @ _camera_to_srgb(raw.color_matrix).astype(np.float32).T
     # Means are taken of linear light, unclipped: otherwise noise would darken and tint what is shrunk.
     rgb = np.clip(_shrink(rgb, max_size) * np.float32(2.0) ** np.float32(exposure_ev), 0, 1)
     picture = (_srgb_gamma(rgb) * 255 + 0.5).astype(np.uint8)
-    return np.ascontiguousarray(_upright(picture, raw.orientation))
+    return np.ascontiguousarray(upright(picture, raw.orientation))
 
 
 def suggest_exposure(raw: Raw) -> float:
@@ -103,7 +103,7 @@ def before_after(
     from PIL import Image, ImageDraw, ImageFont
 
     if before.cfa != MONO and after.cfa != MONO:
-        after = after.replace(color_matrix=before.color_matrix, as_shot_neutral=_neutral(before))
+        after = after.replace(color_matrix=before.color_matrix, as_shot_neutral=camera_white(before))
     pictures = [
         Image.fromarray(render(raw, exposure_ev=ev, max_size=max_size))
         for raw, ev in zip((before, after), exposure_ev, strict=True)
@@ -192,7 +192,7 @@ def _demosaic(mosaic: np.ndarray, cfa: str, max_size: int | None) -> np.ndarray:
     return out
 
 
-def _neutral(raw: Raw) -> np.ndarray:
+def camera_white(raw: Raw) -> np.ndarray:
     """Return the camera's R, G, B of white, (3,), green = 1."""
     if raw.as_shot_neutral is not None:
         return raw.as_shot_neutral
@@ -227,7 +227,7 @@ def _srgb_gamma(linear: np.ndarray) -> np.ndarray:
     )
 
 
-def _upright(picture: np.ndarray, orientation: int) -> np.ndarray:
+def upright(picture: np.ndarray, orientation: int) -> np.ndarray:
     """Turn and mirror as TIFF 6.0's Orientation says (1 = row 0 top, column 0 left)."""
     if orientation >= 5:
         picture = picture.swapaxes(0, 1)

@@ -20,6 +20,8 @@ COLOURS, MARKERS = (RED, GREEN, "#b5bd00", BLUE), ("o", "s", "D", "^")
 #: Of what is compared with a measurement, which is drawn in INK.
 INK = "#222222"
 SOURCES = (BLUE, RED, GREEN, ORANGE, "#cc79a7", "#56b4e9", "#7f8c8d")
+#: Pictures of noise are stretched to so many standard deviations on each side.
+STRETCH_STD = 3.5
 
 
 def shown(name: str) -> str:

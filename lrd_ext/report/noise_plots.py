@@ -12,7 +12,7 @@ import numpy as np
 from lrd_ext.evaluation import Evaluation, IsoEvaluation
 from lrd_ext.metrics.noise_summary import NoiseSummary
 
-from .figure import INK, SOURCES, new_figure, plain_log, shown
+from .figure import INK, SOURCES, STRETCH_STD, new_figure, plain_log, shown
 from .page import Plot
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 #: Pixels a side of the pictures, and lines of the profiles.
 PICTURE, PROFILE = 192, 160
-#: Pictures are stretched to so many standard deviations of the real noise on each side.
-STRETCH_STD = 3.5
 _ACROSS = 4
 
 

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lrd explore` as a user starts it, with a raw that lies on its side and one that is none."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lrd_ext import raw
+
+ROOT = Path(__file__).parents[2]
+ROSE = ROOT / "tests/data/nikon_rose_768x512_gbrg_u16le.raw"
+
+
+def rose(orientation: int = 1) -> raw.Raw:
+    """The rose in the GBRG phase, a row shorter: an odd height."""
+    mosaic = np.fromfile(ROSE, "<u2").reshape(512, 768)[:511].copy()
+    return raw.Raw(mosaic, "GBRG", 600, 15520, orientation=orientation, active_area=(3, 5, 511, 768))
+
+
+@pytest.fixture(scope="session")
+def rose_dng(tmp_path_factory):
+    path = tmp_path_factory.mktemp("raws") / "it's a rose.dng"
+    raw.write_dng(path, rose(6))
+    return path
+
+
+@pytest.fixture(scope="session")
+def served(rose_dng):
+    """Host and port of the running page; in the end it is interrupted, and must end well."""
+    pytest.importorskip("starlette", reason="needs the extra app")
+    pytest.importorskip("uvicorn", reason="needs the extra app")
+    broken = rose_dng.with_name("broken.dng")
+    broken.write_text("no raw file")
+    chart = ROOT / "tests/data/canon550d_ml_colorchart.dng"
+    command = [
+        sys.executable,
+        "lrd_main.py",
+        "explore",
+        str(chart),
+        str(rose_dng),
+        str(broken),
+        "--port",
+        "0",
+    ]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            address = process.stdout.readline().split()[0]
+            host, port = address.removeprefix("http://").strip("/").split(":")
+            yield host, int(port)
+        finally:
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=30)
+        assert (process.returncode, said) == (0, "")
+
+
+@pytest.fixture
+def ask(served):
+    """Send one request, its path as it stands; give status, headers and content."""
+
+    def send(path: str, method: str = "GET", **headers: str):
+        connection = http.client.HTTPConnection(*served, timeout=60)
+        connection.request(method, path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, dict(answer.getheaders()), answer.read()
+
+    return send

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the page shows is what `lrd synth` writes, and only of files the user named."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import shlex
+import threading
+
+import numpy as np
+import pytest
+from conftest import ROOT, rose
+from PIL import Image
+
+from lrd_ext import cli, raw, synth_files
+from lrd_ext.app import Exploration
+from lrd_ext.app.exploration import BUNDLED
+from lrd_ext.app.picture import Picture
+from lrd_ext.app.view import View
+
+VIEW = View(
+    picture=0,
+    x=0.3,
+    y=0.8,
+    width=200,
+    height=120,
+    ev=0.0,
+    camera="sony_a7s2",
+    iso=3200.0,
+    ratio=20.0,
+    noise="profile",
+    seed=3,
+)
+VIEWS = {
+    "profile": VIEW,
+    "read model": dataclasses.replace(VIEW, noise="read:gaussian", iso=12800.0, ratio=6.4),
+    "generator": dataclasses.replace(VIEW, noise="generator:simulated_sensor"),
+}
+
+
+@pytest.fixture(scope="module")
+def chart():
+    return Exploration()
+
+
+def test_the_bundled_picture_is_the_chart():
+    assert BUNDLED.read_bytes() == (ROOT / "tests/data/canon550d_ml_colorchart.dng").read_bytes()
+
+
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+def test_download_command_and_program_give_the_same(chart, view, tmp_path, monkeypatch, capsys):
+    facts, dng = chart.facts(view), chart.dng(view)
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(facts["command"])
+    assert words[0] == "lrd"
+    assert cli.main(words[1:]) == 0
+    written = tmp_path / facts["file"]
+    assert written.read_bytes() == dng
+    mosaic = raw.read(written).mosaic
+    written.unlink()
+    exec(compile(facts["python"], "python", "exec"), {})
+    again = raw.read(written)
+    assert np.array_equal(again.mosaic, mosaic)
+    assert again.baseline_exposure == pytest.approx(np.log2(view.ratio), abs=1e-5)
+
+
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+def test_a_part_shows_the_pixels_of_the_download(chart, view, tmp_path):
+    path = tmp_path / "noisy.dng"
+    path.write_bytes(chart.dng(view))
+    part, (top, left) = Picture.open(BUNDLED).part(view.x, view.y, view.width, view.height)
+    noisy = raw.read(path).mosaic[top : top + part.mosaic.shape[0], left : left + part.mosaic.shape[1]]
+    drawn = part.replace(mosaic=noisy.copy())
+    exposure = raw.suggest_exposure(raw.read(BUNDLED)) + np.log2(view.ratio)
+    expected = raw.render(drawn, exposure_ev=exposure)
+    shown = np.asarray(Image.open(io.BytesIO(chart.noisy_picture(view))))
+    assert np.array_equal(shown, expected)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_parts_lie_where_the_upright_picture_shows_them(orientation, tmp_path):
+    path = tmp_path / "turned.dng"
+    raw.write_dng(path, rose(orientation))
+    picture = Picture.open(path)
+    whole, _ = picture.part(0.5, 0.5, *picture.upright_size)
+    upright = raw.render(whole)
+    assert upright.shape[1::-1] == picture.upright_size
+    part = raw.render(picture.part(0.2, 0.7, 100, 60)[0])
+    assert part.shape == (60, 100, 3)
+    inner = part[4:-4, 4:-4].astype(int)  # the edges lack neighbours to interpolate from
+    places = [
+        (y, x)
+        for y in range(upright.shape[0] - 60)
+        for x in range(upright.shape[1] - 100)
+        if np.array_equal(upright[y + 4, x + 4 : x + 96], part[4, 4:96])
+    ]
+    (y, x) = places[0]
+    assert np.array_equal(upright[y + 4 : y + 56, x + 4 : x + 96], inner)
+    width, height = picture.upright_size
+    assert abs(x + 50 - 0.2 * width) <= 2 or x in (0, width - 100)
+    assert abs(y + 30 - 0.7 * height) <= 2 or y in (0, height - 60)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"picture": 1}, "picture must be 0 to 0, got 1"),
+        ({"camera": "../../etc/passwd"}, "camera must be one on offer"),
+        ({"camera": str(ROOT / "lrd_ext/profiles/library/sony_a7s2.json")}, "camera must be one on offer"),
+        ({"noise": "generator:/etc/passwd"}, "the generator must be one on offer"),
+        ({"noise": "none"}, "noise must be profile, read:... or generator:..."),
+        ({"noise": "read:poisson"}, "read must be one of"),
+        ({"iso": 1e6}, "ISO"),
+        ({"noise": "generator:msfc_esis1"}, "3200"),
+    ],
+)
+def test_what_is_not_on_offer_is_refused(chart, changes, message):
+    with pytest.raises(ValueError, match=message):
+        chart.noisy_picture(dataclasses.replace(VIEW, **changes))
+
+
+def test_own_files_are_on_offer_by_the_path_the_user_gave(tmp_path, monkeypatch):
+    from lrd_ext import load_profile
+    from lrd_ext.generator import load_generator
+
+    monkeypatch.chdir(tmp_path)
+    load_profile("sony_a7s2").save("my camera.json")
+    load_generator("simulated_sensor").save("mine.safetensors")
+    own = Exploration(cameras=["my camera.json"], generators=["mine.safetensors"])
+    assert next(iter(own.choices()["cameras"])) == "my camera.json"
+    view = dataclasses.replace(VIEW, camera="my camera.json", noise="generator:mine.safetensors")
+    assert "--camera 'my camera.json'" in own.facts(view)["command"]
+    same = dataclasses.replace(VIEW, noise="generator:simulated_sensor")
+    assert own.noisy_picture(view) == own.noisy_picture(same)
+
+
+def test_a_missing_picture_is_refused_at_once(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"none\.dng"):
+        Exploration([BUNDLED, tmp_path / "none.dng"])
+    with pytest.raises(raw.RawFileError, match=r"none\.dng: no such file"):
+        Exploration([tmp_path / "none.dng"])
+
+
+@pytest.mark.filterwarnings("ignore:.*doubtful")
+def test_doubtful_figures_are_told(chart):
+    view = dataclasses.replace(VIEW, camera="apple_iphone_7", iso=1600.0)
+    assert len(chart.facts(view)["doubts"]) == 1
+    assert chart.facts(VIEW)["doubts"] == []
+
+
+def test_plots_drawn_in_several_threads_are_the_same(chart):
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(chart.residual_plot(VIEW))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 3
+    assert len(set(found)) == 1
+
+
+def test_the_noise_of_a_part_is_a_part_of_the_noise():
+    whole = rose()
+    settings = synth_files.settings_for("sony_a7s2", 3200, 20, 5)
+    everything, _ = synth_files.synthesize_raw(whole, settings)
+    part = whole.replace(mosaic=whole.mosaic[100:200, 60:300].copy(), active_area=None)
+    noisy, _ = synth_files.synthesize_raw(part, settings, origin=(100, 60))
+    assert np.array_equal(noisy.mosaic, everything.mosaic[100:200, 60:300])
