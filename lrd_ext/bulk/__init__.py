@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pairs made ahead of training, on one machine or many: the same bytes however the work is shared out."""
+
+from .recipe import FORMATS, Recipe
+from .sources import Source, find_sources
+from .storage import read_manifest
+from .synthesize import Synthesized, synthesize, verify_shards
+
+__all__ = [
+    "FORMATS",
+    "Recipe",
+    "Source",
+    "Synthesized",
+    "find_sources",
+    "read_manifest",
+    "synthesize",
+    "verify_shards",
+]
