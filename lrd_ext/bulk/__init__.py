@@ -3,13 +3,14 @@
 
 from .recipe import FORMATS, Recipe
 from .sources import Source, find_sources
-from .storage import read_manifest
+from .storage import Storage, read_manifest
 from .synthesize import Synthesized, synthesize, verify_shards
 
 __all__ = [
     "FORMATS",
     "Recipe",
     "Source",
+    "Storage",
     "Synthesized",
     "find_sources",
     "read_manifest",

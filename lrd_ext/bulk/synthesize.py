@@ -232,5 +232,7 @@ def _connected(address: str) -> Any:
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ValueError(f"ray: no cluster answers at {address} ({cause(error)})") from error
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # it tells how it plans, and that its bars are off
-    ray.data.DataContext.get_current().enable_progress_bars = False
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.target_max_block_size = 1 << 20  # rows are names and numbers: room for large blocks is never waited for
     return ray.data
