@@ -226,13 +226,14 @@ def _connected(address: str) -> Any:
     # Its core warns that Ray Data keeps the arguments of actors where a lost node takes them along.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     if not ray.is_initialized():
-        where = None if address == "local" else address
         try:
-            ray.init(where, log_to_driver=False, logging_level=logging.ERROR)
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ValueError(f"ray: no cluster answers at {address} ({cause(error)})") from error
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # it tells how it plans, and that its bars are off
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    context.target_max_block_size = 1 << 20  # rows are names and numbers: room for large blocks is never waited for
+    context.target_max_block_size = (
+        1 << 20
+    )  # rows are names and numbers: room for large blocks is never waited for
     return ray.data
