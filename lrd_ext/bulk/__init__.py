@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pairs made ahead of training, on one machine or many: the same bytes however the work is shared out."""
+"""Pairs made ahead of training, in files that other programs read."""
 
 from .recipe import FORMATS, Recipe
 from .sources import Source, find_sources

@@ -31,7 +31,7 @@ Writer = Callable[[Storage, str, Iterable[Pair]], dict[str, Any]]
 
 
 class Synthesizer:
-    """Makes the files of one source after another; what an actor of Ray holds.
+    """Makes the files of one source after another.
 
     Args:
         recipe: what they are made by.

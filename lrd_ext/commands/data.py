@@ -25,7 +25,7 @@ def add_to(commands: Any) -> None:
     actions.add_subcommand(
         "synthesize",
         _synthesize_parser(),
-        help="write noisy and clean pairs, here or by Ray on many machines",
+        help="write noisy and clean pairs ahead of training",
     )
     actions.add_subcommand("verify", _verify_parser(), help="check a store against its checksums")
 
@@ -58,8 +58,9 @@ def _synthesize_parser() -> Parser:
     from lrd_ext.bulk import FORMATS
 
     parser = _parser(
-        "Write noisy and clean pairs of every crop of many pictures. Noise goes by the number of a picture "
-        "and of its crop, so any number of processes or machines makes the same bytes."
+        "Write noisy and clean pairs of every crop of many pictures, for programs that cannot draw noise "
+        "while they train. Noise goes by the number of a picture and of its crop: the same call makes the "
+        "same bytes."
     )
     parser.add_argument(
         "inputs",
@@ -90,13 +91,6 @@ def _synthesize_parser() -> Parser:
         help="square crops of this many 2x2 cells (default: whole frames)",
     )
     parser.add_argument("--format", type=str, default="npz", help=f"{', '.join(FORMATS)} (default npz)")
-    parser.add_argument(
-        "--ray",
-        type=str,
-        metavar="ADDRESS",
-        help="share the work out by Ray: local, or the address of a cluster",
-    )
-    parser.add_argument("--actors", type=int, default=1, help="processes of Ray side by side (default 1)")
     parser.add_argument("--device", type=str, default="cpu", help="cpu or cuda (default cpu): the same noise")
     parser.add_argument("--resume", action="store_true", help="go on with an output that is not finished")
     parser.add_argument("--overwrite", action="store_true", help="make an existing output anew")
@@ -161,8 +155,6 @@ def _synthesize(options: Namespace) -> int:
             recipe,
             resume=options.resume,
             overwrite=options.overwrite,
-            ray=options.ray,
-            actors=options.actors,
             device=options.device,
             progress=lambda source: bar.update(),
         )
