@@ -27,6 +27,7 @@ The rooms of the package are loaded when they are first named:
     lrd_ext.evaluation     such sources against a camera's darks; denoisers under the field's protocols
     lrd_ext.datasets       raw pictures prepared once, fresh crops of them; SID, ELD, LRD, LRID, AIM 2025
     lrd_ext.augment        noise on the fly for a training loop
+    lrd_ext.bulk           pairs made ahead of training, in files other programs read
     lrd_ext.denoise        nets that take the noise off, their training, pictures of any size
     lrd_ext.report         plots
 
@@ -55,6 +56,7 @@ if TYPE_CHECKING or "lrd_main" not in sys.modules:
 if TYPE_CHECKING:
     from . import (  # noqa: F401
         augment,
+        bulk,
         calibration,
         datasets,
         denoise,
@@ -81,6 +83,7 @@ __all__ = [
 #: Rooms that are imported when they are first named, since they need packages that synthesis does without.
 _ROOMS = (
     "augment",
+    "bulk",
     "calibration",
     "datasets",
     "denoise",

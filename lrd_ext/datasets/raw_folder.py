@@ -71,7 +71,7 @@ class RawFolder(Dataset[dict[str, Any]]):
         order: Order = "site",
     ) -> None:
         check_arguments(size, samples, order)
-        self.paths = _raw_files(Path(root))
+        self.paths = raw_files_in(Path(root))
         self.size, self.seed, self.regions, self.order = size, seed, regions, order
         self.samples = samples or len(self.paths)
         self._known: dict[Path, _Known] = {}
@@ -115,7 +115,12 @@ class RawFolder(Dataset[dict[str, Any]]):
         )
 
 
-def _raw_files(root: Path) -> list[Path]:
+def raw_files_in(root: Path) -> list[Path]:
+    """List the raw files in a folder, in any depth, in the order of their names.
+
+    Raises:
+        ValueError: there is no such folder, or no raw file in it.
+    """
     if not root.is_dir():
         raise ValueError(f"{root}: no such folder; one with raw files is needed")
     found = [

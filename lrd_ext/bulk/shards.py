@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The files that the pairs of one source become, in each format, and their line of the index.
+
+No file holds a time or a name of a machine: the same pairs are the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, cast
+
+import numpy as np
+
+from lrd_ext.plain_text import cause
+from lrd_ext.raw import Raw
+from lrd_ext.reference import STREAM_VERSION
+from lrd_ext.synth_files import Settings, encode_synthesized, synthesize_raw
+
+from .recipe import CROPS, Recipe
+from .sources import Source
+from .storage import Storage
+
+#: (key, noisy, clean, what the index tells of the sample); pictures (4, h, w) float32, normalized.
+Pair = tuple[str, np.ndarray, np.ndarray, dict[str, Any]]
+#: Writes the pairs of a source and returns what each file holds, by name.
+Writer = Callable[[Storage, str, Iterable[Pair]], dict[str, Any]]
+
+
+class Synthesizer:
+    """Makes the files of one source after another.
+
+    Args:
+        recipe: what they are made by.
+        url: where they go.
+        device: "cpu" or "cuda": the noise is the same.
+    """
+
+    def __init__(self, recipe: Recipe, url: str, device: str = "cpu") -> None:
+        self.recipe, self.storage, self.device = recipe, Storage(url), device
+        self.noise = recipe.noise()
+
+    def make(self, source: Source) -> dict[str, Any]:
+        """Write the files of a source.
+
+        Returns: the line of the index; or ``source`` and ``left_out``, the reason, where the source cannot be
+            read or holds no crop.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+        try:
+            raw, digest = source.read()
+            samples: list[dict[str, Any]] = []
+            pairs = self._pairs(source, raw, samples)
+            first = next(pairs)
+        except (ValueError, TypeError, OSError, MemoryError) as error:
+            return {"source": source.path, "number": source.number, "left_out": cause(error)}
+        write = _WRITERS[self.recipe.format]
+        files = write(self.storage, source.name, _rejoined(first, pairs))
+        told = {"source": source.path, "number": source.number, "source_sha256": digest}
+        if source.tile >= 0:
+            told["tile"] = source.tile
+        return told | {"files": files, "samples": samples}
+
+    def _pairs(self, source: Source, raw: Raw, samples: list[dict[str, Any]]) -> Iterator[Pair]:
+        if self.recipe.format == "dng":
+            yield from self._whole_files(source, raw, samples)
+            return
+        for key, item in self.recipe.items(source.number, raw, source.name):
+            black = tuple(float(level) for level in item["black"])
+            made = self.noise(
+                item["clean"].to(self.device),
+                item["index"],
+                black=black,
+                white=float(item["white"]),
+                cfa=item["cfa"],
+                layout="packed",
+            )
+            params = made["params"].to_dict()
+            told = {"key": key, "identity": item["index"], "origin": item["origin"], "cfa": item["cfa"]}
+            samples.append(told | {"params": params})
+            yield key, made["noisy"].cpu().numpy(), made["clean"].cpu().numpy(), samples[-1]
+
+    def _whole_files(self, source: Source, raw: Raw, samples: list[dict[str, Any]]) -> Iterator[Any]:
+        r = self.recipe
+        settings = Settings(r.cameras[0], _number(r.iso), _number(r.ratio), r.seed)
+        for copy in range(r.copies):
+            index = source.number * CROPS + (copy << 40)
+            noisy, params = synthesize_raw(raw, settings, index=index)
+            key = f"{source.name}-{copy:04d}"
+            samples.append({"key": key, "identity": index, "params": params.to_dict()})
+            facts = samples[-1] | {"stream_version": STREAM_VERSION, "seed": r.seed}
+            data = encode_synthesized(raw, noisy, settings, params, facts)
+            yield key, data, None, samples[-1]
+
+
+def _rejoined(first: Pair, rest: Iterator[Pair]) -> Iterator[Pair]:
+    yield first
+    yield from rest
+
+
+def _number(given: Any) -> float:
+    return float(given)
+
+
+def _one(params: dict[str, Any], name: str) -> float:
+    return float(params[name][0] if isinstance(params[name], list) else params[name])
+
+
+def _npz(storage: Storage, name: str, pairs: Iterable[Pair]) -> dict[str, Any]:
+    """Write a file for each pair, as datasets.PairFolder reads them."""
+    files: dict[str, Any] = {}
+    for key, noisy, clean, told in pairs:
+        held = io.BytesIO()
+        numbers = {what: np.float64(_one(told["params"], what)) for what in ("iso", "ratio")}
+        np.savez(held, noisy=noisy, clean=clean, **numbers)
+        files |= _whole(storage, f"{key}.npz", held.getbuffer())
+    return files
+
+
+def _dng(storage: Storage, name: str, pairs: Iterable[Any]) -> dict[str, Any]:
+    files: dict[str, Any] = {}
+    for key, data, _, _ in pairs:
+        files |= _whole(storage, f"{key}.dng", data)
+    return files
+
+
+def _whole(storage: Storage, name: str, data: Any) -> dict[str, Any]:
+    with storage.writing(name) as file:
+        file.write(data)
+    return {name: file.told()}
+
+
+def _webdataset(storage: Storage, name: str, pairs: Iterable[Pair]) -> dict[str, Any]:
+    """Write a tar file of members KEY.noisy.npy, KEY.clean.npy and KEY.json."""
+    from webdataset import TarWriter
+
+    names: dict[str, Any] = {"user": "lrd_ext", "group": "lrd_ext", "mtime": 0}
+    with storage.writing(f"{name}.tar") as file, TarWriter(cast(Any, file), **names) as tar:
+        for key, noisy, clean, told in pairs:
+            tar.write({"__key__": key, "noisy.npy": noisy, "clean.npy": clean, "json": told})
+    return {f"{name}.tar": file.told()}
+
+
+def _parquet(storage: Storage, name: str, pairs: Iterable[Pair]) -> dict[str, Any]:
+    """Write a table of a row for each pair; its pictures are tensors of fixed shape."""
+    import pyarrow
+    from pyarrow import parquet
+
+    table = None
+    with storage.writing(f"{name}.parquet") as file:
+        for key, noisy, clean, told in pairs:
+            columns = {
+                "key": pyarrow.array([key]),
+                "identity": pyarrow.array([told["identity"]]),
+                **{n: pyarrow.array([_one(told["params"], n)], pyarrow.float64()) for n in ("iso", "ratio")},
+                "noisy": pyarrow.FixedShapeTensorArray.from_numpy_ndarray(noisy.reshape(1, *noisy.shape)),
+                "clean": pyarrow.FixedShapeTensorArray.from_numpy_ndarray(clean.reshape(1, *clean.shape)),
+                "about": pyarrow.array([json.dumps(told)]),
+            }
+            rows = pyarrow.table(columns)
+            table = table or parquet.ParquetWriter(cast(Any, file), rows.schema, compression="zstd")
+            table.write_table(rows)
+        if table is not None:
+            table.close()
+    return {f"{name}.parquet": file.told()}
+
+
+_WRITERS: dict[str, Writer] = {"npz": _npz, "webdataset": _webdataset, "parquet": _parquet, "dng": _dng}
+#: What each format needs beside what is always there, and how it is installed.
+NEEDS = {"webdataset": ("webdataset", "webdataset"), "parquet": ("pyarrow", "pyarrow")}
+
+
+def check_format(name: str) -> None:
+    """Refuse a format whose library is missing.
+
+    Raises:
+        ValueError: it is; the text tells how to install it.
+    """
+    import importlib.util
+
+    module, package = NEEDS.get(name, (None, None))
+    if module is not None and importlib.util.find_spec(module) is None:
+        raise ValueError(f"format {name!r} needs the package {package}: pip install 'lrd_ext[bulk]'")

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where shards go: a local folder, or an object store that fsspec knows, such as s3://bucket/folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, cast
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from lrd_ext.outputs import replacing
+from lrd_ext.plain_text import cause
+
+FORMAT, VERSION = "lrd_ext.shards", 1
+#: Says that a run is finished, what it was made by, and the checksum of the index.
+MANIFEST = "manifest.json"
+#: One line for each source: its files, their checksums, and every sample in them.
+INDEX = "index.jsonl"
+#: What an unfinished run is made by, and the lines of its index, a file for each source that is done.
+STARTED, LINES = "unfinished.json", "unfinished"
+
+
+class Hashed:
+    """A file that is only written to, and the SHA-256 and number of bytes of what went in."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._digest, self.size, self.closed = file, hashlib.sha256(), 0, False
+
+    def write(self, data: Any) -> int:
+        """Write bytes and return how many."""
+        view = memoryview(data)
+        self._digest.update(view)
+        self._file.write(view)
+        self.size += view.nbytes
+        return view.nbytes
+
+    def tell(self) -> int:
+        """Return how many bytes went in."""
+        return self.size
+
+    def flush(self) -> None:
+        """Do nothing: the file is synchronised when it is whole."""
+
+    def close(self) -> None:
+        """Do nothing: the file gets its name when the block that opened it ends."""
+
+    def told(self) -> dict[str, Any]:
+        """Return the number of bytes and their SHA-256, ready for JSON."""
+        return {"bytes": self.size, "sha256": self._digest.hexdigest()}
+
+
+class Storage:
+    """A folder, local or of an object store.
+
+    Args:
+        url: a path, or what fsspec takes, such as "s3://bucket/folder".
+
+    Raises:
+        ValueError: no installed package knows the protocol.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        try:
+            self.files, self.root = fsspec.core.url_to_fs(url)
+        except (ImportError, ValueError) as error:
+            raise ValueError(f"{url}: cannot be written to ({cause(error)})") from error
+        self.local = isinstance(self.files, LocalFileSystem)
+
+    def path(self, name: str) -> str:
+        """Return where a file lies, as the file system names it."""
+        return f"{self.root.rstrip('/')}/{name}"
+
+    def exists(self, name: str) -> bool:
+        """Whether there is such a file."""
+        return bool(self.files.exists(self.path(name)))
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names of the whole files in a folder, sorted."""
+        self.files.invalidate_cache()
+        if not self.files.exists(self.path(folder)):
+            return []
+        found = (path.rsplit("/", 1)[-1] for path in self.files.ls(self.path(folder), detail=False))
+        return sorted(name for name in found if name and not name.startswith("."))
+
+    def read(self, name: str) -> bytes:
+        """Return what a file holds."""
+        return cast(bytes, self.files.cat_file(self.path(name)))
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[Hashed]:
+        """Open a file that is whole under its name when the block ends well, and else not there."""
+        if self.local:
+            with replacing(self.path(name)) as file:
+                yield Hashed(file)
+            return
+        with tempfile.NamedTemporaryFile() as local:
+            yield Hashed(cast(BinaryIO, local))
+            local.flush()
+            self.files.put_file(local.name, self.path(name))  # appears when it is complete
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a whole file."""
+        with self.writing(name) as file:
+            file.write(data)
+
+    def remove(self, name: str) -> None:
+        """Remove a file or folder if it is there."""
+        if self.exists(name):
+            self.files.rm(self.path(name), recursive=True)
+
+    def digest(self, name: str) -> str:
+        """Return the SHA-256 of a file, "" where it is gone."""
+        digest = hashlib.sha256()
+        try:
+            with self.files.open(self.path(name), "rb") as file:
+                while block := file.read(1 << 22):
+                    digest.update(block)
+        except FileNotFoundError:
+            return ""
+        return digest.hexdigest()
+
+
+def as_json(value: Any) -> bytes:
+    """Return the bytes of a JSON file."""
+    return (json.dumps(value, indent=1) + "\n").encode()
+
+
+def is_synthesized(url: str) -> bool:
+    """Whether a folder holds what ``lrd data synthesize`` wrote, finished or not."""
+    storage = Storage(url)
+    return storage.exists(MANIFEST) or storage.exists(STARTED)
+
+
+def read_manifest(url: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Read the manifest and the index of a finished output.
+
+    Args:
+        url: the folder that ``lrd data synthesize`` wrote.
+
+    Returns: the manifest, and a dict for each source: ``source``, ``source_sha256``, ``files`` (name to bytes
+        and sha256) and ``samples`` (key, identity, place, ISO, ratio and noise parameters of each).
+
+    Raises:
+        ValueError: there is none, it is not finished, or manifest or index is not what was written.
+    """
+    storage = Storage(url)
+    if not storage.exists(MANIFEST):
+        if storage.exists(STARTED):
+            raise ValueError(f"{url}: is not finished; lrd data synthesize --resume goes on with it")
+        raise ValueError(f"{url}: holds no output of lrd data synthesize")
+    try:
+        manifest = json.loads(storage.read(MANIFEST))
+        found, wanted = (manifest["format"], manifest["version"]), manifest["index_sha256"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"{url}: its {MANIFEST} is broken ({cause(error)})") from error
+    if found != (FORMAT, VERSION):
+        raise ValueError(f"{url}: must be {FORMAT} version {VERSION}, got {found[0]} version {found[1]}")
+    if storage.digest(INDEX) != wanted:
+        raise ValueError(f"{url}: its {INDEX} is not the one that was written")
+    return manifest, [json.loads(line) for line in storage.read(INDEX).splitlines()]

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run in one process: what is in its files, who can read them, and what stops it."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import json
+
+import numpy as np
+import pytest
+import torch
+from shard_files import contents
+from tile_files import write_raw
+
+from lrd_ext import cli, raw
+from lrd_ext.augment import LowLightNoise
+from lrd_ext.bulk import find_sources, read_manifest, storage, synthesize, verify_shards
+from lrd_ext.datasets import PairFolder, prepare_tiles
+
+
+@pytest.mark.parametrize("name", ["npz", "webdataset", "parquet", "dng"])
+def test_two_runs_are_the_same_bytes_and_another_seed_is_not(tmp_path, sources, recipe, name):
+    settings = {"iso": 1600.0, "ratio": 50.0, "size": None} if name == "dng" else {}
+    for folder, seed in (("a", 7), ("b", 7), ("c", 8)):
+        synthesize(sources, str(tmp_path / folder), recipe(format=name, seed=seed, **settings))
+    a, b, c = (contents(tmp_path / folder) for folder in "abc")
+    assert a == b
+    assert not [name for name in a if name not in (storage.MANIFEST,) and a[name] == c[name]]
+
+
+def test_a_sample_is_the_noise_of_its_identity(tmp_path, sources, recipe, camera):
+    """Each pair is what LowLightNoise draws for the identity, place and levels the index names."""
+    synthesize(sources, str(tmp_path / "out"), recipe())
+    manifest, lines = read_manifest(str(tmp_path / "out"))
+    assert (manifest["sources"], manifest["samples"]) == (5, 5 * 12 * 2)
+    noise = LowLightNoise(camera, iso=(800.0, 6400.0), ratio=(10.0, 100.0), seed=7)
+    seen = set()
+    for line in lines:
+        mosaic = raw.read(line["source"]).mosaic
+        for sample in line["samples"]:
+            row, column = sample["origin"]
+            crop = torch.from_numpy(mosaic[row : row + 32, column : column + 32].copy())
+            levels = {"black": 512.0, "white": 16383.0, "cfa": sample["cfa"]}
+            wanted = noise(crop[None], sample["identity"], **levels)
+            packed = torch.nn.functional.pixel_unshuffle(wanted["noisy"], 2)
+            held = np.load(tmp_path / "out" / f"{sample['key']}.npz")
+            assert np.array_equal(held["noisy"], packed.numpy())
+            assert held["iso"] == wanted["params"].iso.item()
+            seen.add(sample["identity"])
+    assert len(seen) == 120
+
+
+def test_pairs_are_read_by_pair_folder(tmp_path, sources, recipe):
+    synthesize(sources, str(tmp_path / "out"), recipe())
+    pairs = PairFolder(tmp_path / "out", white=1)
+    item = pairs[0]
+    assert len(pairs) == 120
+    assert item["noisy"].shape == item["clean"].shape == (4, 16, 16)
+    assert 10 <= item["ratio"] <= 100
+
+
+def test_tar_files_are_read_by_webdataset(tmp_path, sources, recipe):
+    webdataset = pytest.importorskip("webdataset")
+    synthesize(sources, str(tmp_path / "npz"), recipe())
+    synthesize(sources, str(tmp_path / "tar"), recipe(format="webdataset"))
+    tars = [str(path) for path in sorted((tmp_path / "tar").glob("*.tar"))]
+    loaded = webdataset.WebDataset(tars, shardshuffle=False).decode()
+    keys = []
+    for sample in loaded:
+        pair = np.load(tmp_path / "npz" / f"{sample['__key__']}.npz")
+        assert np.array_equal(sample["noisy.npy"], pair["noisy"])
+        assert np.array_equal(sample["clean.npy"], pair["clean"])
+        assert sample["json"]["params"]["ratio"] == [pair["ratio"]]
+        keys.append(sample["__key__"])
+    assert len(keys) == len(set(keys)) == 120
+
+
+def test_parquet_files_are_read_by_pyarrow(tmp_path, sources, recipe):
+    dataset = pytest.importorskip("pyarrow.dataset")
+    synthesize(sources, str(tmp_path / "npz"), recipe())
+    synthesize(sources, str(tmp_path / "parquet"), recipe(format="parquet"))
+    files = [str(path) for path in sorted((tmp_path / "parquet").glob("*.parquet"))]
+    table = dataset.dataset(files).to_table()
+    noisy = table["noisy"].combine_chunks().to_numpy_ndarray()
+    for row, key in enumerate(table["key"].to_pylist()):
+        assert np.array_equal(noisy[row], np.load(tmp_path / "npz" / f"{key}.npz")["noisy"])
+    assert table.num_rows == 120
+
+
+def test_raw_files_open_again(tmp_path, sources, recipe):
+    synthesize(sources, str(tmp_path), recipe(format="dng", size=None, iso=1600.0, ratio=50.0))
+    files = sorted(tmp_path.glob("*.dng"))
+    assert len(files) == 10
+    assert {(raw.read(path).iso, raw.read(path).mosaic.shape) for path in files} == {(1600.0, (96, 128))}
+
+
+def test_tiles_tables_and_folders_are_sources(tmp_path, raws, recipe):
+    names = sorted(path.name for path in raws.iterdir())
+    with open(raws.parent / "list.csv", "w", newline="") as file:
+        csv.writer(file).writerows([["path", "of"], *([f"{raws.name}/{name}", "x"] for name in names)])
+    prepare_tiles(sorted(raws.iterdir()), tmp_path / "tiles", tile=16)
+    assert [s.path for s in find_sources([raws.parent / "list.csv"])] == [
+        s.path for s in find_sources([raws])
+    ]
+    tiles = find_sources([tmp_path / "tiles"])
+    assert len(tiles) == 60
+    synthesize(tiles, str(tmp_path / "of_tiles"), recipe())
+    assert verify_shards(str(tmp_path / "of_tiles")) == []
+
+
+@pytest.mark.parametrize("name", ["npz", "webdataset", "parquet"])
+def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(tmp_path, sources, recipe, monkeypatch, name):
+    synthesize(sources, str(tmp_path / "whole"), recipe(format=name))
+    made = []
+
+    def stop(source):
+        made.append(source.number)
+        if len(made) == 2:
+            raise KeyboardInterrupt
+
+    out = str(tmp_path / "out")
+    with pytest.raises(KeyboardInterrupt):
+        synthesize(sources, out, recipe(format=name), progress=stop)
+    with pytest.raises(ValueError, match="not finished; lrd data synthesize --resume"):
+        read_manifest(out)
+    with pytest.raises(ValueError, match="not finished; say --resume to go on with it"):
+        synthesize(sources, out, recipe(format=name))
+    with pytest.raises(ValueError, match="was begun with other seed, sources"):
+        synthesize(sources[:3], out, recipe(format=name, seed=1), resume=True)
+    made.clear()
+    synthesize(sources, out, recipe(format=name), resume=True, progress=lambda s: made.append(s.number))
+    assert made == [2, 3, 4]
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    with pytest.raises(ValueError, match="holds a finished output; say --overwrite"):
+        synthesize(sources, out, recipe(format=name), resume=True)
+
+
+def test_a_full_disk_leaves_what_is_whole(tmp_path, sources, recipe, monkeypatch):
+    writing, calls = storage.Hashed.write, []
+
+    def write(self, data):
+        calls.append(1)
+        if len(calls) == 40:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return writing(self, data)
+
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(storage.Hashed, "write", write)
+        with pytest.raises(OSError, match="No space left"):
+            synthesize(sources, str(out), recipe())
+    assert not [name for name in contents(out) if name.endswith(".part")]
+    synthesize(sources, str(out), recipe(), resume=True)
+    synthesize(sources, str(tmp_path / "whole"), recipe())
+    assert contents(out) == contents(tmp_path / "whole")
+
+
+def test_a_damaged_picture_is_named_and_the_rest_is_done(tmp_path, raws, capsys):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for i in range(3):
+        write_raw(folder / f"{i}.dng", first=i)
+    (folder / "1.dng").write_bytes((folder / "1.dng").read_bytes()[:900])
+    command = ["data", "synthesize", str(folder), "-o", str(tmp_path / "out"), "--camera", "sony_a7s2"]
+    command += ["--iso", "800:6400", "--ratio", "20", "--size", "16"]
+    assert cli.main(command) == 1
+    told = capsys.readouterr()
+    assert told.out == f"{tmp_path}/out: 24 pairs of 2 pictures\n"
+    assert told.err.startswith(f"lrd data: left out: {folder}/1.dng: ")
+    assert cli.main(["data", "verify", str(tmp_path / "out")]) == 0
+    assert "24 pairs of 2 pictures are as they were written" in capsys.readouterr().out
+
+
+def test_damage_is_found(tmp_path, sources, recipe, capsys):
+    synthesize(sources, str(tmp_path / "out"), recipe())
+    victim = sorted((tmp_path / "out").glob("*.npz"))[5]
+    held = bytearray(victim.read_bytes())
+    held[700] ^= 1
+    victim.write_bytes(held)
+    assert cli.main(["data", "verify", str(tmp_path / "out")]) == 1
+    assert capsys.readouterr().err == f"lrd data: damaged: {victim.name}\n"
+    with open(tmp_path / "out" / "index.jsonl", "a") as file:
+        file.write(json.dumps({}) + "\n")
+    with pytest.raises(ValueError, match=r"its index\.jsonl is not the one that was written"):
+        verify_shards(str(tmp_path / "out"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": "zip"}, "format must be one of npz, webdataset, parquet, dng, got 'zip'"),
+        ({"copies": 0}, "copies must be in"),
+        ({"size": 0}, "size must be at least 1 cell"),
+        ({"format": "dng"}, "one camera, one ISO and one ratio"),
+        ({"iso": 1e9}, "iso"),
+    ],
+)
+def test_bad_recipes_are_refused(recipe, changes, message):
+    with pytest.raises(ValueError, match=message):
+        recipe(**changes)
+
+
+def test_bad_lists_are_refused(tmp_path, raws):
+    (tmp_path / "list.csv").write_text("file\na.dng\n")
+    with pytest.raises(ValueError, match="must have a column path, got file"):
+        find_sources([tmp_path / "list.csv"])
+    (tmp_path / "list.parquet").write_bytes(b"no table")
+    with pytest.raises(ValueError, match=r"list\.parquet: cannot be read"):
+        find_sources([tmp_path / "list.parquet"])
+    with pytest.raises(ValueError, match="name each file once"):
+        find_sources([raws, raws / "scene1.dng"])
