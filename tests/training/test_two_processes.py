@@ -67,7 +67,9 @@ def test_two_processes_agree_and_learn_what_one_learns():
 
 
 TWO = """
+widths: [16, 16]
 rounds: [[1, 1]]
+settling: 1
 devices: 2
 threads: 1
 adversarial: {critic: pixel, width: 16, epochs: 1, steps_per_epoch: 2, batch: 2, patch: 16, critic_steps: 1}
