@@ -90,7 +90,9 @@ def _synthesize_parser() -> Parser:
         metavar="CELLS",
         help="square crops of this many 2x2 cells (default: whole frames)",
     )
-    parser.add_argument("--format", type=str, default="npz", help="npz, webdataset, parquet or dng (default npz)")
+    parser.add_argument(
+        "--format", type=str, default="npz", help="npz, webdataset, parquet or dng (default npz)"
+    )
     parser.add_argument("--device", type=str, default="cpu", help="cpu or cuda (default cpu): the same noise")
     add_quiet(parser)
     parser.add_argument("--resume", action="store_true", help="go on with an output that is not finished")

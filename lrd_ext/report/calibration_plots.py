@@ -189,7 +189,7 @@ def draw_read_noise(read: ReadNoise) -> Figure:
         label = "measured" if model.tabled else model.label
         style = {"color": colour, "lw": 1.4 if model.tabled else 0.9, "label": label}
         density.plot(middle, np.diff(model.cdf(x, scale, shape)) / width, **style)
-        quantiles = table if model.tabled else table_of(model, shape)
+        quantiles = table if model.tabled else table_of(model, float(shape))
         difference.plot(normal[shown], (quantiles - normal)[shown], **style)
     density.set_yscale("log")
     density.set_ylim(1e-7, 1.0)
