@@ -38,9 +38,10 @@ def describe_machine(run):
     versions = ", ".join(f"{name} {version}" for name, version in machine.get("versions", {}).items())
     native = machine.get("native", {})
     dirty = " with local changes" if commit.get("dirty") else ""
+    kind = f" (family {cpu['family']}, model {cpu['model']})" if {"family", "model"} <= cpu.keys() else ""
     return [
         f"Commit {str(commit.get('id', 'unknown'))[:12]}{dirty}, {run['datetime'][:10]}.",
-        f"{cpu.get('brand_raw', 'Unknown processor')}, {cpu.get('count', '?')} logical processors;",
+        f"{cpu.get('brand_raw', 'Unknown processor')}{kind}, {cpu.get('count', '?')} logical processors;",
         f"{versions};",
         f"native build {native.get('isa', 'none')}.",
     ]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import subprocess
@@ -40,6 +41,28 @@ def test_instruction_driver_fits_the_executor():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.native
+def test_contenders_run_in_alternation_and_a_row_fits_a_page(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    alternating = importlib.import_module("alternating")
+    order = []
+    times = alternating.alternated({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 0.0)
+    assert len(times["a"]) == len(times["b"]) == alternating.ROUNDS
+    repeats = (len(order) - 4) // (2 * alternating.ROUNDS)  # after one call each to warm, one to count
+    assert order[4:] == (["a"] * repeats + ["b"] * repeats) * alternating.ROUNDS
+    monkeypatch.setattr(alternating, "SECONDS", 0.0)
+    for scene in alternating.scenes():
+        case = alternating.Case(scene, (1, 4, 32, 32), peers=("NumPy + SciPy", "torch eager"))
+        row = alternating.row(case)
+        assert len(row) <= 120
+        assert row.startswith(f"| {scene.name} | 1 x 4x32x32 | float32 | ")
+        assert row.endswith(" |  |")  # torch.compile did not run
+    for name in ("NumPy + SciPy", "torch eager"):
+        alternating.check(name, alternating.PEERS[name])
+    with pytest.raises(ValueError, match="half draws other noise"):
+        alternating.check("half", lambda clean, model: alternating.peers.fused_synth(clean / 2, model))
+
+
 def entry(contender, median):
     info = {"model": "ELD", "contender": contender, "workload": "1 patch", "threads": 1, "pixels": 1000}
     info |= {"ns_per_pixel": median * 1e6, "copy_gb_per_s": 10.0}
@@ -48,7 +71,10 @@ def entry(contender, median):
 
 def test_report_gives_ratios_of_the_same_run(tmp_path):
     given = {
-        "machine_info": {"cpu": {"brand_raw": "Some CPU", "count": 2}, "versions": {"torch": "2.10"}},
+        "machine_info": {
+            "cpu": {"brand_raw": "Some CPU", "family": 6, "model": 106, "count": 2},
+            "versions": {"torch": "2.10"},
+        },
         "commit_info": {"id": "0123456789abcdef", "dirty": False},
         "datetime": "2026-11-23T00:00:00",
         "benchmarks": [entry("lrd_ext", 0.002), entry("numpy", 0.03)],
@@ -58,6 +84,7 @@ def test_report_gives_ratios_of_the_same_run(tmp_path):
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "fused_synth.md").read_text()
     assert "Commit 0123456789ab, 2026-11-23." in text
+    assert "Some CPU (family 6, model 106), 2 logical" in text
     assert "| 1 patch | 1 | numpy | 30.0 | 3.0 | 3 | 30000.0 | 15.0 |" in text
     assert (tmp_path / "fused_synth.png").stat().st_size > 1000
 
