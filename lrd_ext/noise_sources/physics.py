@@ -112,7 +112,7 @@ def _fit(frames: Sequence[np.ndarray], read: str, iso: float) -> NoiseParams:
         white=65535.0,
         sigma_read=fit.scale.value if fit and model.shaped else std / model.unit_std(table),
         tukey_lambda=fit.shape.value if fit and model.shaped else 0.0,
-        read_table=table,
+        read_table=None if table is None else torch.from_numpy(table),
         sigma_row=math.sqrt(max(row, 0.0)),
         sigma_col=math.sqrt(max(col, 0.0)),
         iso=iso,
