@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fit the polynomials of csrc/noise/*.h (but octaves: fit_octaves.py) and print them as C++ arguments (needs numpy and scipy).
+"""Fit the polynomials of csrc/noise/*.h and print them as C++ arguments (needs numpy and scipy).
 
+The tables of octaves are fit_octaves.py's.
 Each fit minimizes the largest weighted error (Lawson's iteratively reweighted least squares) in double,
 rounds the coefficients to float32 and prints the error that remains.
 """

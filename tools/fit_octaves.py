@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fit the coefficients of csrc/noise/octaves.h and write csrc/noise/octave_coefficients.h (needs numpy, scipy, clang-format).
+"""Fit the coefficients of csrc/noise/octaves.h and write csrc/noise/octave_coefficients.h.
 
-``python tools/fit_octaves.py`` writes the header. A cell's polynomial minimizes the largest error in float32 ulps of
-the quantile (Lawson's iteratively reweighted least squares); its coefficients are rounded one by one, the highest
-power first, and the lower ones fitted again to what the rounding left.
+``python tools/fit_octaves.py`` (needs numpy, scipy and clang-format). A cell's polynomial minimizes the
+largest error in float32 ulps of the quantile (Lawson's reweighted least squares). Its coefficients
+are rounded one by one, the highest power first; the lower ones are fitted again to what the rounding left.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from scipy.special import ndtri
 HEADER = Path(__file__).resolve().parents[1] / "csrc" / "noise" / "octave_coefficients.h"
 CELLS, TERMS = 32, 9  # kOctaves, kOctaveTerms
 LOW = -0.75  # g is in [LOW, 0]
-SHAPES = np.concatenate(
-    [np.linspace(-0.5, 0.6, 45), np.linspace(0.65, 5.0, 30)]
-)  # of Tukey-lambda, all it may have
+SHAPES = np.concatenate([np.linspace(-0.5, 0.6, 45), np.linspace(0.65, 5.0, 30)])  # of NoiseParams
 
 HEAD = """// SPDX-License-Identifier: Apache-2.0
 // Written by tools/fit_octaves.py: the numbers of octaves.h and tukey_lambda.h.
@@ -89,10 +87,10 @@ def power_over_shape(shape: Array, h: Array) -> Array:
 
 
 def remainder(h_per_g: float, shape_terms: int, *, odd: bool = False) -> Array:
-    """What replaces a power's binomial series beyond h^8: binom(shape, 9) / shape times a polynomial of degree 8 in g.
+    """What replaces a power's binomial series beyond h^8: binom(shape, 9) / shape times a polynomial in g.
 
-    h = h_per_g g. Columns are powers of the shape, which the polynomial's coefficients depend on. ``odd``: of
-    (1 + h)^shape - (1 - h)^shape.
+    It is of degree 8; h = h_per_g g. Columns are powers of the shape, which the polynomial's coefficients
+    depend on. ``odd``: of (1 + h)^shape - (1 - h)^shape.
     """
     gs, shapes = (v.ravel() for v in np.meshgrid(chebyshev(LOW, 0, 60), SHAPES))
     h, beta = h_per_g * gs, binomials(shapes)
@@ -110,7 +108,7 @@ def remainder(h_per_g: float, shape_terms: int, *, odd: bool = False) -> Array:
 
 
 def cell_constants() -> dict[str, Array]:
-    """Of each cell's upper edge b: log2 b and log2(1 - b) in two float32 each, and h of 1 - p = (1 - b) (1 + h)."""
+    """Of each cell's upper edge b: log2 b and log2(1 - b) in two parts, h / g of 1 - p = (1 - b) (1 + h)."""
     middle = np.arange(CELLS) == CELLS - 1
     edge = np.where(middle, 0.5, 1.5 * 2.0 ** (np.arange(CELLS) - CELLS))
     exact = edge.astype(np.longdouble)
@@ -150,12 +148,9 @@ def main() -> None:
     }
     for name, values in cell_constants().items():
         parts.append(array(name, values, comments.get(name, "")).removeprefix("// \n"))
+    of_shape = "What is left of p^shape, by power of g from 1 on, then of the shape."
     parts += [
-        array(
-            "kRemainder",
-            remainder(2 / 3, 3),
-            "What is left of p^shape, by power of g from 1 on, then of the shape.",
-        ),
+        array("kRemainder", remainder(2 / 3, 3), of_shape),
         array("kRemainderOfRest", remainder(-0.4, 2), "Of (1 - p)^shape in the last cell but one, likewise."),
         array("kRemainderOfMiddle", remainder(1 / 3, 1, odd=True)[:, 0], "Of both in the last cell."),
     ]

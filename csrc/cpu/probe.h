@@ -33,7 +33,8 @@ inline void probe(Quantile which, const uint32_t* word, const float* argument, f
     float deviate[kProbeBlock];
     for (int i = 0; i < kProbeBlock; ++i) {
       if (i == 0 || a[i] != a[i - 1]) {
-        octave_quantiles<kProbeBlock>(w, *octaves.of(read_model(static_cast<float>(Read::kTukeyLambda), 1.0f, a[i])), deviate);
+        octave_quantiles<kProbeBlock>(w, *octaves.of(read_model(static_cast<float>(Read::kTukeyLambda), 1.0f, a[i])),
+                                      deviate);
       }
       r[i] = deviate[i];
     }

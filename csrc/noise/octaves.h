@@ -38,7 +38,7 @@ LRD_HD OctavePlace octave_place(uint32_t word) {
   const int32_t shifted = static_cast<int32_t>(bits_of(p)) + kOctaveOffset;
   const int32_t bits = shifted > kFirstOctave ? shifted : kFirstOctave;
   const float scale = float_of(static_cast<uint32_t>(~bits & kExponent));  // 2^(128 - 96 - cell)
-  return {bits, larger(fma(p, scale, -1.5f), middle)};  // middle is below -3/4 outside cell 31
+  return {bits, larger(fma(p, scale, -1.5f), middle)};                     // middle is below -3/4 outside cell 31
 }
 
 LRD_HD int octave_of(const OctavePlace& place) { return (place.bits >> 23) & (kOctaves - 1); }

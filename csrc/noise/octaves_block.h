@@ -35,10 +35,10 @@ LRD_DEVICE BlockOctaves& read_octaves() {
 LRD_DEVICE float octave_quantile(uint32_t word, const BlockOctaves& octaves) {
   const OctavePlace place = octave_place(word);
   const int cell = octave_of(place);
-  const float(&low)[4] = octaves.low[cell];
-  const float(&high)[4] = octaves.high[cell];
-  const float x = polynomial(place.g, low[0], low[1], low[2], low[3], high[0], high[1], high[2], high[3],
-                             octaves.top[cell]);
+  const float (&low)[4] = octaves.low[cell];
+  const float (&high)[4] = octaves.high[cell];
+  const float x =
+      polynomial(place.g, low[0], low[1], low[2], low[3], high[0], high[1], high[2], high[3], octaves.top[cell]);
   return with_side(word, x);
 }
 

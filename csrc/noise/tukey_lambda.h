@@ -5,7 +5,8 @@
 //
 // With b the upper edge of a cell, p = b (1 + s g) and 1 - p = (1 - b) (1 + r g):
 //   x = ((1 - p)^shape - p^shape) / shape
-//     = ((1 - b)^shape - b^shape) / shape + sum over k of binom(shape, k) / shape ((1 - b)^shape r^k - b^shape s^k) g^k.
+//     = ((1 - b)^shape - b^shape) / shape + sum over k of binom(shape, k) / shape ((1 - b)^shape r^k - b^shape s^k)
+//     g^k.
 // Beyond k = 8 the series of s, and of r in the two last cells, has a remainder: binom(shape, 9) / shape times a
 // polynomial, whose coefficients hardly depend on the shape.
 #pragma once
@@ -36,38 +37,43 @@ LRD_HD Power power_of(float shape, float log_high, float log_low) {
 template <int N>
 LRD_HD void tukey_lambda_octaves(float shape, int first, float (&c)[kOctaveTerms][N]) {
   const float s = larger(shape, -shape) < 0x1p-60f ? 0x1p-60f : shape;  // the limit at 0, to the last bit
-  float beta[kOctaveTerms + 1];                                        // binom(s, k) / s
+  float beta[kOctaveTerms + 1];                                         // binom(s, k) / s
   beta[1] = 1.0f;
   LRD_UNROLL
   for (int k = 1; k < kOctaveTerms; ++k) beta[k + 1] = beta[k] * ((s - static_cast<float>(k)) * (1.0f / (k + 1)));
-  float edge[N], rest[N];
+  float edge[N], rest[N], edge_power[N], rest_power[N], step[N];
+  float outer[N], middle[N], second[N];  // 1 or 0 for no branch: any cell but the last, the last, the last but one
   LRD_UNROLL
   for (int i = 0; i < N; ++i) {
     const Power p = power_of(s, kLogEdgeHigh[first + i], kLogEdgeLow[first + i]);
     const Power q = power_of(s, kLogRestHigh[first + i], kLogRestLow[first + i]);
     c[0][i] = (q.minus_one - p.minus_one) / s;
-    edge[i] = -p.value;
-    rest[i] = q.value;
+    edge[i] = edge_power[i] = -p.value;
+    rest[i] = rest_power[i] = q.value;
   }
-  float edge_power[N], rest_power[N];
   LRD_UNROLL
-  for (int i = 0; i < N; ++i) edge_power[i] = edge[i], rest_power[i] = rest[i];
+  for (int i = 0; i < N; ++i) {
+    const int is_last = (first + i + 1) / kOctaves, is_second = (first + i + 2) / kOctaves - is_last;
+    middle[i] = static_cast<float>(is_last);
+    second[i] = static_cast<float>(is_second);
+    outer[i] = 1.0f - middle[i];
+    step[i] = 0.333333333f * (1.0f + outer[i]);
+  }
   LRD_UNROLL
   for (int k = 1; k < kOctaveTerms; ++k) {
-    const float(&r)[3] = kRemainder[k - 1];
-    const float(&of_rest)[2] = kRemainderOfRest[k - 1];
+    const float (&r)[3] = kRemainder[k - 1];
+    const float (&of_rest)[2] = kRemainderOfRest[k - 1];
     const float of_edges = beta[kOctaveTerms] * fma(fma(r[2], s, r[1]), s, r[0]);
     const float of_rests = beta[kOctaveTerms] * fma(of_rest[1], s, of_rest[0]);
     const float of_middle = beta[kOctaveTerms] * kRemainderOfMiddle[k - 1];
+    const float binomial = beta[k];
     LRD_UNROLL
     for (int i = 0; i < N; ++i) {
-      const int cell = first + i;
-      const bool middle = cell == kOctaves - 1;
-      edge_power[i] *= middle ? 0.333333333f : 0.666666667f;
-      rest_power[i] *= kStepOfRest[cell];
-      const float left = edge[i] * (middle ? of_middle : of_edges);
-      const float left_of_rest = cell == kOctaves - 2 ? rest[i] * of_rests : 0.0f;
-      c[k][i] = fma(beta[k], edge_power[i] + rest_power[i], left + left_of_rest);
+      edge_power[i] *= step[i];
+      rest_power[i] *= kStepOfRest[first + i];
+      const float left = edge[i] * fma(of_middle, middle[i], of_edges * outer[i]);
+      const float left_of_rest = rest[i] * (of_rests * second[i]);
+      c[k][i] = fma(binomial, edge_power[i] + rest_power[i], left + left_of_rest);
     }
   }
 }

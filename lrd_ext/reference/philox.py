@@ -11,8 +11,8 @@ import enum
 import torch
 from torch import Tensor
 
-#: Version of the map from (seed, index, position, component) to noise: random words and what is made of them. Seeded
-#: results change with it.
+#: Version of the map from (seed, index, position, component) to noise: random words and what is made of them.
+#: Seeded results change with it.
 STREAM_VERSION = 2
 
 ROUNDS = 10

@@ -189,7 +189,7 @@ def ulps_off(deviate, exact):
 
 
 def inner(words):
-    """All but the outermost word of each side, which a polynomial of others gives, and where SciPy is as coarse."""
+    """All but each side's outermost word, which a polynomial of others gives, and where SciPy is coarse."""
     p, _ = lower_tail(words)
     return (p > 1 / WORDS) & (p < 0.4999)
 
