@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .read_models import READ_MODELS
+from .read_models import READ_MODELS, check_table
+from .reference.quantile_table import KNOTS
 
 Numbers = float | Sequence[float] | Sequence[Sequence[float]] | Tensor
 
@@ -116,6 +117,36 @@ def table_of_tensors(
     ]
     codes = torch.tensor([[code_of(m)] for m in models], dtype=torch.float32)
     return torch.cat([*columns, codes.to(device).expand(batch, 1)], dim=1)
+
+
+def checked_quantiles(given: Any, models: tuple[str, ...]) -> Tensor:
+    """Return the quantiles given for the samples of some models, (KNOTS,) or (B, KNOTS) float32.
+
+    Raises:
+        TypeError: they are no real numbers.
+        ValueError: they are malformed, missing, or not wanted.
+    """
+    names = " or ".join(repr(model.name) for model in READ_MODELS.values() if model.tabled)
+    if not any(READ_MODELS[name].tabled for name in models):
+        raise ValueError(f"NoiseParams: read_table belongs to read {names}, got read {models[0]!r}")
+    if given is None:
+        raise ValueError(
+            f"NoiseParams: read {names} needs read_table, the quantiles of the noise, ({KNOTS},) or "
+            f"(B, {KNOTS}); read_models.standard_table makes one"
+        )
+    try:
+        table = torch.as_tensor(given)
+        if table.is_complex() or table.dtype == torch.bool:
+            raise TypeError("not real numbers")
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise TypeError(
+            f"NoiseParams: read_table must be real numbers, got {type(given).__name__}"
+        ) from error
+    table = table.detach().to(torch.float32)
+    needed = torch.tensor([READ_MODELS[name].tabled for name in models])
+    rows = table[needed] if table.ndim == 2 and len(table) == len(models) > 1 else table
+    check_table(rows, "NoiseParams: read_table")
+    return table
 
 
 def with_quantiles(table: Tensor, quantiles: Tensor, models: tuple[str, ...]) -> Tensor:

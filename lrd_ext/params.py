@@ -19,12 +19,13 @@ from torch.nn.functional import pad
 from .parameter_table import (
     Figure,
     Numbers,
+    checked_quantiles,
     code_of,
     table_of_numbers,
     table_of_tensors,
     with_quantiles,
 )
-from .read_models import READ_MODELS, ReadName, check_table
+from .read_models import READ_MODELS, ReadName
 from .reference.quantile_table import KNOTS
 from .reference.read_noise import read_std
 
@@ -118,7 +119,7 @@ class NoiseParams:
         if table is None:
             table = table_of_tensors(FIGURES, figures, models)
         if read_table is not None or any(READ_MODELS[name].tabled for name in models):
-            table = with_quantiles(table, _checked_quantiles(read_table, models), models)
+            table = with_quantiles(table, checked_quantiles(read_table, models), models)
         self._keep(table, models, shot)
         self._check_values(models)
 
@@ -409,36 +410,6 @@ NoiseParams.__signature__ = _signature()  # type: ignore[attr-defined]  # for he
 def _from_to(values: Tensor) -> str:
     low, high = (f"{float(v):.6g}" for v in values.aminmax())
     return low if low == high else f"{low} to {high}"
-
-
-def _checked_quantiles(given: Any, models: tuple[str, ...]) -> Tensor:
-    """Return the quantiles given for the samples of some models, (KNOTS,) or (B, KNOTS) float32.
-
-    Raises:
-        TypeError: they are no real numbers.
-        ValueError: they are malformed, missing, or not wanted.
-    """
-    names = " or ".join(repr(model.name) for model in READ_MODELS.values() if model.tabled)
-    if not any(READ_MODELS[name].tabled for name in models):
-        raise ValueError(f"NoiseParams: read_table belongs to read {names}, got read {models[0]!r}")
-    if given is None:
-        raise ValueError(
-            f"NoiseParams: read {names} needs read_table, the quantiles of the noise, ({KNOTS},) or "
-            f"(B, {KNOTS}); read_models.standard_table makes one"
-        )
-    try:
-        table = torch.as_tensor(given)
-        if table.is_complex() or table.dtype == torch.bool:
-            raise TypeError("not real numbers")
-    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-        raise TypeError(
-            f"NoiseParams: read_table must be real numbers, got {type(given).__name__}"
-        ) from error
-    table = table.detach().to(torch.float32)
-    needed = torch.tensor([READ_MODELS[name].tabled for name in models])
-    rows = table[needed] if table.ndim == 2 and len(table) == len(models) > 1 else table
-    check_table(rows, "NoiseParams: read_table")
-    return table
 
 
 def _read_models(read: str | Sequence[str]) -> tuple[str, ...]:

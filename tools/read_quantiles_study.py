@@ -142,10 +142,11 @@ drawn, and the floor is one half of those held out against the other. Real darks
 splits.
 """
 
-EMVA = """EMVA: what is missed lies in the converter. Its codes are of unequal width, by a percent or
-so, and stay where they are while the noise moves over them with row and level; quantiles know nothing
-of codes. With the mean dark taken off the values lie on multiples of 1/18 or 1/24 DN, by how many darks
-went into the mean, and bins of 1 DN tell these apart: real darks do not come to the floor themselves.
+EMVA = """EMVA: what is missed lies in the converter, as far as the histograms tell. Neighbouring codes hold
+about a percent more or fewer values than noise that moves over them with row and level would give,
+and quantiles know nothing of codes. With the mean dark taken off the values lie on multiples of
+1/18 or 1/24 DN, by how many darks went into the mean, and bins of 1 DN tell these apart: real darks
+do not come to the floor themselves.
 """
 
 BETWEEN = """There the strength is what is off, not the shape: sigma goes log-log from ISO to ISO,

@@ -77,13 +77,8 @@ class Answers:
         bias: Sequence[BiasRow],
         quantiles: Sequence[QuantileRow] = (),
     ) -> None:
-        parts = zip(
-            branches,
-            by_branch(branches, rows),
-            by_branch(branches, bias),
-            by_branch(branches, quantiles),
-            strict=True,
-        )
+        tables = by_branch(branches, quantiles)
+        parts = zip(branches, by_branch(branches, rows), by_branch(branches, bias), tables, strict=True)
         self.name = name
         self.branches = [BranchAnswers(*part) for part in parts]
         self._starts = np.array([branch.iso[0] for branch in branches], dtype=np.float64)

@@ -184,12 +184,13 @@ def draw_read_noise(read: ReadNoise) -> Figure:
     shown = (p > 1e-7) & (p < 1 - 1e-7)
     normal = table_of(read_model("gaussian"), 0.0)
     for model, colour in zip(profile_models(), (BLUE, RED, INK), strict=False):
-        shape = table if model.tabled else read.tukey_lambda.shape.value if model.shaped else 0.0
+        curve = read.tukey_lambda.shape.value if model.shaped else 0.0
+        shape = table if model.tabled else curve
         scale = 1 / model.unit_std(shape)
         label = "measured" if model.tabled else model.label
         style = {"color": colour, "lw": 1.4 if model.tabled else 0.9, "label": label}
         density.plot(middle, np.diff(model.cdf(x, scale, shape)) / width, **style)
-        quantiles = table if model.tabled else table_of(model, float(shape))
+        quantiles = table if model.tabled else table_of(model, curve)
         difference.plot(normal[shown], (quantiles - normal)[shown], **style)
     density.set_yscale("log")
     density.set_ylim(1e-7, 1.0)
