@@ -19,7 +19,7 @@ import lrd_ext
 
 COMMITTED = Path(__file__).with_name("public_names.json")
 #: Rooms that are no part of the public interface: the program, the executable specification, parts of others.
-INNER = {"commands", "reference", "estimators"}
+INNER = {"app", "commands", "reference", "estimators"}
 
 
 def rooms() -> list[str]:

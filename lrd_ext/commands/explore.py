@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,19 +27,19 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument(
         "--camera",
-        nargs="+",
+        action="append",
         default=[],
         type=str,
         metavar="FILE",
-        help="profile JSONs on offer beside the cameras of the library",
+        help="a profile JSON on offer beside the cameras of the library; may be given again",
     )
     parser.add_argument(
         "--generator",
-        nargs="+",
+        action="append",
         default=[],
         type=str,
         metavar="FILE",
-        help="generator files on offer beside those that ship",
+        help="a generator file on offer beside those that ship; may be given again",
     )
     parser.add_argument(
         "--port", type=int, default=8765, help="port of the page (default 8765; 0: a free one)"
@@ -69,7 +70,9 @@ def run(options: Namespace) -> int:
     except KeyboardInterrupt:  # the way to end it
         pass
     except OSError as error:
-        raise ValueError(f"--port {options.port} cannot be had: {error.strerror}; say another") from error
+        raise ValueError(
+            f"--port {options.port} cannot be had: {os.strerror(error.errno or 0)}; say another"
+        ) from error
     return 0
 
 
