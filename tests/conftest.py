@@ -61,6 +61,7 @@ OF_THE_SOURCE_TREE = (
     *("augment/test_readme_loop.py", "augment/test_training_loop_page.py", "datasets/test_docs_evaluate.py"),
     *("profiles/test_docs.py", "profiles/test_made_library.py", "profiles/test_schema.py"),
     "profiles/test_library.py::test_profile_is_named_sourced",
+    "report/test_pages.py",
     *("test_benchmarks.py", "test_fuzz_tool.py", "test_native.py", "test_packaging.py"),
     "test_imports.py::test_rooms_keep",
     "denoise/test_train_denoiser.py::test_the_loop_of_the_docs",
