@@ -19,7 +19,7 @@ from generators import STACKS, lively_generator, noise
 
 from lrd_ext import NoiseParams, fused_synth
 from lrd_ext.cfa import BAYER
-from lrd_ext.read_models import READ_MODELS
+from lrd_ext.read_models import READ_MODELS, table_of
 
 #: What is compared with the CPU; the rehearsal in tests/cuda puts the CPU here.
 DEVICE = "cuda"
@@ -88,6 +88,8 @@ def modes(shape):
         ("adc", "black", "none"), outputs,
     ):  # fmt: skip
         silent = {"sigma_read": 0.0} if read == "none" else {}
+        if READ_MODELS[read].tabled:
+            silent["read_table"] = torch.from_numpy(table_of(READ_MODELS["tukey_lambda"], -0.2))
         params = NoiseParams(K=2.3, **(CAMERA | LINES | silent), read=read, shot=shot)
         options = {"quantize": quantize, "clip": clip, "output": output, "dtype": dtype}
         yield f"{read} {shot} {options}", (scene(shape, torch.float32), params), {"seed": 5} | options
