@@ -23,8 +23,8 @@ PAGES = {
     for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
     if "build" not in path.parts and "made" not in path.parts
 }
-#: What a block reads that only the reader has; tests in augment, denoise and datasets run those.
-READERS_DATA = ('RawTiles("', '"tiles"', '"SID/', '"ELD/', '"LRID/')
+#: What a block reads that only the reader has; tests in augment, bulk, denoise and datasets run those.
+READERS_DATA = ('RawTiles("', '"pairs/', '"tiles"', '"SID/', '"ELD/', '"LRID/')
 
 
 def blocks(page: str, data: bool = False) -> list[str]:
