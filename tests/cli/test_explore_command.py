@@ -52,7 +52,7 @@ def test_synth_with_a_read_model_of_choice(lrd, rose_dng, tmp_path):
     code, _, err = lrd(*call, tmp_path / "o.dng", "--read", "poisson")
     assert (code, err) == (
         2,
-        "lrd synth: error: read must be one of none, gaussian, tukey_lambda, got 'poisson'\n",
+        "lrd synth: error: read must be one of none, gaussian, tukey_lambda, empirical, got 'poisson'\n",
     )
     code, _, err = lrd(*call, tmp_path / "o.dng", "--read", "none", "--generator", "simulated_sensor")
     assert code == 2
