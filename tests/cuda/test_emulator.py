@@ -101,7 +101,7 @@ def test_a_misaligned_vector_is_caught(parity_program):
 def test_each_missing_barrier_is_caught(parity_program, barrier):
     code, said = run(parity_program, "barrier", str(barrier))
     assert code == 1
-    assert "differ" in said or "ERROR: AddressSanitizer" in said  # a table that is not there yet is read as places
+    assert "differ" in said or "ERROR: AddressSanitizer" in said
 
 
 #: Largest error of the stack in units of sigma_init, weights keeping the size of what passes: seen 0.023.
