@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from generators import lively_generator
+from quantile_tables import tables_for
 from scipy import stats
 
 import lrd_ext
@@ -30,12 +31,13 @@ UNIT_STD = {
     "none": lambda shape: 0.0,
     "gaussian": lambda shape: 1.0,
     "tukey_lambda": lambda shape: float(stats.tukeylambda.std(shape)),
+    "empirical": lambda shape: 1.0,
 }
 
 
 def camera(read, **changes):
     sigma = {} if read == "none" else {"sigma_read": [6.0, 11.0]}
-    return NoiseParams(**(CAMERA | sigma | changes), read=read)
+    return NoiseParams(**(CAMERA | sigma | changes), read=read, **tables_for(read))
 
 
 def scene(*shape, dtype=torch.float32):

@@ -39,7 +39,7 @@ _DARKS = (
 )
 _READ_NOISE = (
     "Left: how often each value of read noise occurs. The fitted curves should lie on the measured one.",
-    "Right: how far each is from a Gaussian. A curve off the measured one makes tails too short or too long.",
+    "Right: how far each is from a Gaussian. The fitted curves should follow the measured one in both tails.",
 )
 _OVER_ISO = (
     "Top left: gain over ISO. The points should lie on the line of their branch.",
@@ -194,9 +194,12 @@ def draw_read_noise(read: ReadNoise) -> Figure:
         difference.plot(normal[shown], (quantiles - normal)[shown], **style)
     density.set_yscale("log")
     density.set_ylim(1e-7, 1.0)
-    density.set(xlabel="noise [standard deviations]", ylabel="density")
+    density.set(xlabel="noise [standard deviations]", ylabel="density [1 / standard deviation]")
     density.set_title(f"Density of read noise, {read.gaussian.value:.4g} DN", fontsize=9)
-    difference.set(xlabel="normal quantile", ylabel="quantile - normal quantile [standard deviations]")
+    difference.set(
+        xlabel="normal quantile [standard deviations]",
+        ylabel="quantile - normal quantile [standard deviations]",
+    )
     difference.set_title("Quantiles beside those of the Gaussian, tails of 1e-7", fontsize=9)
     for ax in (density, difference):
         ax.legend(fontsize=8)

@@ -39,7 +39,7 @@ def test_a_page_has_a_dark_look_and_one_for_print_and_fetches_nothing(page):
 
 def test_every_plot_is_told_how_it_should_look(found, page):
     plots = list(all_plots(found))
-    assert len(plots) == page.count("<figure>") == page.count('href="#guide">What is wrong') == 2
+    assert len(plots) == page.count("<figure>") == page.count('href="#guide">What is wrong') == 3
     assert page.count('id="guide"') == 1
     for plot in plots:
         panels = [ax for ax in plot.figure.axes if ax.get_label() != "<colorbar>"]
