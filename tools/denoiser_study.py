@@ -283,11 +283,11 @@ values cut to [0, 1]. Three seeds change first weights, crops and noise. All sou
 The noisy chart: {{noisy_psnr}} dB, {{noisy_rows}} DN. Rows left: standard deviation of differences of
 neighbouring row means of what is wrong, over the root of 2, in DN of the short exposure.
 
-At this budget the sources cannot be put in an order: seeds of one source differ by 1.5 to 3.1 dB, means of the
-sources by 1.1 dB. The Gaussian and the generator come out above the sensor's own noise with each of three seeds,
-where an earlier round, of stream version 1, had the Gaussian below it with each: training varies by more than the
-sources differ. The generator and the bank leave the least in the rows, by little. Nor do these runs show that
-fresh crops gain over {FIXED} that stay.
+At this budget the sources cannot be put in an order: seeds of one source differ by 1.5 to 3.1 dB, means
+of the sources by 1.1 dB. The Gaussian and the generator come out above the sensor's own noise with each
+of three seeds, where an earlier round, of stream version 1, had the Gaussian below it with each: training
+varies by more than the sources differ. The generator and the bank leave the least in the rows, by little.
+Nor do these runs show that fresh crops gain over {FIXED} that stay.
 """
 
 
