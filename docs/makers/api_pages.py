@@ -16,7 +16,7 @@ from types import ModuleType
 import lrd_ext
 
 #: Rooms whose names users do not call: the program, the executable specification, parts of others.
-INNER = {"commands", "reference", "estimators"}
+INNER = {"app", "commands", "reference", "estimators"}
 
 
 def rooms() -> list[str]:
