@@ -7,12 +7,14 @@ No file holds a time or a name of a machine: the same pairs are the same bytes.
 from __future__ import annotations
 
 import io
+import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
 import numpy as np
 
+from lrd_ext.datasets import identity_of
 from lrd_ext.plain_text import cause
 from lrd_ext.raw import Raw
 from lrd_ext.reference import STREAM_VERSION
@@ -58,7 +60,7 @@ class Synthesizer:
         except (ValueError, TypeError, OSError, MemoryError) as error:
             return {"source": source.path, "number": source.number, "left_out": cause(error)}
         write = _WRITERS[self.recipe.format]
-        files = write(self.storage, source.name, _rejoined(first, pairs))
+        files = write(self.storage, source.name, itertools.chain([first], pairs))
         told = {"source": source.path, "number": source.number, "source_sha256": digest}
         if source.tile >= 0:
             told["tile"] = source.tile
@@ -85,9 +87,9 @@ class Synthesizer:
 
     def _whole_files(self, source: Source, raw: Raw, samples: list[dict[str, Any]]) -> Iterator[Any]:
         r = self.recipe
-        settings = Settings(r.cameras[0], _number(r.iso), _number(r.ratio), r.seed)
+        settings = Settings(r.cameras[0], cast(float, r.iso), cast(float, r.ratio), r.seed)
         for copy in range(r.copies):
-            index = source.number * CROPS + (copy << 40)
+            index = identity_of(source.number * CROPS, copy)
             noisy, params = synthesize_raw(raw, settings, index=index)
             key = f"{source.name}-{copy:04d}"
             samples.append({"key": key, "identity": index, "params": params.to_dict()})
@@ -96,25 +98,12 @@ class Synthesizer:
             yield key, data, None, samples[-1]
 
 
-def _rejoined(first: Pair, rest: Iterator[Pair]) -> Iterator[Pair]:
-    yield first
-    yield from rest
-
-
-def _number(given: Any) -> float:
-    return float(given)
-
-
-def _one(params: dict[str, Any], name: str) -> float:
-    return float(params[name][0] if isinstance(params[name], list) else params[name])
-
-
 def _npz(storage: Storage, name: str, pairs: Iterable[Pair]) -> dict[str, Any]:
     """Write a file for each pair, as datasets.PairFolder reads them."""
     files: dict[str, Any] = {}
     for key, noisy, clean, told in pairs:
         held = io.BytesIO()
-        numbers = {what: np.float64(_one(told["params"], what)) for what in ("iso", "ratio")}
+        numbers = {what: np.float64(told["params"][what][0]) for what in ("iso", "ratio")}
         np.savez(held, noisy=noisy, clean=clean, **numbers)
         files |= _whole(storage, f"{key}.npz", held.getbuffer())
     return files
@@ -155,7 +144,7 @@ def _parquet(storage: Storage, name: str, pairs: Iterable[Pair]) -> dict[str, An
             columns = {
                 "key": pyarrow.array([key]),
                 "identity": pyarrow.array([told["identity"]]),
-                **{n: pyarrow.array([_one(told["params"], n)], pyarrow.float64()) for n in ("iso", "ratio")},
+                **{n: pyarrow.array([told["params"][n][0]], pyarrow.float64()) for n in ("iso", "ratio")},
                 "noisy": pyarrow.FixedShapeTensorArray.from_numpy_ndarray(noisy.reshape(1, *noisy.shape)),
                 "clean": pyarrow.FixedShapeTensorArray.from_numpy_ndarray(clean.reshape(1, *clean.shape)),
                 "about": pyarrow.array([json.dumps(told)]),
