@@ -92,7 +92,7 @@ class Exploration:
         self._picture(0)
 
     def warm_up(self) -> None:
-        """Load what pictures and plots are made with, so that the first view is answered as fast as others."""
+        """Load what pictures and plots are made with, so that the first view is answered like others."""
         camera = list(self.cameras)[-1]
         iso = self.cameras[camera].iso_range[0]
         view = View(0, 0.5, 0.5, 256, 256, 0.0, camera, iso, 1.0, "profile", 0)
