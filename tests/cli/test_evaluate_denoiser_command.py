@@ -131,8 +131,9 @@ def test_the_noise_level_of_a_camera_of_another_phase_comes_in_the_sites_of_the_
     path = tmp_path / "other_phase.json"
     path.write_text(json.dumps(document))
     level = _noise_level(str(path))(torch.zeros(1, 4, 2, 2), {"iso": 1600.0, "ratio": 100.0})
-    ranges = level.new_tensor([16383.0 - 600, 16383.0 - 700, 16383.0 - 400, 16383.0 - 500])  # R is GBRG's third
-    torch.testing.assert_close(level[0, :, 0, 0] * ranges, (level[0, 0, 0, 0] * ranges[0]).expand(4))
+    blacks = level.new_tensor([600.0, 700.0, 400.0, 500.0])  # R is the third site of GBRG
+    in_dn = level[0, :, 0, 0] * (16383.0 - blacks)
+    torch.testing.assert_close(in_dn, in_dn[:1].expand(4))
 
 
 def test_a_camera_has_its_black_level_error_taken_off(evaluate, data):
