@@ -84,20 +84,27 @@ LRD_DEVICE void fill_read_octaves(const TableRow& row, int cell) {
   if (cell >= 0 && cell < kOctaves && read.which != Read::kNone) keep_read_octave(read, cell);
 }
 
-// The tile's row and column noise and its sample's parameters, each by threads of their own.
-LRD_DEVICE void fill_shared(const Request& q, const Cell& first, const Stream& stream, int thread, TileShared& shared) {
-  const TableRow& row = row_of(q, first.sample);
-  if (thread < kTileCellCols) {
-    keep_column_noise(stream, row.sigma_col, q.origin_col + first.col + thread, thread, shared.columns);
-  } else if (thread < kTileCellCols + kTileCellRows) {
-    const int i = thread - kTileCellCols;
-    keep_row_noise(stream, row.sigma_row, q.origin_row + first.row + i, shared.rows[i]);
-  } else if (thread == kTileCellCols + kTileCellRows) {
+// The tile's sample, by threads whose warps draw no lines.
+LRD_DEVICE void fill_tile(const Request& q, const Cell& first, int thread, TileShared& shared) {
+  constexpr int kFree = kTileCellCols + kTileCellRows;
+  if (thread == kFree) {
     fill_sample(q, first.sample, 0.0f, shared.sample);
-    shared.stream = stream;
+    shared.stream = stream_of(q, first.sample);
     shared.first = first;
   }
-  fill_read_octaves(row, thread - (kTileCellCols + 2 * kTileCellRows));
+  fill_read_octaves(row_of(q, first.sample), thread - (kFree + kTileCellRows));
+}
+
+// The tile's row and column noise.
+LRD_DEVICE void draw_lines(const Request& q, int thread, TileShared& shared) {
+  const Cell& first = shared.first;
+  const TableRow& row = row_of(q, first.sample);
+  if (thread < kTileCellCols) {
+    keep_column_noise(shared.stream, row.sigma_col, q.origin_col + first.col + thread, thread, shared.columns);
+  } else if (thread < kTileCellCols + kTileCellRows) {
+    const int i = thread - kTileCellCols;
+    keep_row_noise(shared.stream, row.sigma_row, q.origin_row + first.row + i, shared.rows[i]);
+  }
 }
 
 // What is wanted of a cell beside the noise. clean: as its frame holds it.
@@ -150,14 +157,16 @@ LRD_DEVICE void finish_cell(const Request& q, const ThroughPlanes& planes, const
   store_cell(planes.out, out, value);
 }
 
-// A thread's cells lie below one another, every kRowsAtOnce rows.
-LRD_DEVICE void synthesize_tile(const Request& q, const ThroughPlanes& planes, const Cell& first, int thread,
-                                TileShared& shared) {
-  fill_shared(q, first, stream_of(q, first.sample), thread, shared);
+// tile_rows cell rows from first on. A thread's cells lie below one another, every kRowsAtOnce rows.
+LRD_DEVICE void synthesize_tile(const Request& q, const ThroughPlanes& planes, const Cell& first, int tile_rows,
+                                int thread, TileShared& shared) {
+  fill_tile(q, first, thread, shared);
+  LRD_BARRIER();
+  draw_lines(q, thread, shared);
   LRD_BARRIER();
   const int col = thread % kTileCellCols;
   const int64_t left = first.col + col < q.cell_cols ? q.cell_rows - first.row : 0;
-  const int end = left < kTileCellRows ? static_cast<int>(left) : kTileCellRows;
+  const int end = left < tile_rows ? static_cast<int>(left) : tile_rows;
   int row = thread / kTileCellCols;
   int64_t clean = offset_of(q.clean, behind(first, row, col)), out = offset_of(q.out, behind(first, row, col));
   LRD_KEEP_LOOP
@@ -172,20 +181,19 @@ LRD_DEVICE void synthesize_tile(const Request& q, const ThroughPlanes& planes, c
   LRD_BARRIER();  // the next tile overwrites what this one shares
 }
 
-// Tiles are counted in three directions, so that finding one needs no division.
+// Tiles are counted in three directions, so that finding one needs no division. tile_rows: at most kTileCellRows.
 template <bool kUsual>
 LRD_KERNEL(kThreads, kUsual ? 3 : 2)
-physics_kernel(const Request call, const ThroughPlanes planes) {
+physics_kernel(const Request call, const ThroughPlanes planes, const int tile_rows) {
   LRD_SHARED TileShared shared;
   const Request q = kUsual ? usual(call) : call;
   const int thread = static_cast<int>(threadIdx.x);
   fill_normal_octaves(thread);
-  LRD_BARRIER();
   for (int64_t sample = blockIdx.z; sample < q.batch; sample += gridDim.z) {
-    for (unsigned down = blockIdx.y; int64_t{down} * kTileCellRows < q.cell_rows; down += gridDim.y) {
+    for (unsigned down = blockIdx.y; int64_t{down} * tile_rows < q.cell_rows; down += gridDim.y) {
       for (unsigned across = blockIdx.x; int64_t{across} * kTileCellCols < q.cell_cols; across += gridDim.x) {
-        const Cell first = {sample, int64_t{down} * kTileCellRows, int64_t{across} * kTileCellCols};
-        synthesize_tile(q, planes, first, thread, shared);
+        const Cell first = {sample, int64_t{down} * tile_rows, int64_t{across} * kTileCellCols};
+        synthesize_tile(q, planes, first, tile_rows, thread, shared);
       }
     }
   }

@@ -38,6 +38,7 @@ struct Case {
   emulator::Order order;
   int channels;  // which of kChannels packed frames have
   int targets;   // 1: the clean target is wanted, 2: the noise level, 3: both
+  int tile_rows = lrd::kTileCellRows;
 };
 
 constexpr int kReadModels = sizeof lrd::emulated::kReadNames / sizeof *lrd::emulated::kReadNames;
@@ -76,13 +77,12 @@ void emulate(const Request& q, const Case& c) {
   const auto blocks = [&](int64_t length, int64_t tile) {
     return static_cast<unsigned>(std::min<int64_t>((length + tile - 1) / tile, c.most_blocks));
   };
-  const uint3 grid = {blocks(q.cell_cols, lrd::kTileCellCols), blocks(q.cell_rows, lrd::kTileCellRows),
-                      blocks(q.batch, 1)};
+  const uint3 grid = {blocks(q.cell_cols, lrd::kTileCellCols), blocks(q.cell_rows, c.tile_rows), blocks(q.batch, 1)};
   const lrd::emulated::ThroughPlanes planes = lrd::emulated::through_planes(q);
   std::memset(&lrd::emulated::block_octaves(), 0xFF, sizeof(lrd::emulated::BlockOctaves));  // NaN: nothing is there yet
   const auto kernel =
       lrd::emulated::is_usual(q) ? lrd::emulated::physics_kernel<true> : lrd::emulated::physics_kernel<false>;
-  emulator::launch(grid, lrd::emulated::kThreads, 0, c.order, draw, [&] { kernel(q, planes); });
+  emulator::launch(grid, lrd::emulated::kThreads, 0, c.order, draw, [&] { kernel(q, planes, c.tile_rows); });
 }
 
 // Tells whether both executors wrote the same elements.
@@ -162,6 +162,7 @@ std::vector<Case> cases() {
         c.darks = turn % 5 == 0 ? 1 : turn % 5 == 1 ? static_cast<int>(c.batch) : 0;
         c.table_rows = turn % 2 == 0 ? 1 : static_cast<int>(c.batch);
         if (c.table_rows > 1 && turn % 4 == 1) c.read = kMixed;
+        c.tile_rows = turn % 3 == 0 ? lrd::kTileCellRows / 4 : lrd::kTileCellRows;
         all.push_back(c);
       }
     }
