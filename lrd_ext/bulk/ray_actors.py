@@ -23,7 +23,7 @@ from .recipe import Recipe
 from .shards import Synthesizer
 from .sources import Source
 
-#: A source is left out when this many actors died over it, a run ends when as many times the actors died idle.
+#: A source is left out when so many actors died over it; a run ends when so many times all died idle.
 _DEATHS = 3
 #: Seconds within which the head of a cluster must take a connection.
 _ANSWER_S = 5.0
@@ -31,12 +31,20 @@ _ANSWER_S = 5.0
 _STORE = 100 << 20
 
 
+def _said(error: BaseException) -> BaseException:
+    """Return what an actor raised; of what Ray made a page of, such as a missing package, the last line."""
+    if isinstance(error, OSError):
+        return error
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return RuntimeError(f"ray: an actor failed: {lines[-1]}; every node needs lrd_ext, the same as here")
+
+
 @contextlib.contextmanager
 def joined(address: str, actors: int | None = None) -> Iterator[Any]:
     """Start Ray on this machine or join a cluster, for a while; give the module ray.
 
     Args:
-        address: "local" starts Ray on this machine; else that of a cluster: "auto", or "host:port" of its head.
+        address: "local" starts Ray on this machine; else that of a cluster, "auto" or "host:port" of its head.
         actors: how many there must be room for on this machine; None for one to each processor.
 
     Raises:
@@ -79,7 +87,7 @@ def _knock(address: str) -> None:
 def made_by_ray(
     ray: Any, todo: Sequence[Source], recipe: Recipe, url: str, device: str, actors: int | None
 ) -> Iterator[tuple[Source, str]]:
-    """Make the shards of sources on a cluster; yield each that is done, with the reason it was left out or "".
+    """Make the shards of sources on a cluster; yield each, with the reason it was left out or "".
 
     Args:
         ray: the module, joined to the cluster.
@@ -92,6 +100,7 @@ def made_by_ray(
     Raises:
         ValueError: the cluster has no such device, or actors die before they begin.
         OSError: an actor could not write.
+        RuntimeError: an actor could not do its work, as where lrd_ext is not installed on its node.
     """
     number = actors or _room(ray, device)
     return _Workers(ray, recipe, url, device, min(len(todo), number)).make(todo)
@@ -132,7 +141,7 @@ class _Workers:
             try:
                 reason = self.ray.get(promise)
             except self.ray.exceptions.RayTaskError as error:  # the actor lives, what it did failed
-                raise error.cause from None
+                raise _said(error.cause) from None
             except self.ray.exceptions.RayError as error:  # it is gone, or its node
                 reason = self._after(error, source, deaths, waiting)
             else:

@@ -108,7 +108,9 @@ def test_tiles_are_stores_of_pairs(tmp_path, sources, recipe):
     one = RawTiles(roots[1], 16)[7]["clean"]
     assert one.dtype == torch.uint16
     # Both copies of a crop lie beside one clean mosaic.
-    assert (roots[0] / "000000-scene0.u16").stat().st_size * 2 == (roots[1] / "000000-scene0.u16").stat().st_size
+    assert (roots[0] / "000000-scene0.u16").stat().st_size * 2 == (
+        roots[1] / "000000-scene0.u16"
+    ).stat().st_size
 
 
 def test_raw_files_open_again(tmp_path, sources, recipe):

@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
 from pathlib import Path
 
 import pytest
+from deadly import Deadly
 from shard_files import contents
 
 from lrd_ext import cli
-from lrd_ext.bulk import Source, read_manifest, synthesize
+from lrd_ext.bulk import read_manifest, synthesize
 
 ray = pytest.importorskip("ray")
 
@@ -26,9 +26,11 @@ def cluster():
         # Ray's own, 15, lets other work of the machine go first; nothing for it is left on a busy one.
         patch.setenv("RAY_worker_niceness", "0")
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "object_store_memory": 100 << 20})
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)  # for Deadly
+        node = {"num_cpus": 2, "object_store_memory": 100 << 20}
+        nodes = Cluster(initialize_head=True, head_node_args=node)
         try:
-            nodes.add_node(num_cpus=2, object_store_memory=100 << 20)
+            nodes.add_node(**node)
             nodes.wait_for_nodes()
             yield nodes.address
         finally:
@@ -86,14 +88,6 @@ def test_a_killed_actor_loses_and_repeats_nothing(tmp_path, sources, recipe, clu
     assert len(killed) == 1
     assert sorted(seen) == [0, 1, 2, 3, 4]
     assert contents(tmp_path) == alone(recipe())
-
-
-@dataclasses.dataclass(frozen=True)
-class Deadly(Source):
-    """A picture whose decoder ends the process."""
-
-    def read(self):
-        os._exit(1)
 
 
 def test_a_picture_that_kills_its_actors_is_left_out(tmp_path, sources, recipe, cluster):

@@ -22,7 +22,9 @@ def pictures():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_worker_niceness", "0")
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        ray.init("local", num_cpus=2, object_store_memory=100 << 20, log_to_driver=False, include_dashboard=False)
+        ray.init(
+            "local", num_cpus=2, object_store_memory=100 << 20, log_to_driver=False, include_dashboard=False
+        )
         data.DataContext.get_current().enable_progress_bars = False
         try:
             clean = np.random.default_rng(1).random((6, 4, 8, 8), np.float32)
@@ -43,6 +45,8 @@ def test_map_batches_gives_the_direct_call(pictures, size, actors):
     ).take_all()
     assert sorted(row["index"] for row in made) == [0, 3, 6, 9, 12, 15]
     for row in made:
-        wanted = LowLightNoise("sony_a7s2", **NOISE)(torch.from_numpy(clean[row["index"] // 3]), int(row["index"]), layout="packed")
+        wanted = LowLightNoise("sony_a7s2", **NOISE)(
+            torch.from_numpy(clean[row["index"] // 3]), int(row["index"]), layout="packed"
+        )
         assert np.array_equal(row["noisy"], wanted["noisy"].numpy())
         assert np.array_equal(row["clean"], wanted["clean"].numpy())
