@@ -44,7 +44,7 @@ def joined(address: str, actors: int | None = None) -> Iterator[Any]:
     """Start Ray on this machine or join a cluster, for a while; give the module ray.
 
     Args:
-        address: "local" starts Ray on this machine; else that of a cluster, "auto" or "host:port" of its head.
+        address: "local" starts Ray on this machine; else of a cluster, "auto" or "host:port" of its head.
         actors: how many there must be room for on this machine; None for one to each processor.
 
     Raises:
@@ -109,7 +109,9 @@ def made_by_ray(
 class _Actor:
     """The process that makes shards."""
 
-    def __init__(self, recipe: Recipe, url: str, device: str) -> None:
+    def __init__(self, folder: str, recipe: Recipe, url: str, device: str) -> None:
+        with contextlib.suppress(OSError):  # where all names are whole, the node need not have it
+            os.chdir(folder)
         torch.set_num_threads(1)  # the other processors are the other actors'
         self.maker = Synthesizer(recipe, url, device)
 
@@ -124,7 +126,7 @@ class _Workers:
     """Actors, each with one source in hand; a new one starts where one is lost."""
 
     def __init__(self, ray: Any, recipe: Recipe, url: str, device: str, number: int) -> None:
-        self.ray, self.number, self.arguments = ray, number, (recipe, url, device)
+        self.ray, self.number, self.arguments = ray, number, (os.getcwd(), recipe, url, device)
         self.kind = ray.remote(num_cpus=1, num_gpus=int(device == "cuda"))(_Actor)
         #: What each actor is at: its promise to the actor, and the source in its hand.
         self.running: dict[Any, tuple[Any, Source | None]] = {}
