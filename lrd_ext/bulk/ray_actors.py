@@ -28,7 +28,7 @@ _DEATHS = 3
 #: Seconds within which the head of a cluster must take a connection.
 _ANSWER_S = 5.0
 #: Bytes of the object store of a Ray that is started here; what crosses is small and does not go there.
-_STORE = 100 << 20
+STORE = 100 << 20
 
 
 def _said(error: BaseException) -> BaseException:
@@ -64,7 +64,7 @@ def joined(address: str, actors: int | None = None) -> Iterator[Any]:
     if address == "local":
         # At its own, a niceness of 15, actors stand still on a machine that has other work.
         told["_system_config"] = {"worker_niceness": 0}
-        told |= {"num_cpus": max(actors or 1, os.cpu_count() or 1), "object_store_memory": _STORE}
+        told |= {"num_cpus": max(actors or 1, os.cpu_count() or 1), "object_store_memory": STORE}
         told |= {"include_dashboard": False}
     try:
         _knock(address)

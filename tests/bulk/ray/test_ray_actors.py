@@ -92,7 +92,7 @@ def test_a_killed_actor_loses_and_repeats_nothing(tmp_path, sources, recipe, clu
 
 def test_names_are_those_of_the_folder_the_program_is_in(tmp_path, raws, cluster, monkeypatch):
     monkeypatch.chdir(raws)
-    command = "data synthesize scene0.dng --camera sony_a7s2 --iso 800 --size 16 -o".split()
+    command = ["data", "synthesize", "scene0.dng", "--camera", "sony_a7s2", "--iso", "800", "-o"]
     assert cli.main([*command, str(tmp_path / "alone")]) == 0
     assert cli.main([*command, "../here", "--ray", cluster, "--actors", "1"]) == 0
     assert contents(raws.parent / "here") == contents(tmp_path / "alone")
