@@ -130,7 +130,7 @@ def parts(folder: Path) -> list[str]:
 def seconds(work: Callable[[], object]) -> float:
     """Return the least processor time of a few calls."""
     found = []
-    for _ in range(4):
+    for _ in range(3):
         began = time.process_time()
         work()
         found.append(time.process_time() - began)
@@ -142,10 +142,10 @@ def page(runs: list[Run], watched: Run, rows: list[str], size: int) -> str:
     lines = [
         "# What more processes give",
         "",
-        "Made by `tools/scale_out.py` on two cores that other programs use as well (load: how many processes",
-        f"wanted a core when a run began). Raw files of 12 megapixels, {size / 1e6:.0f} MB, become tiles of 250 cells.",
-        "From the first picture on: seconds of the clock for each further one. Processor seconds are those of",
-        "the processes that make shards, with their start, in which torch is loaded.",
+        "Made by `tools/scale_out.py` on two cores that other programs used as well (load: how many processes",
+        f"wanted a core when a run began). Raw files of 12 megapixels, {size / 1e6:.0f} MB, become tiles of 250",
+        "cells. Seconds of the clock for each picture, from the first on; processor seconds of the processes",
+        "that make shards, with their start, in which torch is loaded.",
         "",
         "| by | pictures | s in all | s a picture, from the first on | processor s a picture | load |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -154,6 +154,7 @@ def page(runs: list[Run], watched: Run, rows: list[str], size: int) -> str:
         figures = f"{r.wall_s:.1f} | {r.steady_s:.2f} | {r.cpu_s / r.pictures:.2f} | {r.load:.1f}"
         lines.append(f"| {r.way} | {r.pictures} | {figures} |")
     peaks = ", ".join(f"{p:.0f}" for p in watched.peaks)
+    given = watched.pictures * size
     lines += [
         "",
         "Where the time goes: processor seconds for one picture of 24 crops, in one process with one thread.",
@@ -163,10 +164,9 @@ def page(runs: list[Run], watched: Run, rows: list[str], size: int) -> str:
         "| --- | --- | --- | --- | --- | --- |",
         *rows,
         "",
-        f"Memory: {watched.pictures} pictures, {watched.pictures * size / 1e6:.0f} MB, {watched.way}; Ray's object "
-        f"store has {STORE / 1e6:.0f} MB,",
-        f"a {watched.pictures * size / STORE:.0f}th of it. Actors and driver together held at most {peaks} MB in the four",
-        f"quarters of the {watched.wall_s:.0f} s.",
+        f"Memory: {watched.pictures} pictures, {given / 1e6:.0f} MB, {watched.way}, {watched.wall_s:.0f} s; the object store",
+        f"has {STORE / 1e6:.0f} MB, a {given / STORE:.0f}th of it. The actors and the driver together held at most",
+        f"{peaks} MB in the four quarters of that time.",
         "",
     ]
     return "\n".join(lines)

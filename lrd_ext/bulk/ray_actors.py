@@ -134,10 +134,10 @@ class _Workers:
 
     def make(self, todo: Sequence[Source]) -> Iterator[tuple[Source, str]]:
         """Yield each source when it is done."""
-        waiting, deaths = collections.deque(todo), collections.Counter[int]()
+        waiting, deaths, left = collections.deque(todo), collections.Counter[int](), len(todo)
         for _ in range(self.number):
             self._start()
-        while self.running:
+        while left:  # not while actors run: some may still wait for a processor
             (promise,), _ = self.ray.wait(list(self.running), num_returns=1)
             actor, source = self.running.pop(promise)
             try:
@@ -152,6 +152,7 @@ class _Workers:
                     following = waiting.popleft()
                     self.running[actor.make.remote(following)] = (actor, following)
             if source is not None and reason is not None:
+                left -= 1
                 yield source, reason
 
     def _start(self) -> None:
