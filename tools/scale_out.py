@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -57,15 +57,24 @@ def make_inputs(folder: Path, pictures: int) -> None:
         (folder / "raws" / f"{k:03d}.dng").symlink_to(folder / "picture.dng")
 
 
-def makers(driver: int) -> Iterator[tuple[int, Path]]:
-    """Yield the processes that make shards: actors of Ray, and the program itself."""
+def makers(driver: int) -> list[Path]:
+    """Return the processes that make shards: the program itself, and actors of the Ray it started."""
+    parents, actors = {}, []
     for entry in Path("/proc").iterdir():
         try:
-            named = entry.name.isdigit() and (entry / "cmdline").read_bytes().startswith(b"ray::_Actor")
-        except OSError:  # it has ended
+            number = int(entry.name)
+            parents[number] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            if (entry / "cmdline").read_bytes().startswith(b"ray::_Actor"):
+                actors.append(number)
+        except (OSError, ValueError):  # it has ended, or is no process
             continue
-        if named or entry.name == str(driver):
-            yield int(entry.name), entry
+
+    def is_own(number: int) -> bool:
+        while number > 1 and number != driver:
+            number = parents.get(number, 0)
+        return number == driver
+
+    return [Path("/proc") / str(number) for number in (driver, *filter(is_own, actors))]
 
 
 def measured(folder: Path, way: str, pictures: int, *more: str) -> Run:
@@ -75,17 +84,17 @@ def measured(folder: Path, way: str, pictures: int, *more: str) -> Run:
     began, load = time.monotonic(), os.getloadavg()[0]
     words = [sys.executable, "-m", "lrd_main", *COMMAND.split(), "-o", "out", "--quiet", *more]
     run = subprocess.Popen(words, cwd=folder)
-    cpu: dict[int, float] = {}
+    cpu: dict[Path, float] = {}
     memory, first, done = [], (0.0, 0), 0
     while run.poll() is None:
         held = 0.0
-        for number, entry in makers(run.pid):
+        for entry in makers(run.pid):
             try:
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
                 pages = int((entry / "statm").read_text().split()[1])
             except OSError:
                 continue
-            cpu[number] = (int(fields[11]) + int(fields[12])) / _TICK
+            cpu[entry] = (int(fields[11]) + int(fields[12])) / _TICK
             held += pages * os.sysconf("SC_PAGE_SIZE") / 2**20
         memory.append(held)
         if (out / "unfinished").is_dir():
@@ -142,10 +151,10 @@ def page(runs: list[Run], watched: Run, rows: list[str], size: int) -> str:
     lines = [
         "# What more processes give",
         "",
-        "Made by `tools/scale_out.py` on two cores that other programs used as well (load: how many processes",
-        f"wanted a core when a run began). Raw files of 12 megapixels, {size / 1e6:.0f} MB, become tiles of 250",
-        "cells. Seconds of the clock for each picture, from the first on; processor seconds of the processes",
-        "that make shards, with their start, in which torch is loaded.",
+        "Made by `tools/scale_out.py` on two cores that other programs used as well (load: how many",
+        "processes wanted a core when a run began). Raw files of 12 megapixels become tiles of 250 cells.",
+        "Seconds of the clock for each picture, from the first on; processor seconds of the processes that",
+        "make shards, with their start, in which torch is loaded.",
         "",
         "| by | pictures | s in all | s a picture, from the first on | processor s a picture | load |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -164,9 +173,9 @@ def page(runs: list[Run], watched: Run, rows: list[str], size: int) -> str:
         "| --- | --- | --- | --- | --- | --- |",
         *rows,
         "",
-        f"Memory: {watched.pictures} pictures, {given / 1e6:.0f} MB, {watched.way}, {watched.wall_s:.0f} s; the object store",
-        f"has {STORE / 1e6:.0f} MB, a {given / STORE:.0f}th of it. The actors and the driver together held at most",
-        f"{peaks} MB in the four quarters of that time.",
+        f"Memory: {watched.pictures} pictures, {given / 1e6:.0f} MB, {watched.way}, {watched.wall_s:.0f} s.",
+        f"The object store has {STORE / 1e6:.0f} MB, a {given / STORE:.0f}th of it. Actors and driver",
+        f"together held at most {peaks} MB in the four quarters of that time.",
         "",
     ]
     return "\n".join(lines)
