@@ -166,7 +166,7 @@ def page(runs: list[Run], watched: Run, rows: list[str], size: int) -> str:
     given = watched.pictures * size
     lines += [
         "",
-        "Where the time goes: processor seconds for one picture of 24 crops, in one process with one thread.",
+        "Where the time goes: processor seconds for one picture of 48 crops, in one process with one thread.",
         "Writing is what is left of the whole: packing, encoding, checksums, the index.",
         "",
         "| format | decode, checksum | noise | write | whole | MB written |",
