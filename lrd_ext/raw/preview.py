@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _D65_WHITE = np.array([0.95047, 1.0, 1.08883])  # CIE XYZ of D65, 2 degree observer
 # Bilinear interpolation as a weighted mean of the neighbours that have the colour.
-_GREEN_KERNEL = np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]], np.float32)
-_RED_BLUE_KERNEL = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32)
+_GREEN_KERNEL = np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]], np.float32) / 4
+_RED_BLUE_KERNEL = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32) / 4
 # Wide enough that every pixel of a quad-Bayer or X-Trans mosaic has each colour in reach.
 _TENT_KERNEL = np.outer([1, 2, 3, 2, 1], np.array([1, 2, 3, 2, 1], np.float32))
 
@@ -171,32 +171,37 @@ def _linear(raw: Raw) -> np.ndarray:
 
 def _demosaic(mosaic: np.ndarray, cfa: str, max_size: int | None) -> np.ndarray:
     """Return (h, w, 3): one pixel per cell of the pattern where that is size enough, else interpolated."""
-    from scipy.ndimage import convolve
+    from scipy.ndimage import correlate
 
     if cfa == MONO:
         return np.repeat(mosaic[..., None], 3, axis=-1)
     cell = PATTERNS[cfa].cell
     if max_size is not None and min(mosaic.shape) >= cell and max(mosaic.shape) // cell >= max_size:
-        return np.stack([np.mean(_places(mosaic, cfa, colour), axis=0) for colour in "RGB"], axis=-1)
-    colours = PATTERNS[cfa].letters(*mosaic.shape)
+        height, width = (n // cell * cell for n in mosaic.shape)
+        whole = mosaic[:height, :width]
+        planes = [[whole[place] for place in _places(cfa, colour)] for colour in "RGB"]
+        return np.stack([np.mean(plane, axis=0) for plane in planes], axis=-1)
     out = np.empty((*mosaic.shape, 3), np.float32)
     for channel, colour in enumerate("RGB"):
-        bilinear = _GREEN_KERNEL if colour == "G" else _RED_BLUE_KERNEL
-        kernel = bilinear if cfa in BAYER else _TENT_KERNEL
-        mask = (colours == colour).astype(np.float32)
-        # Dividing by the weights in reach keeps the frame's edges right.
-        weight = convolve(mask, kernel, mode="constant")
-        total = convolve(mosaic * mask, kernel, mode="constant")
-        out[..., channel] = total / np.maximum(weight, 1)
+        plane = np.zeros_like(mosaic)
+        for place in _places(cfa, colour):
+            plane[place] = mosaic[place]
+        if cfa in BAYER:
+            kernel = _GREEN_KERNEL if colour == "G" else _RED_BLUE_KERNEL
+            # Mirrored at its first and last line the pattern goes on, and every pixel has its neighbours.
+            out[..., channel] = correlate(plane, kernel, mode="mirror")
+        else:
+            mask = (PATTERNS[cfa].letters(*mosaic.shape) == colour).astype(np.float32)
+            total, weight = (correlate(values, _TENT_KERNEL, mode="constant") for values in (plane, mask))
+            out[..., channel] = total / np.maximum(weight, 1)
     return out
 
 
-def _places(mosaic: np.ndarray, cfa: str, colour: str) -> list[np.ndarray]:
-    """Return the values of each place of the pattern's cell that has a colour, over the whole cells."""
+def _places(cfa: str, colour: str) -> list[tuple[slice, slice]]:
+    """Return where in a mosaic each place of the pattern's cell lies that has a colour."""
     cell = PATTERNS[cfa].cell
-    height, width = (n // cell * cell for n in mosaic.shape)
     own = np.argwhere(PATTERNS[cfa].letters(cell, cell) == colour)
-    return [mosaic[row:height:cell, column:width:cell] for row, column in own]
+    return [(slice(row, None, cell), slice(column, None, cell)) for row, column in own.tolist()]
 
 
 def camera_white(raw: Raw) -> np.ndarray:
@@ -208,8 +213,8 @@ def camera_white(raw: Raw) -> np.ndarray:
         if (white > 0).all():
             return white / white[1]
     mosaic = _linear(raw)
-    colours = PATTERNS[raw.active_cfa].letters(*mosaic.shape)
-    means = np.array([mosaic[colours == c].mean() if (colours == c).any() else 0 for c in "RGB"])
+    cells = {colour: [mosaic[place] for place in _places(raw.active_cfa, colour)] for colour in "RGB"}
+    means = np.array([sum(p.sum() for p in cells[c]) / max(1, sum(p.size for p in cells[c])) for c in "RGB"])
     return means / means[1] if (means > 0).all() else np.ones(3)
 
 
