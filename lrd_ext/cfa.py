@@ -146,8 +146,7 @@ def name_of_filters(letters: Sequence[Sequence[str]]) -> str:
 
 def _period(block: np.ndarray, axis: int) -> int:
     """Return after how many rows (columns) a block that repeats is the same again."""
-    size = block.shape[axis]
-    whole = (n for n in range(1, size + 1) if size % n == 0)
+    whole = (n for n in range(1, block.shape[axis] + 1) if block.shape[axis] % n == 0)
     return next(n for n in whole if (np.roll(block, n, axis) == block).all())
 
 
@@ -255,8 +254,7 @@ def pack(mosaic: Any, order: str = "site", *, cfa: str | None = None) -> Any:
     if height % cell or width % cell:
         rule = "even height and width" if cell == 2 else f"height and width in multiples of {cell}"
         raise ValueError(f"raw.pack: mosaic must have {rule}, got {height} x {width}. Crop it first")
-    shape = (*batch, planes, height * step // cell, width * step // cell)
-    packed = _empty_like(mosaic, shape)
+    packed = _empty_like(mosaic, (*batch, planes, height * step // cell, width * step // cell))
     for (plane, i, j), place in np.ndenumerate(places):
         row, column = divmod(int(place), cell)
         packed[..., plane, i::step, j::step] = mosaic[..., row::cell, column::cell]

@@ -29,6 +29,8 @@ from .tiff import CODES, Ifd, TagError, Tiff, read_tiff
 _CFA, _LINEAR_RAW = 32803, 34892
 _COLOURS = "RGBCMYW"  # CFAPattern codes 0..6 (TIFF/EP; DNG 1.6, CFAPlaneColor)
 _D65 = 21
+#: Side of the largest block of black levels that is kept, pixels: 6x6 against 4x4 repeats after 12.
+_LARGEST_BLOCK = 16
 #: Compressions that neither LibRaw nor this library undoes, by name.
 _CLOSED = {
     8: "a deflate compressed DNG (Compression 8)",
@@ -188,7 +190,7 @@ def _levels(raw: Ifd, path: Any, shape: tuple[int, int], remarks: list[str]) -> 
     return {
         "active_area": (top, left, bottom, right),
         "cfa": _cfa.shift_cfa(_active_cfa(raw, path), -top, -left),
-        **_blacks(np.zeros((1, 1)) if black is None else black, deltas, top, left),
+        **_blacks(np.zeros((1, 1)) if black is None else black, deltas, top, left, remarks),
         "black_known": black is not None,
         "white": _white(raw, remarks),
     }
@@ -261,11 +263,12 @@ def _black_pattern(raw: Ifd, remarks: list[str]) -> np.ndarray | None:
 
 
 def _blacks(
-    pattern: np.ndarray, deltas: list[np.ndarray | None], top: int, left: int
+    pattern: np.ndarray, deltas: list[np.ndarray | None], top: int, left: int, remarks: list[str]
 ) -> dict[str, np.ndarray | None]:
     """Return BlackLevel and its deltas as mean levels per site of the whole mosaic, and offsets from them.
 
-    Rows and columns of the deltas count by their mean at a site; a pattern larger than 2x2 is kept.
+    Rows and columns of the deltas count by their mean at a site; a pattern larger than 2x2 is kept, but for
+    one larger than any filter pattern, which counts by its means too.
 
     Source: DNG 1.6, BlackLevelRepeatDim, BlackLevel, BlackLevelDeltaH and BlackLevelDeltaV: all four start
     at the top-left corner of ActiveArea.
@@ -273,6 +276,12 @@ def _blacks(
     sides = (math.lcm(2, n) for n in pattern.shape)
     block = np.roll(_cfa.tiled(pattern, *sides), (top, left), (0, 1))
     black, offsets = split_black(block)
+    if offsets is not None and max(block.shape) > _LARGEST_BLOCK:
+        rows, columns = block.shape
+        remarks.append(
+            f"BlackLevel (50714) repeats over {rows} x {columns} pixels: its means by site are taken"
+        )
+        offsets = None
     for site, (row, column) in enumerate(_cfa.SITES):
         for delta, start in zip(deltas, ((row - top) % 2, (column - left) % 2), strict=True):
             if delta is not None and delta[start::2].size:

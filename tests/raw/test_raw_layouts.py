@@ -115,6 +115,16 @@ def test_black_levels_of_a_larger_block_come_back_whole(tmp_path, cfa, side, are
     np.testing.assert_array_equal(told, np.roll(levels, (-area[0], -area[1]), (0, 1)))
 
 
+def test_black_levels_beyond_any_pattern_count_by_their_means(tmp_path):
+    levels = tuple(range(100, 100 + 20 * 18))
+    make_dng(tmp_path / "a.dng", MOSAIC, extra=[(50713, 3, 2, (20, 18)), (50714, 3, len(levels), levels)])
+    got = raw.read(tmp_path / "a.dng")
+    assert got.black_offsets is None
+    assert got.remarks == ("BlackLevel (50714) repeats over 20 x 18 pixels: its means by site are taken",)
+    block = np.reshape(levels, (20, 18))
+    assert list(got.black) == [block[r::2, c::2].mean() for r, c in raw.SITES]
+
+
 def test_whole_cells_are_of_the_pattern_and_begin_where_it_does():
     held = picture("XTRANS@1,2", active_area=(1, 3, 47, 59))
     assert held.whole_cells.shape == (36, 48)
