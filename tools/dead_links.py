@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Links inside a built site that lead nowhere: `python tools/dead_links.py docs/build/html`; make docs runs it."""
+"""Links inside a built site that lead nowhere: `python tools/dead_links.py docs/build/html` in make docs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def dead_links(site: Path) -> list[str]:
             continue
         for link in page.links:
             parts = urlsplit(link)
-            if parts.scheme or parts.netloc or link.startswith(("#", "data:")) and link in ("#", "#!"):
+            if parts.scheme or parts.netloc or link in ("#", "#!"):
                 continue
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             place = unquote(parts.fragment)
