@@ -14,6 +14,9 @@ namespace lrd::LRD_ISA {
 constexpr int kThreads = 256;
 constexpr int kRowsAtOnce = kThreads / kTileCellCols;
 
+// A warp's cells lie in two rows, which two methods of the Poisson quantile share less often than one long row.
+constexpr int kWarp = 32, kWarpRows = 2, kWarpCols = kWarp / kWarpRows, kWarpsAcross = kTileCellCols / kWarpCols;
+
 // Calls as training makes them run without the code for others, which would cost registers and instructions.
 inline bool is_usual(const Request& q) {
   return q.shot && q.quantize == static_cast<int>(Quantize::kRound) && q.dark.data == nullptr && !q.has_quantiles;
@@ -164,15 +167,16 @@ LRD_DEVICE void synthesize_tile(const Request& q, const ThroughPlanes& planes, c
   LRD_BARRIER();
   draw_lines(q, thread, shared);
   LRD_BARRIER();
-  const int col = thread % kTileCellCols;
+  const unsigned warp = static_cast<unsigned>(thread) / kWarp, lane = static_cast<unsigned>(thread) % kWarp;
+  const int col = static_cast<int>(warp % kWarpsAcross * kWarpCols + lane % kWarpCols);
   const int64_t left = first.col + col < q.cell_cols ? q.cell_rows - first.row : 0;
   const int end = left < tile_rows ? static_cast<int>(left) : tile_rows;
-  int row = thread / kTileCellCols;
+  int row = static_cast<int>(warp / kWarpsAcross * kWarpRows + lane / kWarpCols);
   int64_t clean = offset_of(q.clean, behind(first, row, col)), out = offset_of(q.out, behind(first, row, col));
   LRD_KEEP_LOOP
   for (; row < end; row += kRowsAtOnce) {
     LRD_READ_ANEW();  // parameters kept in registers through the loop would take a third of them
-    const float rows[2] = {shared.rows[row][0], shared.rows[row][1]};
+    const float (&rows)[2] = shared.rows[row];
     const float columns[2][1] = {{shared.columns[0][col]}, {shared.columns[1][col]}};
     finish_cell(q, planes, shared.stream, shared.first, row, col, clean, out, rows, columns, shared.sample, nullptr);
     clean += kRowsAtOnce * q.clean.cell_row;
