@@ -92,7 +92,7 @@ def stack_case(widths: tuple[int, ...], precision: str) -> Case:
 
 
 CASES = [
-    Case("physics, any read noise", PHYSICS, ()),
+    Case("physics, read noise by octaves", PHYSICS, ()),
     *(stack_case(widths, p) for widths in ((16, 16), (32, 32, 32)) for p in ("Float32", "Bfloat16")),
 ]
 
@@ -335,8 +335,8 @@ def report(found: dict[str, list[float]], release: str) -> str:
         "float32 in and out, shot noise, rounding; physics with read noise, the stacks without. An",
         "instruction counts as often as a warp of 32 cells, 128 sites, takes it. Columns are the light: all",
         f"sites of a warp at one mean, or mixed: in every warp sites below {WALK_LIMIT:g} electrons",
-        "and above. Of the two look-ups of read noise, octaves and, for the empirical model, its table, a",
-        "warp takes one; both are counted, so that physics stands too high by the other.",
+        "and above. Read noise is any with octaves; the empirical model and dark frames run in a kernel of",
+        "their own.",
         "",
         "Instructions per raw pixel:",
         "",

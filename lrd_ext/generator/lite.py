@@ -263,7 +263,7 @@ class LiteGenerator(nn.Module):
     def _apply(self, fn: Any, recurse: bool = True) -> LiteGenerator:
         """Let torch move or convert the module; what comes from the meta device brings no orders along."""
         self._kept.clear()  # float32 to bfloat16 and back may end in the memory it began in
-        had_values = not self._order_sites.is_meta
+        had_values = not self._order_sums.is_meta
         super()._apply(fn, recurse)
         if not had_values:
             self._keep_orders()
@@ -274,7 +274,7 @@ class LiteGenerator(nn.Module):
 
     def _order(self, name: str) -> Order:
         order = Order(*(getattr(self, f"_{name}_{part}") for part in Order._fields))
-        if order.sites.device != self._layers()[0].weight.device:  # load_state_dict(assign=True)
+        if order.sums.device != self._layers()[0].weight.device:  # load_state_dict(assign=True)
             self._keep_orders()
             return self._order(name)
         return order
