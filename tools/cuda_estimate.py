@@ -35,7 +35,13 @@ SITES = 128  # of a warp
 #: Turns of the loops of poisson_exact, about: 35 up and 15 back for a word of the upper end, 5 of the lower.
 EXACT_TURNS = 18
 #: Warps of a block's eight that fill what its tile shares, by function.
-FILLING = {"keep_column_noise": 2, "keep_row_noise": 1, "fill_sample": 1, "make_stream": 1, "fill_read_octaves": 1}
+FILLING = {
+    "keep_column_noise": 2,
+    "keep_row_noise": 1,
+    "fill_sample": 1,
+    "make_stream": 1,
+    "fill_read_octaves": 1,
+}
 
 HEAD = """
 #define LRD_ISA device
@@ -63,7 +69,8 @@ extern "C" LRD_KERNEL(kThreads, 3) estimated(Request q, ThroughPlanes planes, in
 """
 STACK = """
 using S = Strip<WIDTH>;
-extern "C" LRD_KERNEL(S::kThreads, 512 / S::kThreads) estimated(Request q, ThroughPlanes planes, Stack stack, int64_t col) {
+extern "C" LRD_KERNEL(S::kThreads, 512 / S::kThreads)
+estimated(Request q, ThroughPlanes planes, Stack stack, int64_t col) {
   extern __shared__ __align__(16) char memory[];
   fix(q, planes);
   stack.layers = LAYERS;
@@ -71,7 +78,8 @@ extern "C" LRD_KERNEL(S::kThreads, 512 / S::kThreads) estimated(Request q, Throu
   const Position at = {thread, thread / S::kCols, thread % S::kCols};
   uint32_t* hidden = reinterpret_cast<uint32_t*>(memory + sizeof(S));
   S& shared = *reinterpret_cast<S*>(memory);
-  synthesize_strip<WIDTH, PRECISION>(q, planes, stack, {blockIdx.z, blockIdx.y * 64, col, 64}, at, shared, hidden);
+  const StripPlace place = {blockIdx.z, blockIdx.y * 64, col, 64};
+  synthesize_strip<WIDTH, PRECISION>(q, planes, stack, place, at, shared, hidden);
 }
 """
 

@@ -111,7 +111,8 @@ LRD_DEVICE void draw_lines(const Request& q, int thread, TileShared& shared) {
 }
 
 // What is wanted of a cell beside the noise. clean: as its frame holds it.
-LRD_DEVICE void store_targets(const Request& q, const Cell& at, const SampleShared& sample, const float (&clean)[4][1]) {
+LRD_DEVICE void store_targets(const Request& q, const Cell& at, const SampleShared& sample,
+                              const float (&clean)[4][1]) {
   const SampleParams& p = sample.params;
   float value[4][1];
   if (q.clean_out.data != nullptr) {

@@ -284,7 +284,7 @@ class LiteGenerator(nn.Module):
         return [c.weight for c in layers], [cast(Tensor, c.bias) for c in layers]
 
     def _weights_and_biases(self) -> list[Tensor]:
-        """Return all, past what nn.Module does for each attribute, which takes longer than a call's other checks."""
+        """Return all, past what nn.Module does for each attribute: longer than a call's other checks."""
         found: list[Tensor] = []
         for layer in self._modules["convs"]._modules.values():  # type: ignore[union-attr]
             own = cast(nn.Module, layer)._parameters
