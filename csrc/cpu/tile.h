@@ -6,9 +6,11 @@
 #include "../noise/conv_tile.h"
 #include "../noise/element.h"
 #include "../noise/elementary.h"
+#include "../noise/half_x86.h"
 #include "../noise/sample.h"
 #include "../noise/site.h"
 #include "../request.h"
+#include "stack_amx.h"
 
 #if defined(__SSE2__)
 #include <xmmintrin.h>
@@ -17,7 +19,8 @@
 namespace lrd::LRD_ISA {
 namespace {
 
-constexpr int kCells = kTileCellCols;
+// Cells of a block, which is one cell row of a tile; fewer where no more are left, so that narrow frames cost less.
+constexpr int kCells = kTileCellCols, kFewCells = kCells / 2;
 
 // Set the default floating-point mode (subnormals kept) and return the caller's. Not a class with a destructor:
 // its clean-up edges would split the loops inlined under it and keep them from vectorising.
@@ -48,11 +51,25 @@ struct Levels {
 
 constexpr Levels kAsTheyAre = {{0.0f, 0.0f, 0.0f, 0.0f}, {1.0f, 1.0f, 1.0f, 1.0f}};
 
+// Where the sites of N cells lie in a buffer of their own, in the order of a frame.
+template <int kColumnStep, int N>
+struct SideBySide {
+  static constexpr int64_t kAt[4] = {0, kColumnStep == 1 ? N : 1, 2 * N,
+                                     (kColumnStep == 1 ? 3 : 2) * N + kColumnStep - 1};
+};
+
 // n cells of one cell row to the four sites, the rest of the block filled with zeros. Always inline, as what follows:
 // a second caller would else make calls of them in the loop of the noise.
-template <typename T, int kColumnStep, Dtype kDtype>
-LRD_HD void load_sites(const T* source, const int64_t (&at)[4], int n, const Levels& levels,
-                       float (&value)[4][kCells]) {
+template <typename T, int kColumnStep, Dtype kDtype, int N>
+LRD_HD void load_sites(const T* source, const int64_t (&at)[4], int n, const Levels& levels, float (&value)[4][N]) {
+#if defined(LRD_VECTOR_BITS)
+  if constexpr (kDtype == Dtype::kFloat16) {
+    float wide[4 * N];
+    for (int site = 0; site < 4; site += kColumnStep)
+      from_float16s(source + at[site], kColumnStep * n, wide + site * N);
+    return load_sites<float, kColumnStep, Dtype::kFloat32>(wide, SideBySide<kColumnStep, N>::kAt, n, levels, value);
+  }
+#endif
   for (int pair = 0; pair < 2; ++pair) {
     const int s = 2 * pair;
     const T* left = source + at[s];
@@ -65,12 +82,12 @@ LRD_HD void load_sites(const T* source, const int64_t (&at)[4], int n, const Lev
       a[i] = (as_float<kDtype>(left[kColumnStep * i]) - left_offset) * left_scale;
       b[i] = (as_float<kDtype>(right[kColumnStep * i]) - right_offset) * right_scale;
     }
-    for (int i = n; i < kCells; ++i) a[i] = b[i] = 0.0f;
+    for (int i = n; i < N; ++i) a[i] = b[i] = 0.0f;
   }
 }
 
-template <typename T, Dtype kDtype>
-LRD_HD void load_typed(const Frames& f, int64_t offset, int n, const Levels& levels, float (&value)[4][kCells]) {
+template <typename T, Dtype kDtype, int N>
+LRD_HD void load_typed(const Frames& f, int64_t offset, int n, const Levels& levels, float (&value)[4][N]) {
   const T* source = static_cast<const T*>(f.data) + offset;
   if (f.cell_col == 1) {
     load_sites<T, 1, kDtype>(source, f.site, n, levels, value);
@@ -79,7 +96,8 @@ LRD_HD void load_typed(const Frames& f, int64_t offset, int n, const Levels& lev
   }
 }
 
-LRD_HD void load(const Frames& f, int64_t offset, int n, const Levels& levels, float (&value)[4][kCells]) {
+template <int N>
+LRD_HD void load(const Frames& f, int64_t offset, int n, const Levels& levels, float (&value)[4][N]) {
   switch (f.dtype) {
     case Dtype::kFloat32: return load_typed<float, Dtype::kFloat32>(f, offset, n, levels, value);
     case Dtype::kFloat16: return load_typed<uint16_t, Dtype::kFloat16>(f, offset, n, levels, value);
@@ -88,8 +106,16 @@ LRD_HD void load(const Frames& f, int64_t offset, int n, const Levels& levels, f
   }
 }
 
-template <typename T, int kColumnStep, Dtype kDtype>
-LRD_HD void store_sites(T* target, const int64_t (&at)[4], int n, const float (&value)[4][kCells]) {
+template <typename T, int kColumnStep, Dtype kDtype, int N>
+LRD_HD void store_sites(T* target, const int64_t (&at)[4], int n, const float (&value)[4][N]) {
+#if defined(LRD_VECTOR_BITS)
+  if constexpr (kDtype == Dtype::kFloat16) {
+    float wide[4 * N];
+    store_sites<float, kColumnStep, Dtype::kFloat32>(wide, SideBySide<kColumnStep, N>::kAt, n, value);
+    for (int site = 0; site < 4; site += kColumnStep) to_float16s(wide + site * N, kColumnStep * n, target + at[site]);
+    return;
+  }
+#endif
   for (int pair = 0; pair < 2; ++pair) {
     T* left = target + at[2 * pair];
     T* right = target + at[2 * pair + 1];
@@ -125,35 +151,33 @@ inline void write_past_caches(void* target, const void* source, int bytes) {
 }
 
 // A whole block by whole cache lines; false, and nothing written, where it does not fill them.
-template <typename T, int kColumnStep, Dtype kDtype>
-bool store_past_caches(T* target, const int64_t (&at)[4], const float (&value)[4][kCells]) {
-  constexpr int kSites = kColumnStep, kRun = kSites * kCells;  // sites side by side in a run of elements
+template <typename T, int kColumnStep, Dtype kDtype, int N>
+bool store_past_caches(T* target, const int64_t (&at)[4], const float (&value)[4][N]) {
+  constexpr int kSites = kColumnStep, kRun = kSites * N;  // sites side by side in a run of elements
   for (int site = 0; site < 4; site += kSites) {
     if (reinterpret_cast<uintptr_t>(target + at[site]) % 64 != 0) return false;
   }
-  T staged[4 * kCells];
-  constexpr int64_t side_by_side[4] = {0, kSites == 1 ? kCells : 1, 2 * kCells,
-                                       (kSites == 1 ? 3 : 2) * kCells + kSites - 1};
-  store_sites<T, kColumnStep, kDtype>(staged, side_by_side, kCells, value);
+  T staged[4 * N];
+  store_sites<T, kColumnStep, kDtype>(staged, SideBySide<kColumnStep, N>::kAt, N, value);
   for (int site = 0; site < 4; site += kSites) {
-    write_past_caches(target + at[site], staged + site * kCells, kRun * sizeof(T));
+    write_past_caches(target + at[site], staged + site * N, kRun * sizeof(T));
   }
   return true;
 }
 #endif
 
-template <typename T, int kColumnStep, Dtype kDtype>
+template <typename T, int kColumnStep, Dtype kDtype, int N>
 LRD_HD void store_typed(const Frames& f, int64_t offset, int n, [[maybe_unused]] bool past_caches,
-                        const float (&value)[4][kCells]) {
+                        const float (&value)[4][N]) {
   T* target = static_cast<T*>(f.data) + offset;
 #if defined(LRD_VECTOR_BITS)
-  if (past_caches && n == kCells && store_past_caches<T, kColumnStep, kDtype>(target, f.site, value)) return;
+  if (past_caches && n == N && store_past_caches<T, kColumnStep, kDtype>(target, f.site, value)) return;
 #endif
   store_sites<T, kColumnStep, kDtype>(target, f.site, n, value);
 }
 
-template <int kColumnStep>
-LRD_HD void store(const Frames& f, int64_t offset, int n, bool past, const float (&value)[4][kCells]) {
+template <int kColumnStep, int N>
+LRD_HD void store(const Frames& f, int64_t offset, int n, bool past, const float (&value)[4][N]) {
   switch (f.dtype) {
     case Dtype::kFloat32: return store_typed<float, kColumnStep, Dtype::kFloat32>(f, offset, n, past, value);
     case Dtype::kFloat16: return store_typed<uint16_t, kColumnStep, Dtype::kFloat16>(f, offset, n, past, value);
@@ -168,14 +192,14 @@ struct Tile {
 };
 
 inline Tile tile_at(const Request& q, int64_t number) {
-  const int64_t across = (q.cell_cols + kTileCellCols - 1) / kTileCellCols;
-  const int64_t down = (q.cell_rows + kTileCellRows - 1) / kTileCellRows;
+  const int64_t across = (q.cell_cols + kTileCellCols - 1) / kTileCellCols, height = tile_cell_rows(q);
+  const int64_t down = (q.cell_rows + height - 1) / height;
   Tile t;
   t.col = number % across * kTileCellCols;
-  t.row = number / across % down * kTileCellRows;
+  t.row = number / across % down * height;
   t.sample = number / (across * down);
   t.cols = static_cast<int>(q.cell_cols - t.col < kTileCellCols ? q.cell_cols - t.col : kTileCellCols);
-  t.rows = static_cast<int>(q.cell_rows - t.row < kTileCellRows ? q.cell_rows - t.row : kTileCellRows);
+  t.rows = static_cast<int>(q.cell_rows - t.row < height ? q.cell_rows - t.row : height);
   return t;
 }
 
@@ -183,7 +207,8 @@ inline Tile tile_at(const Request& q, int64_t number) {
 struct Generated {
   Stack stack;
   StackRows rows;
-  float value[4][kCells];
+  MatrixStack matrices;
+  float value[kRowsAtOnce][4][kCells];
   float sigma;
   uint32_t cell_row, cell_col;  // of the halo's first cell
 };
@@ -191,12 +216,26 @@ struct Generated {
 __attribute__((noinline)) void begin_stack(const Request& q, Generated& g) {
   memset(&g.rows, 0, sizeof g.rows);
   g.stack = unpack_stack(q.weights, q.widths);
+  begin_matrices(g.stack, q.bfloat16, g.matrices);
 }
 
-// Take in row s of the tile with its halo.
-__attribute__((noinline)) void advance_stack(const Stream& stream, int s, Generated& g) {
-  draw_input_row(stream, g.cell_row + static_cast<uint32_t>(s), g.cell_col, s, g.rows);
-  advance(g.stack, g.sigma, s, g.rows, g.value);
+// Take in rows first to last of the tile with its halo, kRowsAtOnce at most.
+__attribute__((noinline)) void advance_stack(const Stream& stream, int first, int last, Generated& g) {
+  for (int s = first; s <= last; ++s) {
+    draw_input_row(stream, g.cell_row + static_cast<uint32_t>(s), g.cell_col, s, g.rows);
+    if (!g.matrices.used) advance(g.stack, g.sigma, s, g.rows, g.value[0]);
+  }
+  if (g.matrices.used) advance_matrices(g.stack, g.sigma, first, last, g.rows, g.matrices, g.value);
+}
+
+// The learned noise of row r of a tile, by site; rows are asked for in turn.
+inline const float (*learned_row(const Stream& stream, const Tile& tile, int r, Generated& g)) [kCells] {
+  const int at_once = g.matrices.used ? kRowsAtOnce : 1, halo = 2 * g.stack.layers;
+  if (r % at_once == 0) {
+    const int left = tile.rows - r;
+    advance_stack(stream, r + halo, r + halo + (left < at_once ? left : at_once) - 1, g);
+  }
+  return g.value[r % at_once];
 }
 
 __attribute__((noinline)) void begin_stack_tile(const Request& q, const Tile& tile, const Stream& stream,
@@ -205,7 +244,8 @@ __attribute__((noinline)) void begin_stack_tile(const Request& q, const Tile& ti
   g.cell_row = static_cast<uint32_t>(q.origin_row + tile.row - g.stack.layers);
   g.cell_col = static_cast<uint32_t>(q.origin_col + tile.col - g.stack.layers);
   begin_tile(g.stack, stream, log_unit(g.sigma), g.cell_col, g.rows);
-  for (int s = 0; s < 2 * g.stack.layers; ++s) advance_stack(stream, s, g);
+  if (g.matrices.used) begin_matrix_tile(g.stack, g.rows, g.matrices);
+  for (int s = 0; s < 2 * g.stack.layers; s += 2) advance_stack(stream, s, s + 1, g);
 }
 
 inline bool is_past_caches(const Request& q) {
@@ -215,24 +255,24 @@ inline bool is_past_caches(const Request& q) {
 }
 
 // What is wanted of a tile beside the noise. clean is read as it is, for both.
-template <int kColumnStep>
+template <int kColumnStep, int N>
 void store_targets_typed(const Request& q, const SampleParams& p, const Targets& t, const Tile& tile) {
   const bool past_caches = is_past_caches(q);
-  float clean[4][kCells], value[4][kCells];
+  float clean[4][N], value[4][N];
   for (int r = 0; r < tile.rows; ++r) {
     const auto offset = [&](const Frames& f) { return offset_of(f, tile.sample, tile.row + r, tile.col); };
     load(q.clean, offset(q.clean), tile.cols, kAsTheyAre, clean);
     if (r + 1 < tile.rows) prefetch(q.clean, offset(q.clean) + q.clean.cell_row, tile.cols);
     if (q.clean_out.data != nullptr) {
       for (int site = 0; site < 4; ++site) {
-        for (int i = 0; i < kCells; ++i) value[site][i] = clean_target(t, site, clean[site][i]);
+        for (int i = 0; i < N; ++i) value[site][i] = clean_target(t, site, clean[site][i]);
       }
       store<kColumnStep>(q.clean_out, offset(q.clean_out), tile.cols, past_caches, value);
     }
     if (q.sigma_out.data != nullptr) {
       for (int site = 0; site < 4; ++site) {
         const float zero = p.signal_offset[site], scale = p.signal_scale[site];
-        for (int i = 0; i < kCells; ++i) value[site][i] = noise_level(t, site, (clean[site][i] - zero) * scale);
+        for (int i = 0; i < N; ++i) value[site][i] = noise_level(t, site, (clean[site][i] - zero) * scale);
       }
       store<kColumnStep>(q.sigma_out, offset(q.sigma_out), tile.cols, past_caches, value);
     }
@@ -240,42 +280,46 @@ void store_targets_typed(const Request& q, const SampleParams& p, const Targets&
 }
 
 // Left out of line, and done before the noise, so that calls which want nothing run the code they always ran.
+template <int N>
 __attribute__((noinline)) void store_targets(const Request& q, const Tile& tile, float sigma_init) {
   const SampleParams p = params_of(q, tile.sample);
   const Targets t = targets_of(q, tile.sample, sigma_init);
   if (q.out.cell_col == 1) {
-    store_targets_typed<1>(q, p, t, tile);
+    store_targets_typed<1, N>(q, p, t, tile);
   } else {
-    store_targets_typed<2>(q, p, t, tile);
+    store_targets_typed<2, N>(q, p, t, tile);
   }
 }
 
-// generated: ready for a tile, or null.
-inline void synthesize_tile(const Request& q, const Model& model, const Tile& tile, ReadOctaves& octaves,
-                            Generated* generated) {
+// In blocks of N cells, no fewer than the tile has columns. generated: ready for a tile of blocks of kCells, or null.
+template <int N>
+void synthesize_tile(const Request& q, const Model& model, const Tile& tile, ReadOctaves& octaves,
+                     Generated* generated) {
   SampleParams p = params_of(q, tile.sample);
   p.read.octaves = octaves.of(p.read);
   const TableRow& row = row_of(q, tile.sample);
   const Stream stream = stream_of(q, tile.sample);
   const uint32_t cell_col = static_cast<uint32_t>(q.origin_col + tile.col);
-  float columns[2][kCells], rows[kTileCellRows][2], value[4][kCells], dark_value[4][kCells] = {};
-  const SiteWords<kCells> words(stream, cell_col);
+  float columns[2][N], rows[kTileCellRows][2], value[4][N], dark_value[4][N] = {};
+  const SiteWords<N> words(stream, cell_col);
   Levels signal;
   memcpy(signal.offset, p.signal_offset, sizeof signal.offset);
   memcpy(signal.scale, p.signal_scale, sizeof signal.scale);
   const bool past_caches = is_past_caches(q);
-  row_noise<kTileCellRows>(stream, row.sigma_row, static_cast<uint32_t>(q.origin_row + tile.row), rows);
-  column_noise<kCells>(stream, row.sigma_col, cell_col, columns);
+  column_noise<N>(stream, row.sigma_col, cell_col, columns);
   if (generated != nullptr) begin_stack_tile(q, tile, stream, *generated);
   for (int r = 0; r < tile.rows; ++r) {
     const auto offset = [&](const Frames& f) { return offset_of(f, tile.sample, tile.row + r, tile.col); };
     const uint32_t cell_row = static_cast<uint32_t>(q.origin_row + tile.row + r);
+    if (r % kTileCellRows == 0) row_noise<kTileCellRows>(stream, row.sigma_row, cell_row, rows);
     load(q.clean, offset(q.clean), tile.cols, signal, value);
     if (r + 1 < tile.rows) prefetch(q.clean, offset(q.clean) + q.clean.cell_row, tile.cols);
     if (q.dark.data != nullptr) load(q.dark, offset(q.dark), tile.cols, kAsTheyAre, dark_value);
-    if (generated != nullptr) advance_stack(stream, r + 2 * generated->stack.layers, *generated);
-    synthesize<kCells>(model, p, words, cell_row, rows[r], columns, dark_value, value,
-                       generated != nullptr ? generated->value : nullptr);
+    const float (*learned)[N] = nullptr;
+    if constexpr (N == kCells) {
+      if (generated != nullptr) learned = learned_row(stream, tile, r, *generated);
+    }
+    synthesize<N>(model, p, words, cell_row, rows[r % kTileCellRows], columns, dark_value, value, learned);
     if (q.out.cell_col == 1) {
       store<1>(q.out, offset(q.out), tile.cols, past_caches, value);
     } else {
@@ -284,20 +328,31 @@ inline void synthesize_tile(const Request& q, const Model& model, const Tile& ti
   }
 }
 
+template <int N>
+void synthesize_all_of_tile(const Request& q, const Model& model, const Tile& tile, ReadOctaves& octaves,
+                            Generated* generated) {
+  if (wants_targets(q)) {
+    store_targets<N>(q, tile, generated == nullptr ? 0.0f : q.sigma_init[q.sigma_rows == 1 ? 0 : tile.sample]);
+  }
+  synthesize_tile<N>(q, model, tile, octaves, generated);
+}
+
 inline void synthesize_tiles(const Request& q, int64_t first, int64_t last) {
   const Model model = model_of(q);
   const uint64_t callers_mode = enter_default_float_mode();
   ReadOctaves octaves;
-  Generated generated;  // up to 150 KB of stack, touched only where there is a generator
+  Generated generated;  // up to 300 KB of stack, touched only where there is a generator
   if (q.weights != nullptr) begin_stack(q, generated);
   Generated* const g = q.weights != nullptr ? &generated : nullptr;
   for (int64_t number = first; number < last; ++number) {
     const Tile tile = tile_at(q, number);
-    if (wants_targets(q)) {
-      store_targets(q, tile, g == nullptr ? 0.0f : q.sigma_init[q.sigma_rows == 1 ? 0 : tile.sample]);
+    if (tile.cols > kFewCells || g != nullptr) {
+      synthesize_all_of_tile<kCells>(q, model, tile, octaves, g);
+    } else {
+      synthesize_all_of_tile<kFewCells>(q, model, tile, octaves, nullptr);
     }
-    synthesize_tile(q, model, tile, octaves, g);
   }
+  if (g != nullptr) end_matrices(g->matrices);
 #if defined(LRD_VECTOR_BITS)
   _mm_sfence();  // what was written past the caches is there before another thread is told so
 #endif
