@@ -36,7 +36,7 @@ LRD_HD int strip_columns(int layers) {
 template <int kWidth>
 LRD_DEVICE void finish_position(const Request& q, const ThroughPlanes& planes, const StripPlace& place, int row,
                                 const Position& at, const float (&noise)[4], const Strip<kWidth>& shared) {
-  const Cell first = {place.sample, place.row, place.col}, cell = behind(first, row, at.col);
+  const Cell first = {place.sample, place.row, place.col}, cell = cell_from(first, row, at.col);
   const float generated[4][1] = {{noise[0]}, {noise[1]}, {noise[2]}, {noise[3]}};
   const float rows[2] = {shared.rows[row][0], shared.rows[row][1]};
   const float columns[2][1] = {{shared.columns[0][at.col]}, {shared.columns[1][at.col]}};
