@@ -135,10 +135,11 @@ bench: $(VENV)/.installed
 instructions: $(VENV)/.installed
 	$(BIN)/python benchmarks/instructions/count.py --write benchmarks/results/instructions.md
 
-# The site: docs/build/html/index.html. Warnings are errors; nothing is fetched.
+# The site: docs/build/html/index.html. Warnings and dead links inside it are errors; nothing is fetched.
 docs: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt sphinx myst-parser myst-nb furo
 	$(BIN)/sphinx-build --fresh-env --fail-on-warning --keep-going --quiet docs docs/build/html
+	$(BIN)/python tools/dead_links.py docs/build/html
 	@echo "site: $(CURDIR)/docs/build/html/index.html"
 
 # Source distribution and wheel in dist/, checked. auditwheel names the wheel after the oldest Linux it runs on;

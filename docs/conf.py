@@ -27,7 +27,7 @@ myst_heading_anchors = 4
 suppress_warnings = ["myst.header"]  # pages of results begin their parts at any depth
 
 nb_execution_mode = "force"
-nb_execution_timeout = 60
+nb_execution_timeout = 300  # of a cell, on a loaded machine; a notebook takes half a minute of processor time
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True  # a failed cell ends the build, and is shown
 

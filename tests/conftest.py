@@ -66,7 +66,7 @@ SLOW = (
 #: What needs the source tree around tests/: its pages, tools, examples, native sources. Elsewhere, as beside
 #: a wheel in an empty environment, it is left out.
 OF_THE_SOURCE_TREE = (
-    *("csrc/", "cuda/", "docs/", "augment/adapters/test_lightning_example.py"),
+    *("csrc/", "cuda/", "docs/", "examples/"),
     "augment/test_loader_matrix.py",
     *("augment/test_readme_loop.py", "augment/test_training_loop_page.py", "datasets/test_docs_evaluate.py"),
     *("profiles/test_docs.py", "profiles/test_made_library.py", "profiles/test_schema.py"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import tables
+from .json_output import add_json, print_json
 from .progress import add_quiet
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def parser() -> ArgumentParser:
     made.add_argument("--iso", type=float, help="ISO of a DNG that does not say its own")
     made.add_argument("--law", type=str, default="Profile-1", help="which law of an ELD file (Profile-1)")
     made.add_argument("--overwrite", action="store_true", help="replace an existing output")
+    add_json(made)
     add_quiet(made)
     return made
 
@@ -67,10 +69,14 @@ def run(options: Namespace) -> int:
     is_array = source.suffix.lower() == ".npy"
     profile = _from_eld(source, options, stated) if is_array else _from_dng(source, options, stated)
     write_files({target: profile.to_bytes()})
+    doubts = list(undeclared(profile))
+    if options.json:
+        print_json({"profile": profile.to_dict(), "written": target, "doubtful": doubts})
+        return 0
     tables.show(
         f"{source} -> {target}",
         f"  {profile.name}: {profile.iso_ranges()}, read {profile.read}, {describe_bias(profile.bias)}",
-        *(f"doubtful: {found.field}: {found.reason}" for found in undeclared(profile)),
+        *(f"doubtful: {found.field}: {found.reason}" for found in doubts),
         *([] if is_array else [_UNDERSTATED.format(target=target)]),
     )
     return 0

@@ -150,6 +150,16 @@ def test_import_of_a_dng_gives_its_gain_and_noise(lrd, tmp_path, cfa):
     assert (found.cfa, found.licence, found.white) == (cfa, "CC0-1.0", 15520)
 
 
+def test_import_tells_json(lrd, tmp_path, eld_file):
+    target = tmp_path / "mine.json"
+    words = ("profile", "import", eld_file, "-o", target, "--camera", "sony_a7s2_eld", "--json")
+    code, out, err = lrd(*words)
+    told = json.loads(out)
+    assert (code, err, told["written"]) == (0, "", str(target))
+    assert told["profile"] == json.loads(target.read_text())
+    assert "Tukey-lambda std" in told["doubtful"][0]["reason"]
+
+
 LEVELS = ["{eld}", "-o", "{tmp}/x.json", "--camera", "canon_70d"]
 REFUSED = {
     "no levels": (LEVELS[:3], "--black is needed"),

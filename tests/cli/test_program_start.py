@@ -12,8 +12,11 @@ import pytest
 
 import lrd_ext
 from lrd_ext import cli, raw
-from lrd_ext.commands import progress
+from lrd_ext.commands import completion, progress
 from lrd_ext.commands.parser import Parser
+from lrd_ext.denoise import list_denoisers
+from lrd_ext.generator import list_generators
+from lrd_ext.profiles import list_profiles
 
 A7S2 = ("--camera", "sony_a7s2", "--iso", 3200)
 
@@ -207,8 +210,8 @@ def leaves(parser):
 def test_what_writes_files_can_be_quiet_and_what_tells_can_tell_json():
     options = {p.prog: {o for a in p._actions for o in a.option_strings} for p in leaves(cli._parser())}
     assert {"--json", "--quiet"} <= options["lrd synth"] & options["lrd calibrate"]
-    told = ("profile list", "profile show", "profile sample", "profile compare", "inspect", "doctor")
-    for name in (*told, "evaluate noise", "evaluate denoiser"):
+    told = ("profile list", "profile show", "profile sample", "profile compare", "profile import")
+    for name in (*told, "inspect", "doctor", "evaluate noise", "evaluate denoiser"):
         assert "--json" in options[f"lrd {name}"]
     for name, known in options.items():
         assert ("-o" in known or "--report" in known) <= ("--quiet" in known), name
@@ -233,6 +236,34 @@ def test_completion_in_bash(lrd, tmp_path):
     )
     done = subprocess.run(["bash", "-c", asked], capture_output=True, text=True)
     assert sorted(done.stdout.split()) == ["sample", "show"], done.stderr
+
+
+def test_what_ships_is_completed():
+    assert completion.shipped() == {
+        "cameras": list_profiles(),
+        "generators": list_generators(),
+        "denoisers": list_denoisers(),
+    }
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("synth --camera canon_5", ["canon_500d", "canon_5d4", "canon_5.json"]),
+        ("profile show nikon_d850_", ["nikon_d850_pmn", "nikon_d850_sfrn"]),
+        ("synth --generator sim", ["simulated_sensor"]),
+        ("denoise --net low", ["low_light"]),
+        ("calibrate can", ["canon_5.json"]),
+    ],
+)
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
+def test_names_and_files_are_completed_in_bash(lrd, tmp_path, typed, offered):
+    (tmp_path / "lrd").write_text(lrd("completion", "bash")[1])
+    (tmp_path / "canon_5.json").touch()
+    words = f"COMP_WORDS=(lrd {typed}); COMP_CWORD={len(typed.split())}"
+    asked = f"source ./lrd; {words}; _shtab_lrd; printf '%s\\n' ${{COMPREPLY[@]}}"
+    done = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, cwd=tmp_path)
+    assert sorted(set(done.stdout.split())) == sorted(offered), done.stderr
 
 
 def test_the_parser_has_no_name_that_nobody_types():

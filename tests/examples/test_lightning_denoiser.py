@@ -3,36 +3,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import warnings
-from pathlib import Path
 
 import pytest
 import torch
-from tile_files import write_raw
-
-from lrd_ext.datasets import prepare_tiles
 
 pytest.importorskip("pytorch_lightning", reason="pytorch_lightning: not installed")
-
-EXAMPLE = Path(__file__).parents[3] / "examples" / "lightning_denoiser.py"
-
-
-@pytest.fixture(scope="module")
-def example():
-    spec = importlib.util.spec_from_file_location("lightning_denoiser", EXAMPLE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def tiles(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiles")
-    for i in range(3):
-        write_raw(folder / f"{i}.dng", first=i)
-    prepare_tiles(sorted(folder.glob("*.dng")), folder / "store")
-    return folder / "store"
 
 
 def run(example, tiles, out, *, steps, workers=0):
