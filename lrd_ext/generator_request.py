@@ -100,7 +100,7 @@ def _sigma_tensor(sigma_init: Any, batch: int, device: torch.device) -> Tensor:
                 f"{sigma_init.dtype}{' that requires grad' if sigma_init.requires_grad else ''}. "
                 "LiteGenerator.forward is differentiable"
             )
-        if tuple(sigma_init.shape) not in ((), (1,), (batch,)):
+        if sigma_init.shape not in ((), (1,), (batch,)):
             raise ValueError(
                 f"fused_synth: sigma_init must be a number or ({batch},), got shape {tuple(sigma_init.shape)}"
             )
@@ -108,7 +108,8 @@ def _sigma_tensor(sigma_init: Any, batch: int, device: torch.device) -> Tensor:
             raise ValueError(
                 f"fused_synth: sigma_init must be on clean's device {device}, got {sigma_init.device}"
             )
-        sigma = sigma_init.to(torch.float32).reshape(-1)
+        sigma = sigma_init if sigma_init.dtype == torch.float32 else sigma_init.to(torch.float32)
+        sigma = sigma if sigma.ndim == 1 else sigma.reshape(-1)
         if may_look(sigma) and not bool(((sigma >= low) & (sigma <= high)).all()):
             raise ValueError(
                 f"fused_synth: sigma_init must be in [{low:g}, {high:g}] DN, got {sigma_init.tolist()}"

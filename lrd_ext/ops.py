@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
@@ -54,7 +55,7 @@ def why_not_cuda(device: int) -> str:
         return f"the compiled module has no CUDA kernels, because {WHY_NOT_CUDA[NATIVE.cuda_why_not]}"
     if torch.compiler.is_compiling():  # asking the device would break the graph; the op complains
         return ""
-    capability = torch.cuda.get_device_capability(device)
+    capability = _capability(device, os.getpid())
     if targets_serve(NATIVE.cuda_targets, *capability):
         return ""
     return (
@@ -63,7 +64,12 @@ def why_not_cuda(device: int) -> str:
     )
 
 
-@functools.cache  # asked of every call
+@functools.cache  # asked of every call; a child made by fork asks anew and is told why it may not
+def _capability(device: int, process: int) -> tuple[int, int]:
+    return torch.cuda.get_device_capability(device)
+
+
+@functools.cache  # likewise
 def targets_serve(targets: str, major: int, minor: int) -> bool:
     """Tell whether "sm_80+compute_90" run on a device: machine code within a generation, PTX upward."""
     for target in targets.split("+"):

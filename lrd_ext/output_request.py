@@ -84,18 +84,21 @@ def _check_apart(name: str, buffer: Tensor, others: Mapping[str, Any]) -> None:
     """Refuse a buffer that shares memory with another tensor of the call."""
     if torch.compiler.is_compiling():
         return
-    first, last = _extent(buffer)
-    tensors = {other: _extent(t) for other, t in others.items() if isinstance(t, Tensor) and t.numel()}
-    shared = [other for other, (begin, end) in tensors.items() if first < end and begin < last]
-    if shared and buffer.numel():
+    first, end = buffer.data_ptr(), _end(buffer)
+    shared = [
+        other
+        for other, t in others.items()
+        if isinstance(t, Tensor) and t.data_ptr() < end and first < _end(t) and t.numel() and buffer.numel()
+    ]
+    if shared:
         raise ValueError(
             f"fused_synth: {name} must not share memory with {' or '.join(shared)}; give it memory of its own"
         )
 
 
-def _extent(t: Tensor) -> tuple[int, int]:
-    first = t.data_ptr()
+def _end(t: Tensor) -> int:
+    """The address behind a tensor's last element."""
     if t.is_contiguous():
-        return first, first + t.nbytes
+        return t.data_ptr() + t.nbytes
     last = sum((size - 1) * stride for size, stride in zip(t.shape, t.stride(), strict=True))
-    return first, first + (last + 1) * t.element_size()
+    return t.data_ptr() + (last + 1) * t.element_size()

@@ -288,14 +288,15 @@ def _int64_tensor(name: str, value: Tensor, device: torch.device) -> Tensor:
         raise TypeError(
             f"fused_synth: {name} must be an int64 tensor or an int, got a tensor of {value.dtype}"
         )
-    return value.to(device)
+    return value if value.device == device else value.to(device)
 
 
 def _checked_seed(seed: int | Tensor, device: torch.device) -> int | Tensor:
     if isinstance(seed, Tensor):
         if seed.numel() != 1:
             raise ValueError(f"fused_synth: seed must hold one number, got shape {tuple(seed.shape)}")
-        return _int64_tensor("seed", seed, device).reshape(())
+        seed = _int64_tensor("seed", seed, device)
+        return seed if seed.ndim == 0 else seed.reshape(())
     number = _integer("seed", seed)
     if -(2**63) <= number <= 2**63 - 1:
         return number
@@ -304,12 +305,13 @@ def _checked_seed(seed: int | Tensor, device: torch.device) -> int | Tensor:
 
 def _checked_index(index: int | Tensor, batch: int, device: torch.device) -> int | Tensor:
     if isinstance(index, Tensor):
-        if tuple(index.shape) not in ((batch,), ()) or (index.ndim == 0 and batch > 1):
+        if index.shape not in ((batch,), ()) or (index.ndim == 0 and batch > 1):
             raise ValueError(
                 f"fused_synth: index must be an int or hold one number per sample, ({batch},), "
                 f"got shape {tuple(index.shape)}"
             )
-        index = _int64_tensor("index", index, device).reshape(batch)
+        index = _int64_tensor("index", index, device)
+        index = index if index.ndim == 1 else index.reshape(batch)
         if may_look(index) and bool((index >> 56).any()):
             raise ValueError(
                 f"fused_synth: index must be in [0, 2^56), got {index[index >> 56 != 0][0].item()}"

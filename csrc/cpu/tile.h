@@ -293,8 +293,8 @@ __attribute__((noinline)) void store_targets(const Request& q, const Tile& tile,
 
 // In blocks of N cells, no fewer than the tile has columns. generated: ready for a tile of blocks of kCells, or null.
 template <int N>
-void synthesize_tile(const Request& q, const Model& model, const Tile& tile, ReadOctaves& octaves,
-                     Generated* generated) {
+LRD_HD void synthesize_tile(const Request& q, const Model& model, const Tile& tile, ReadOctaves& octaves,
+                            Generated* generated) {
   SampleParams p = params_of(q, tile.sample);
   p.read.octaves = octaves.of(p.read);
   const TableRow& row = row_of(q, tile.sample);
@@ -329,8 +329,8 @@ void synthesize_tile(const Request& q, const Model& model, const Tile& tile, Rea
 }
 
 template <int N>
-void synthesize_all_of_tile(const Request& q, const Model& model, const Tile& tile, ReadOctaves& octaves,
-                            Generated* generated) {
+LRD_HD void synthesize_all_of_tile(const Request& q, const Model& model, const Tile& tile, ReadOctaves& octaves,
+                                   Generated* generated) {
   if (wants_targets(q)) {
     store_targets<N>(q, tile, generated == nullptr ? 0.0f : q.sigma_init[q.sigma_rows == 1 ? 0 : tile.sample]);
   }

@@ -152,8 +152,8 @@ const char* launch_stack(const Request& q, const device::Stack& stack, const Dev
   const int rows = rows_of_strip(q, (q.cell_cols + columns - 1) / columns, d.multiprocessors);
   const dim3 grid(blocks(q.cell_cols, columns, 0x7FFFFFFF), blocks(q.cell_rows, rows, 65535),
                   blocks(q.batch, 1, 65535));
-  device::stack_kernel<kWidth, kPrecision><<<grid, device::Strip<kWidth>::kThreads, bytes, stream>>>(
-      q, device::through_planes(q), stack, rows);
+  device::stack_kernel<kWidth, kPrecision>
+      <<<grid, device::Strip<kWidth>::kThreads, bytes, stream>>>(q, device::through_planes(q), stack, rows);
   return description(cudaGetLastError());
 }
 

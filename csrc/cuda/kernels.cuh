@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Kernel bodies of the CUDA executor. No launch syntax and no CUDA header: tests/cuda runs this very text on the host.
 //
-// A block works on one tile of cells at a time, the tile of the CPU executor. Row and column noise and the parameters
-// are worked out once per tile, in shared memory. Then the threads take cells, neighbours next to each other.
+// A block works on one tile of cells at a time, at most as large as the CPU executor's. Row and column noise and the
+// parameters are worked out once per tile, in shared memory. Then the threads take cells, neighbours next to each
+// other.
 #pragma once
 
 #include "../noise/sample.h"
@@ -13,6 +14,9 @@ namespace lrd::LRD_ISA {
 
 constexpr int kThreads = 256;
 constexpr int kRowsAtOnce = kThreads / kTileCellCols;
+
+// A warp's cells lie in two rows, which two methods of the Poisson quantile share less often than one long row.
+constexpr int kWarp = 32, kWarpRows = 2, kWarpCols = kWarp / kWarpRows, kWarpsAcross = kTileCellCols / kWarpCols;
 
 // Calls as training makes them run without the code for others, which would cost registers and instructions.
 inline bool is_usual(const Request& q) {
@@ -108,7 +112,8 @@ LRD_DEVICE void draw_lines(const Request& q, int thread, TileShared& shared) {
 }
 
 // What is wanted of a cell beside the noise. clean: as its frame holds it.
-LRD_DEVICE void store_targets(const Request& q, const Cell& at, const SampleShared& sample, const float (&clean)[4][1]) {
+LRD_DEVICE void store_targets(const Request& q, const Cell& at, const SampleShared& sample,
+                              const float (&clean)[4][1]) {
   const SampleParams& p = sample.params;
   float value[4][1];
   if (q.clean_out.data != nullptr) {
@@ -134,7 +139,9 @@ struct ThroughPlanes {
 inline ThroughPlanes through_planes(const Request& q) { return {planes_of(q.clean), planes_of(q.out)}; }
 
 // The cell that lies so far from the first one.
-LRD_DEVICE Cell behind(const Cell& first, int row, int col) { return {first.sample, first.row + row, first.col + col}; }
+LRD_DEVICE Cell cell_from(const Cell& first, int row, int col) {
+  return {first.sample, first.row + row, first.col + col};
+}
 
 // One cell from clean to out, where it lies at these elements. noise: its learned noise by site, DN, or null.
 LRD_DEVICE void finish_cell(const Request& q, const ThroughPlanes& planes, const Stream& stream, const Cell& first,
@@ -143,8 +150,8 @@ LRD_DEVICE void finish_cell(const Request& q, const ThroughPlanes& planes, const
   const SampleParams& p = sample.params;
   float value[4][1], dark[4][1] = {{-0.0f}, {-0.0f}, {-0.0f}, {-0.0f}};  // what adding changes nothing
   load_cell(planes.clean, clean, value);
-  if (wants_targets(q)) store_targets(q, behind(first, row, col), sample, value);
-  if (q.dark.data != nullptr) load_cell(planes_of(q.dark), offset_of(q.dark, behind(first, row, col)), dark);
+  if (wants_targets(q)) store_targets(q, cell_from(first, row, col), sample, value);
+  if (q.dark.data != nullptr) load_cell(planes_of(q.dark), offset_of(q.dark, cell_from(first, row, col)), dark);
   if (planes.clean.dtype == Dtype::kUint16) {
     LRD_UNROLL
     for (int site = 0; site < 4; ++site) value[site][0] -= p.signal_offset[site];
@@ -164,15 +171,16 @@ LRD_DEVICE void synthesize_tile(const Request& q, const ThroughPlanes& planes, c
   LRD_BARRIER();
   draw_lines(q, thread, shared);
   LRD_BARRIER();
-  const int col = thread % kTileCellCols;
+  const unsigned warp = static_cast<unsigned>(thread) / kWarp, lane = static_cast<unsigned>(thread) % kWarp;
+  const int col = static_cast<int>(warp % kWarpsAcross * kWarpCols + lane % kWarpCols);
   const int64_t left = first.col + col < q.cell_cols ? q.cell_rows - first.row : 0;
   const int end = left < tile_rows ? static_cast<int>(left) : tile_rows;
-  int row = thread / kTileCellCols;
-  int64_t clean = offset_of(q.clean, behind(first, row, col)), out = offset_of(q.out, behind(first, row, col));
+  int row = static_cast<int>(warp / kWarpsAcross * kWarpRows + lane / kWarpCols);
+  int64_t clean = offset_of(q.clean, cell_from(first, row, col)), out = offset_of(q.out, cell_from(first, row, col));
   LRD_KEEP_LOOP
   for (; row < end; row += kRowsAtOnce) {
     LRD_READ_ANEW();  // parameters kept in registers through the loop would take a third of them
-    const float rows[2] = {shared.rows[row][0], shared.rows[row][1]};
+    const float (&rows)[2] = shared.rows[row];
     const float columns[2][1] = {{shared.columns[0][col]}, {shared.columns[1][col]}};
     finish_cell(q, planes, shared.stream, shared.first, row, col, clean, out, rows, columns, shared.sample, nullptr);
     clean += kRowsAtOnce * q.clean.cell_row;

@@ -34,9 +34,9 @@ LRD_HD int strip_columns(int layers) {
 
 // The cell at a thread's position. noise: its learned noise by site, DN.
 template <int kWidth>
-LRD_DEVICE void finish_position(const Request& q, const ThroughPlanes& planes, const StripPlace& place, int row, const Position& at,
-                                const float (&noise)[4], const Strip<kWidth>& shared) {
-  const Cell first = {place.sample, place.row, place.col}, cell = behind(first, row, at.col);
+LRD_DEVICE void finish_position(const Request& q, const ThroughPlanes& planes, const StripPlace& place, int row,
+                                const Position& at, const float (&noise)[4], const Strip<kWidth>& shared) {
+  const Cell first = {place.sample, place.row, place.col}, cell = cell_from(first, row, at.col);
   const float generated[4][1] = {{noise[0]}, {noise[1]}, {noise[2]}, {noise[3]}};
   const float rows[2] = {shared.rows[row][0], shared.rows[row][1]};
   const float columns[2][1] = {{shared.columns[0][at.col]}, {shared.columns[1][at.col]}};
@@ -45,8 +45,8 @@ LRD_DEVICE void finish_position(const Request& q, const ThroughPlanes& planes, c
 }
 
 template <int kWidth, Precision kPrecision>
-LRD_DEVICE void synthesize_strip(const Request& q, const ThroughPlanes& planes, const Stack& stack, const StripPlace& place, const Position& at,
-                                 Strip<kWidth>& shared, uint32_t* hidden) {
+LRD_DEVICE void synthesize_strip(const Request& q, const ThroughPlanes& planes, const Stack& stack,
+                                 const StripPlace& place, const Position& at, Strip<kWidth>& shared, uint32_t* hidden) {
   using Layers = typename LayersOf<kWidth, kPrecision>::Type;
   draw_lines(q, place, stack.layers, at.thread, shared);
   LRD_BARRIER();

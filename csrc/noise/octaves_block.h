@@ -35,8 +35,8 @@ LRD_DEVICE float octave_quantile(uint32_t word, BlockTable table) {
   const OctavePlace place = octave_place(word);
   const uint32_t offset = static_cast<uint32_t>(place.bits) >> 19 & (kOctaves - 1) * sizeof(FourTerms);
   const FourTerms* cell = behind(block_octaves().low[0], offset);
-  const float(&low)[4] = cell[table * kOctaves].c;
-  const float(&high)[4] = cell[(2 + table) * kOctaves].c;
+  const float (&low)[4] = cell[table * kOctaves].c;
+  const float (&high)[4] = cell[(2 + table) * kOctaves].c;
   const float top = cell[4 * kOctaves].c[table];
   const float x = polynomial(place.g, low[0], low[1], low[2], low[3], high[0], high[1], high[2], high[3], top);
   return with_side(word, x);

@@ -64,7 +64,8 @@ LRD_HD uint32_t round_key(uint32_t first, int round, int half) {
 }
 
 LRD_HD Words philox4x32(uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3, uint32_t k0, uint32_t k1) {
-  return philox_rounds(c0, c1, c2, c3, [=](int round, int half) { return round_key(half == 0 ? k0 : k1, round, half); });
+  return philox_rounds(c0, c1, c2, c3,
+                       [=](int round, int half) { return round_key(half == 0 ? k0 : k1, round, half); });
 }
 
 // The stream of one sample: what stays fixed while cells and components vary.

@@ -124,10 +124,10 @@ LRD_HD float poisson_exact(uint32_t word, float any_mean) {
   return k;
 }
 
-// Those of N sites that the sums are for. On a device one after another through the same code, in registers.
+// Those of N sites that the sums are for. In a kernel one after another through the same code, in registers.
 template <int N>
 LRD_HD void poisson_exact_sites(const uint32_t (&word)[N], const float (&mean)[N], float (&k)[N]) {
-#if defined(__CUDA_ARCH__)
+#if defined(LRD_SHARED)
   LRD_KEEP_LOOP
   for (int i = 0; i < N; ++i) {
     uint32_t w = word[0];

@@ -49,8 +49,8 @@ LRD_HD bool is_usual_quotient(float x, float q) {
   return (magnitude >= 0x1p-60f && magnitude <= 0x1p60f) || x == 0.0f;
 }
 
-// Whether every x / divisor is one: x, a whole number in [low, white] or one of these, less black or less 0. Where it is
-// not 0 it is a multiple of 2^-33 then.
+// Whether every x / divisor is one: x, a whole number in [low, white] or one of these, less black or less 0. Where it
+// is not 0 it is a multiple of 2^-33 then.
 LRD_HD bool makes_usual_quotients(float black, float white, float divisor) {
   const float magnitude = float_of(bits_of(black) & 0x7FFFFFFFu);
   return (magnitude == 0.0f || (magnitude >= 0x1p-10f && magnitude <= 0x1p24f)) && white >= 1.0f && white <= 0x1p24f &&

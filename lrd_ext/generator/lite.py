@@ -206,11 +206,13 @@ class LiteGenerator(nn.Module):
         Changes are known by what torch counts for its own gradients: what writes through ``weight.data`` is
         not among them.
         """
-        weights, biases = self._weights()
-        parameters = (*weights, *biases)
-        if torch.compiler.is_compiling() or any(p.is_inference() for p in parameters):  # nothing is counted
+        if torch.compiler.is_compiling():  # nothing is counted
             return make()
-        stamp = [(id(p), p._version, p.data_ptr()) for p in parameters]
+        parameters = self._weights_and_biases()
+        try:
+            stamp = [(id(p), p._version, p.data_ptr()) for p in parameters]
+        except RuntimeError:  # likewise of tensors made in inference mode
+            return make()
         kept = self._kept.get(what)
         if kept is None or kept[0] != stamp:
             kept = self._kept[what] = (stamp, parameters, make())  # while kept, no other gets their ids
@@ -261,7 +263,7 @@ class LiteGenerator(nn.Module):
     def _apply(self, fn: Any, recurse: bool = True) -> LiteGenerator:
         """Let torch move or convert the module; what comes from the meta device brings no orders along."""
         self._kept.clear()  # float32 to bfloat16 and back may end in the memory it began in
-        had_values = not self._order_sites.is_meta
+        had_values = not self._order_sums.is_meta
         super()._apply(fn, recurse)
         if not had_values:
             self._keep_orders()
@@ -272,7 +274,7 @@ class LiteGenerator(nn.Module):
 
     def _order(self, name: str) -> Order:
         order = Order(*(getattr(self, f"_{name}_{part}") for part in Order._fields))
-        if order.sites.device != self._layers()[0].weight.device:  # load_state_dict(assign=True)
+        if order.sums.device != self._layers()[0].weight.device:  # load_state_dict(assign=True)
             self._keep_orders()
             return self._order(name)
         return order
@@ -280,6 +282,16 @@ class LiteGenerator(nn.Module):
     def _weights(self) -> tuple[list[Tensor], list[Tensor]]:
         layers = self._layers()
         return [c.weight for c in layers], [cast(Tensor, c.bias) for c in layers]
+
+    def _weights_and_biases(self) -> list[Tensor]:
+        """Return all, past what nn.Module does for each attribute: longer than a call's other checks."""
+        found: list[Tensor] = []
+        for layer in self._modules["convs"]._modules.values():  # type: ignore[union-attr]
+            own = cast(nn.Module, layer)._parameters
+            weight, bias = own.get("weight"), own.get("bias")
+            found.append(layer.weight if weight is None else weight)  # type: ignore[union-attr, arg-type]
+            found.append(layer.bias if bias is None else bias)  # type: ignore[union-attr, arg-type]
+        return found
 
     def _layers(self) -> list[nn.Conv2d]:
         return [cast(nn.Conv2d, c) for c in self.convs]

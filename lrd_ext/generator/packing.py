@@ -18,16 +18,15 @@ from . import fragments
 
 
 class Order(NamedTuple):
-    """Which elements go where: ``sites``, then sums of ``lines``, then ``rest``, then ``tiles``.
+    """Which elements go where: each of ``sums`` is that of nine, then come ``tiles``.
 
     Of the first layer sites (C / 4, 4, 3, 3, 4), mosaic rows (2, 3, C), mosaic columns (2, 3, C), log sigma
     (C,); then its bias (C,) and of each other layer weights (C_out / 4, C_in, 3, 3, 4) and bias. A line
-    channel is the same for all taps along its line and log sigma for all nine, so their sums serve.
+    channel is the same for all taps along its line and log sigma for all nine, so their sums serve; all else
+    is one element and eight of nothing, so that packing takes few kernels of a GPU.
     """
 
-    sites: Tensor
-    lines: Tensor  # (13 C, 9)
-    rest: Tensor
+    sums: Tensor  # (N, 9)
     tiles: Tensor  # for tensor cores; none where the layers differ in width
 
 
@@ -48,9 +47,8 @@ def order_of(channels: Sequence[int], log_sigma: bool, width: int | None = None)
     for weight, bias in zip(weights[1:], biases[1:], strict=True):
         rest += [_by_fours(weight).reshape(-1), bias]
     tiles = fragments.order(weights, nothing) if width is not None else first.new_empty(0)
-    return Order(
-        _by_fours(first[:, :4]).reshape(-1), torch.cat([rows, columns, ninth]), torch.cat(rest), tiles
-    )
+    sites, others = (_alone(part, nothing) for part in (_by_fours(first[:, :4]).reshape(-1), torch.cat(rest)))
+    return Order(torch.cat([sites, rows, columns, ninth, others]), tiles)
 
 
 def pack(weights: Sequence[Tensor], biases: Sequence[Tensor], order: Order) -> Tensor:
@@ -66,12 +64,10 @@ def pack(weights: Sequence[Tensor], biases: Sequence[Tensor], order: Order) -> T
     """
     parts = [w.detach().reshape(-1) for w in (*weights, *biases)]
     row = torch.cat([*parts, parts[0].new_zeros(1)])
-    wide = row.to(torch.float32)
-    sums = row.to(torch.float64)[order.lines].sum(1).to(torch.float32)
-    packed = [wide[order.sites], sums, wide[order.rest]]
-    if order.tiles.numel():
-        packed.append(row.to(torch.bfloat16)[order.tiles].view(torch.float32))
-    return torch.cat(packed)
+    packed = row[order.sums].sum(1, dtype=torch.float64).to(torch.float32)
+    if not order.tiles.numel():
+        return packed
+    return torch.cat([packed, row.to(torch.bfloat16)[order.tiles].view(torch.float32)])
 
 
 def _numbered(channels: Sequence[int], width: int | None) -> tuple[list[Tensor], list[Tensor], int]:
@@ -96,6 +92,11 @@ def _filled(taps: Tensor, nothing: int) -> Tensor:
     """(kept, summed, line, C) to (line kept C, 9): three numbers to sum, the others of nothing."""
     summed = taps.permute(2, 0, 3, 1).reshape(-1, 3)
     return functional.pad(summed, (0, 6), value=nothing)
+
+
+def _alone(elements: Tensor, nothing: int) -> Tensor:
+    """(N,) to (N, 9): each with eight numbers of nothing."""
+    return functional.pad(elements[:, None], (0, 8), value=nothing)
 
 
 def _by_fours(weight: Tensor) -> Tensor:

@@ -65,7 +65,7 @@ std::vector<lrd::TableRow> parameter_table(const Case& c) {
     row.sigma_row = c.quiet ? 0.0f : 1.3f;
     row.sigma_col = c.quiet ? 0.0f : 0.7f;
     for (int site = 0; site < 4; ++site) {
-      row.black[site] = kBlack[site];
+      row.black[site] = b % 3 == 1 ? 0.0f : kBlack[site];  // at 0 the sign of a zero shows
       row.bias[site] = kBias[site];
     }
     table.push_back(row);

@@ -27,6 +27,7 @@ NEW = SimpleNamespace(architectures=[75, 80, 86, 87, 88, 89, 90, 100, 103, 110, 
 def seen(monkeypatch, *capabilities):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: len(capabilities))
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda i: capabilities[i])
+    monkeypatch.setattr(ops, "_capability", lambda i, process: capabilities[i])
 
 
 @pytest.mark.parametrize(
@@ -87,6 +88,7 @@ def test_kernels_for_another_gpu_are_named(monkeypatch):
 def test_a_fork_after_cuda_was_initialised_is_explained(monkeypatch):
     monkeypatch.setattr(ops, "NATIVE", SimpleNamespace(cuda_targets="sm_80", cuda_why_not=""))
     monkeypatch.setattr(torch.cuda, "_is_in_bad_fork", lambda: True)
+    monkeypatch.setattr(ops.os, "getpid", lambda: -1)  # a child: nothing is known of its devices
     with pytest.raises(RuntimeError, match=r"Cannot re-initialize CUDA in forked subprocess.*'spawn'"):
         ops.why_not_cuda(0)
 
