@@ -43,6 +43,7 @@ def fused_synth(
     cfa: str = "RGGB",
     clean_out: Tensor | None = None,
     sigma_out: Tensor | None = None,
+    sensor: int | Tensor = 0,
 ) -> Tensor:
     """Synthesise what a camera would have recorded of a clean scene with 1/ratio of the light.
 
@@ -95,6 +96,9 @@ def fused_synth(
             at most 1e7 K; K y stands for shot noise where it is drawn, s(shape) is the standard deviation of
             the read noise at scale 1, sigma_init counts as that of a generator's noise, and 1/12 is left out
             with quantize="none". Dark frames, bias and clipping are not in it. NaN where clean is.
+        sensor: identity of the body, int for all samples or int64 tensor (B,), in [0, 2^56). What is fixed in
+            a camera (``sigma_prnu``, ``sigma_dsnu``, fixed rows and columns, dark current, hot pixels)
+            depends on (seed, sensor, position) and not on index: frames of one sensor share it.
 
     Returns: tensor of clean's shape.
 
@@ -129,6 +133,7 @@ def fused_synth(
         cfa=cfa,
         clean_out=clean_out,
         sigma_out=sigma_out,
+        sensor=sensor,
     )
     if _resolve(backend, clean.device) == "reference":
         return synthesize(request)

@@ -21,6 +21,7 @@ LAUNCHES = """
 #include <cstdio>
 #define LRD_ISA device
 #include "cuda_dialect.cuh"
+#include "sensor_kernel.cuh"
 #include "stack_kernel.cuh"
 using namespace lrd::device;
 template <int kWidth, Precision kPrecision>
@@ -32,6 +33,7 @@ void tell() {
 }
 int main() {
   std::printf("physics_kernel %d\\n", kThreads);
+  std::printf("sensor_kernel %d\\n", kThreads);
   tell<16, Precision::kFloat32>();
   tell<16, Precision::kBfloat16>();
   tell<32, Precision::kFloat32>();

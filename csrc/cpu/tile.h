@@ -9,6 +9,7 @@
 #include "../noise/sample.h"
 #include "../noise/site.h"
 #include "../request.h"
+#include "sensor_tile.h"
 
 #if defined(__SSE2__)
 #include <xmmintrin.h>
@@ -250,32 +251,47 @@ __attribute__((noinline)) void store_targets(const Request& q, const Tile& tile,
   }
 }
 
-// generated: ready for a tile, or null.
-inline void synthesize_tile(const Request& q, const Model& model, const Tile& tile, ReadOctaves& octaves,
-                            Generated* generated) {
+// generated: ready for a tile, or null. kSensor: the table holds what the sensor adds.
+template <bool kSensor>
+void synthesize_tile(const Request& q, const Model& model, const Tile& tile, ReadOctaves& octaves,
+                     LogNormalTable& log_normal, Generated* generated) {
   SampleParams p = params_of(q, tile.sample);
   p.read.octaves = octaves.of(p.read);
   const TableRow& row = row_of(q, tile.sample);
   const Stream stream = stream_of(q, tile.sample);
   const uint32_t cell_col = static_cast<uint32_t>(q.origin_col + tile.col);
+  const uint32_t first_row = static_cast<uint32_t>(q.origin_row + tile.row);
+  [[maybe_unused]] const SensorTile<kSensor> sensor(q, tile.sample, stream, first_row, cell_col, log_normal);
+  float step = 1.0f;
   float columns[2][kCells], rows[kTileCellRows][2], value[4][kCells], dark_value[4][kCells] = {};
   const SiteWords<kCells> words(stream, cell_col);
   Levels signal;
   memcpy(signal.offset, p.signal_offset, sizeof signal.offset);
   memcpy(signal.scale, p.signal_scale, sizeof signal.scale);
   const bool past_caches = is_past_caches(q);
-  row_noise<kTileCellRows>(stream, row.sigma_row, static_cast<uint32_t>(q.origin_row + tile.row), rows);
-  column_noise<kCells>(stream, row.sigma_col, cell_col, columns);
+  if constexpr (kSensor) {
+    coloured_lines(sensor.row, row, stream, first_row, cell_col, rows, columns);
+    for (int site = 0; site < 4; ++site) p.bias[site] += sensor.drift[site];
+    step = sensor.row.step;
+  } else {
+    row_noise<kTileCellRows>(stream, row.sigma_row, first_row, rows);
+    column_noise<kCells>(stream, row.sigma_col, cell_col, columns);
+  }
   if (generated != nullptr) begin_stack_tile(q, tile, stream, *generated);
   for (int r = 0; r < tile.rows; ++r) {
     const auto offset = [&](const Frames& f) { return offset_of(f, tile.sample, tile.row + r, tile.col); };
-    const uint32_t cell_row = static_cast<uint32_t>(q.origin_row + tile.row + r);
+    const uint32_t cell_row = first_row + static_cast<uint32_t>(r);
     load(q.clean, offset(q.clean), tile.cols, signal, value);
     if (r + 1 < tile.rows) prefetch(q.clean, offset(q.clean) + q.clean.cell_row, tile.cols);
     if (q.dark.data != nullptr) load(q.dark, offset(q.dark), tile.cols, kAsTheyAre, dark_value);
     if (generated != nullptr) advance_stack(stream, r + 2 * generated->stack.layers, *generated);
+    if constexpr (kSensor) {
+      if (q.dark.data == nullptr) memset(dark_value, 0, sizeof dark_value);
+      add_body<kCells>(sensor.body, sensor.words, cell_row, cell_col, sensor.rows[r], sensor.columns, value,
+                       dark_value);
+    }
     synthesize<kCells>(model, p, words, cell_row, rows[r], columns, dark_value, value,
-                       generated != nullptr ? generated->value : nullptr);
+                       generated != nullptr ? generated->value : nullptr, step);
     if (q.out.cell_col == 1) {
       store<1>(q.out, offset(q.out), tile.cols, past_caches, value);
     } else {
@@ -288,6 +304,7 @@ inline void synthesize_tiles(const Request& q, int64_t first, int64_t last) {
   const Model model = model_of(q);
   const uint64_t callers_mode = enter_default_float_mode();
   ReadOctaves octaves;
+  LogNormalTable log_normal;
   Generated generated;  // up to 150 KB of stack, touched only where there is a generator
   if (q.weights != nullptr) begin_stack(q, generated);
   Generated* const g = q.weights != nullptr ? &generated : nullptr;
@@ -296,7 +313,11 @@ inline void synthesize_tiles(const Request& q, int64_t first, int64_t last) {
     if (wants_targets(q)) {
       store_targets(q, tile, g == nullptr ? 0.0f : q.sigma_init[q.sigma_rows == 1 ? 0 : tile.sample]);
     }
-    synthesize_tile(q, model, tile, octaves, g);
+    if (q.has_sensor) {
+      synthesize_tile<true>(q, model, tile, octaves, log_normal, g);
+    } else {
+      synthesize_tile<false>(q, model, tile, octaves, log_normal, g);
+    }
   }
 #if defined(LRD_VECTOR_BITS)
   _mm_sfence();  // what was written past the caches is there before another thread is told so

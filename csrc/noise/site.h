@@ -60,12 +60,13 @@ struct SiteWords {
 
 // Row noise of the two mosaic rows of each of N cell rows, DN.
 template <int N>
-LRD_HD void row_noise(const Stream& stream, float sigma_row, uint32_t cell_row, float (&noise)[N][2]) {
+LRD_HD void row_noise(const Stream& stream, float sigma_row, uint32_t cell_row, float (&noise)[N][2],
+                      Component component = kRow) {
   uint32_t word[2 * N];
   float z[2 * N];
   LRD_UNROLL
   for (int i = 0; i < N; ++i) {
-    const Words w = words(stream, kRow, cell_row + static_cast<uint32_t>(i), 0);
+    const Words w = words(stream, component, cell_row + static_cast<uint32_t>(i), 0);
     word[2 * i] = w.v[0];
     word[2 * i + 1] = w.v[1];
   }
@@ -75,18 +76,20 @@ LRD_HD void row_noise(const Stream& stream, float sigma_row, uint32_t cell_row, 
 }
 
 // Of one cell row.
-LRD_HD void row_noise(const Stream& stream, float sigma_row, uint32_t cell_row, float (&noise)[2]) {
+LRD_HD void row_noise(const Stream& stream, float sigma_row, uint32_t cell_row, float (&noise)[2],
+                      Component component = kRow) {
   float one[1][2];
-  row_noise<1>(stream, sigma_row, cell_row, one);
+  row_noise<1>(stream, sigma_row, cell_row, one, component);
   noise[0] = one[0][0];
   noise[1] = one[0][1];
 }
 
 // Column noise of N cells' two mosaic columns each, DN.
 template <int N>
-LRD_HD void column_noise(const Stream& stream, float sigma_col, uint32_t cell_col, float (&noise)[2][N]) {
+LRD_HD void column_noise(const Stream& stream, float sigma_col, uint32_t cell_col, float (&noise)[2][N],
+                         Component component = kColumn) {
   uint32_t word[4][N];
-  draw_words(stream, kColumn, 0, cell_col, word);
+  draw_words(stream, component, 0, cell_col, word);
   LRD_UNROLL
   for (int side = 0; side < 2; ++side) {
     normal_quantiles<N>(word[side], noise[side]);
@@ -201,11 +204,11 @@ LRD_HD void scale_cell(const Model& model, const SampleParams& p, float (&value)
 }
 
 // From clean signal (DN of the short exposure) to the requested output, in place.
-// dark: DN above black by site. generated: the learned noise in DN by site, or null.
+// dark: DN above black by site. generated: the learned noise in DN by site, or null. step: of the converter, DN.
 template <int N>
 LRD_HD void synthesize(const Model& model, const SampleParams& p, const SiteWords<N>& words, uint32_t cell_row,
                        const float (&rows)[2], const float (&columns)[2][N], const float (&dark)[4][N],
-                       float (&value)[4][N], const float (*generated)[N] = nullptr) {
+                       float (&value)[4][N], const float (*generated)[N] = nullptr, float step = 1.0f) {
   add_noise_of_sites<N>(model, p, words, cell_row, value);
   uint32_t word[4][N];
   const bool uniform = model.quantize == Quantize::kUniform;
@@ -229,12 +232,18 @@ LRD_HD void synthesize(const Model& model, const SampleParams& p, const SiteWord
     }
     if (uniform) {
       LRD_UNROLL
-      for (int i = 0; i < N; ++i) value[site][i] += centred_uniform(word[site][i]);
+      for (int i = 0; i < N; ++i) value[site][i] += step * centred_uniform(word[site][i]);
     }
+    const bool whole = step == 1.0f;
+    if (c.round && !whole) {
+      LRD_UNROLL
+      for (int i = 0; i < N; ++i) value[site][i] = step * round_half_even(value[site][i] / step);
+    }
+    const bool round = c.round && whole;
     LRD_UNROLL
     for (int i = 0; i < N; ++i) {
       const float raw = value[site][i];
-      const float clipped = clip(c.round ? round_half_even(raw) : raw, c.low, c.high);
+      const float clipped = clip(round ? round_half_even(raw) : raw, c.low, c.high);
       value[site][i] = clipped - c.offset;
       if (N > 1) value[site][i] = value[site][i] / c.divisor * c.factor;
     }
@@ -246,8 +255,9 @@ LRD_HD void synthesize(const Model& model, const SampleParams& p, const SiteWord
 template <int N>
 LRD_HD void synthesize(const Model& model, const SampleParams& p, const Stream& stream, uint32_t cell_row,
                        uint32_t cell_col, const float (&rows)[2], const float (&columns)[2][N],
-                       const float (&dark)[4][N], float (&value)[4][N], const float (*generated)[N] = nullptr) {
-  synthesize<N>(model, p, SiteWords<N>(stream, cell_col), cell_row, rows, columns, dark, value, generated);
+                       const float (&dark)[4][N], float (&value)[4][N], const float (*generated)[N] = nullptr,
+                       float step = 1.0f) {
+  synthesize<N>(model, p, SiteWords<N>(stream, cell_col), cell_row, rows, columns, dark, value, generated, step);
 }
 
 }  // namespace lrd::LRD_ISA

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -29,3 +31,20 @@ def normal_quantile(word: Tensor) -> Tensor:
     """
     p, sign = lower_tail(word)
     return -sign * torch.special.ndtri(p)
+
+
+def two_normals(word: Tensor) -> tuple[Tensor, Tensor]:
+    """Map each word to two independent standard normal deviates, within +-5.4.
+
+    The radius is drawn by the upper 20 bits, the angle by the lower 12.
+
+    Args:
+        word: int64 of any shape, values in [0, 2^32).
+
+    Returns: two float64 tensors of the same shape.
+
+    Source: Box and Muller, Ann. Math. Stat. 29(2), 1958. Mirrors csrc/noise/sine.h.
+    """
+    radius = torch.sqrt(-2 * torch.log(((word >> 12).double() + 0.5) * 2.0**-20))
+    angle = 2 * math.pi * ((word & 0xFFF).double() + 0.5) * 2.0**-12
+    return radius * torch.cos(angle), radius * torch.sin(angle)

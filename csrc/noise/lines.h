@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Row and column noise with a colour: white deviates through taps, and sinusoids whose phase each frame draws anew.
+// Both are drawn by line of the mosaic, not by site. Mirrors lrd_ext/reference/lines.py.
+#pragma once
+
+#include "sensor_row.h"
+#include "sine.h"
+#include "site.h"
+
+namespace lrd::LRD_ISA {
+
+constexpr int kTapCells = (kTaps - 1) / 2;  // cells before the first that taps reach
+
+// Sinusoids by line: a phase in turns of 2^32 and its step from line to line, so that no line is too far for float32.
+struct Waves {
+  uint32_t phase[kWaves], step[kWaves];
+  float amplitude[kWaves];
+};
+
+LRD_HD Waves waves_of(const Stream& frame, Component component, const Wave (&wave)[kWaves]) {
+  const Words w = words(frame, component, 0, 0);
+  Waves waves;
+  LRD_UNROLL
+  for (int k = 0; k < kWaves; ++k) {
+    waves.phase[k] = w.v[k];
+    waves.step[k] = wave[k].period >= 2.0f ? static_cast<uint32_t>(0x1p32f / wave[k].period) : 0u;
+    waves.amplitude[k] = wave[k].amplitude;
+  }
+  return waves;
+}
+
+// white: deviates of the line, the last of them, and of the kTaps - 1 before it.
+LRD_HD float line_noise(const float* white, const float (&taps)[kTaps], float sigma, const Waves& waves,
+                        uint32_t line) {
+  float sum = 0.0f;
+  LRD_UNROLL
+  for (int j = 0; j < kTaps; ++j) sum = fma(taps[j], white[kTaps - 1 - j], sum);
+  sum *= sigma;
+  LRD_UNROLL
+  for (int k = 0; k < kWaves; ++k) {
+    sum = fma(waves.amplitude[k], sine_of_turn(waves.phase[k] + waves.step[k] * line), sum);
+  }
+  return sum;
+}
+
+// Black-level drift of the frame by site, DN.
+LRD_HD void drift(const Stream& frame, float sigma_drift, float (&level)[4]) {
+  const Words w = words(frame, kDrift, 0, 0);
+  LRD_UNROLL
+  for (int site = 0; site < 4; ++site) level[site] = sigma_drift * normal_quantile(w.v[site]);
+}
+
+}  // namespace lrd::LRD_ISA
