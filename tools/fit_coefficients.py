@@ -118,7 +118,7 @@ def fit_sine() -> None:
     """sin(2 pi t) = t P(t^2), t in [0, 1/4]."""
     t = np.linspace(1e-3, 0.25, 4001)
     sine = np.sin(2 * np.pi * t)
-    show("sine_of_turn", *minimax(powers(t * t, 5), sine / t, t / sine))
+    show("sine_of_quarter", *minimax(powers(t * t, 5), sine / t, t / sine))
 
 
 if __name__ == "__main__":

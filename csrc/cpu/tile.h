@@ -254,14 +254,14 @@ __attribute__((noinline)) void store_targets(const Request& q, const Tile& tile,
 // generated: ready for a tile, or null. kSensor: the table holds what the sensor adds.
 template <bool kSensor>
 void synthesize_tile(const Request& q, const Model& model, const Tile& tile, ReadOctaves& octaves,
-                     LogNormalTable& log_normal, Generated* generated) {
+                     Generated* generated) {
   SampleParams p = params_of(q, tile.sample);
   p.read.octaves = octaves.of(p.read);
   const TableRow& row = row_of(q, tile.sample);
   const Stream stream = stream_of(q, tile.sample);
   const uint32_t cell_col = static_cast<uint32_t>(q.origin_col + tile.col);
   const uint32_t first_row = static_cast<uint32_t>(q.origin_row + tile.row);
-  [[maybe_unused]] const SensorTile<kSensor> sensor(q, tile.sample, stream, first_row, cell_col, log_normal);
+  [[maybe_unused]] const SensorTile<kSensor> sensor(q, tile.sample, stream, first_row, cell_col);
   float step = 1.0f;
   float columns[2][kCells], rows[kTileCellRows][2], value[4][kCells], dark_value[4][kCells] = {};
   const SiteWords<kCells> words(stream, cell_col);
@@ -304,7 +304,6 @@ inline void synthesize_tiles(const Request& q, int64_t first, int64_t last) {
   const Model model = model_of(q);
   const uint64_t callers_mode = enter_default_float_mode();
   ReadOctaves octaves;
-  LogNormalTable log_normal;
   Generated generated;  // up to 150 KB of stack, touched only where there is a generator
   if (q.weights != nullptr) begin_stack(q, generated);
   Generated* const g = q.weights != nullptr ? &generated : nullptr;
@@ -314,9 +313,9 @@ inline void synthesize_tiles(const Request& q, int64_t first, int64_t last) {
       store_targets(q, tile, g == nullptr ? 0.0f : q.sigma_init[q.sigma_rows == 1 ? 0 : tile.sample]);
     }
     if (q.has_sensor) {
-      synthesize_tile<true>(q, model, tile, octaves, log_normal, g);
+      synthesize_tile<true>(q, model, tile, octaves, g);
     } else {
-      synthesize_tile<false>(q, model, tile, octaves, log_normal, g);
+      synthesize_tile<false>(q, model, tile, octaves, g);
     }
   }
 #if defined(LRD_VECTOR_BITS)

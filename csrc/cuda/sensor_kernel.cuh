@@ -2,8 +2,8 @@
 // The physics kernel for calls whose table holds what the sensor adds: a kernel of its own, so that those without keep
 // theirs. No launch syntax: tests/cuda runs this very text on the host.
 //
-// A block works on one tile of cells at a time, as physics_kernel. What is drawn by line, the quantiles of the dark
-// current and the parameters are worked out once per tile, in shared memory; then each thread takes cells, one by one.
+// A block works on one tile of cells at a time, as physics_kernel. What is drawn by line and the parameters are worked
+// out once per tile, in shared memory; then each thread takes cells, one by one.
 #pragma once
 
 #include "../noise/body.h"
@@ -20,14 +20,13 @@ struct SensorShared {
   Body body;
   Waves row_waves, col_waves;
   float step;
-  float log_normal[kKnots];
   float white_rows[2 * kWhiteRows],
       white_cols[2 * kWhiteCols];                           // deviates by line, from kTapCells cells before the tile
   float rows[kTileCellRows][2], columns[2][kTileCellCols];  // what a frame draws by line, DN
   float fixed_rows[kTileCellRows][2], fixed_columns[2][kTileCellCols];
 };
 
-// By one thread: all but what is drawn by line or knot.
+// By one thread: all but what is drawn by line.
 LRD_DEVICE void fill_sample(const Request& q, int64_t sample, const Stream& frame, const Stream& body,
                             SensorShared& shared) {
   const SensorRow& row = sensor_row_of(q, sample);
@@ -36,14 +35,14 @@ LRD_DEVICE void fill_sample(const Request& q, int64_t sample, const Stream& fram
   drift(frame, row.sigma_drift, level);
   LRD_UNROLL
   for (int site = 0; site < 4; ++site) shared.params.bias[site] += level[site];
-  shared.body = body_of(row, shared.params.K, body, frame, shared.log_normal);
+  shared.body = body_of(row, shared.params.K, body, frame);
   shared.step = row.step;
   shared.row_waves = waves_of(frame, kRowWaves, row.row_waves);
   shared.col_waves = waves_of(frame, kColumnWaves, row.col_waves);
   if (wants_targets(q)) shared.targets = targets_of(q, sample, 0.0f);
 }
 
-// White deviates of the lines, the body's offsets of lines, and the quantiles, each by threads of their own.
+// White deviates of the lines and the body's offsets of lines, each by threads of their own.
 LRD_DEVICE void draw_by_line(const Request& q, const Cell& first, const Stream& frame, const Stream& body, int thread,
                              SensorShared& shared) {
   const SensorRow& row = sensor_row_of(q, first.sample);
@@ -70,11 +69,6 @@ LRD_DEVICE void draw_by_line(const Request& q, const Cell& first, const Stream& 
       shared.fixed_columns[1][at] = pair[1][0];
     }
   }
-  if (!draws_dark_current(row)) return;
-  LRD_KEEP_LOOP
-  for (int knot = thread; knot < kKnots; knot += kThreads) {
-    shared.log_normal[knot] = log_normal_knot(knot, row.dark_current_spread);
-  }
 }
 
 // The lines' noise out of their white deviates, a line a thread.
@@ -83,13 +77,15 @@ LRD_DEVICE void colour_lines(const Request& q, const Cell& first, int thread, Se
   const SensorRow& row = sensor_row_of(q, first.sample);
   if (thread < 2 * kTileCellRows) {
     const uint32_t line = 2 * static_cast<uint32_t>(q.origin_row + first.row) + static_cast<uint32_t>(thread);
-    shared.rows[thread / 2][thread % 2] =
-        line_noise(shared.white_rows + thread, row.row_taps, figures.sigma_row, shared.row_waves, line);
+    float noise[1];
+    line_noise(shared.white_rows + thread, row.row_taps, figures.sigma_row, shared.row_waves, line, noise);
+    shared.rows[thread / 2][thread % 2] = noise[0];
   } else if (thread < 2 * (kTileCellRows + kTileCellCols)) {
     const int at = thread - 2 * kTileCellRows;
     const uint32_t line = 2 * static_cast<uint32_t>(q.origin_col + first.col) + static_cast<uint32_t>(at);
-    shared.columns[at % 2][at / 2] =
-        line_noise(shared.white_cols + at, row.col_taps, figures.sigma_col, shared.col_waves, line);
+    float noise[1];
+    line_noise(shared.white_cols + at, row.col_taps, figures.sigma_col, shared.col_waves, line, noise);
+    shared.columns[at % 2][at / 2] = noise[0];
   }
 }
 

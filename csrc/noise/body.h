@@ -11,22 +11,22 @@ namespace lrd::LRD_ISA {
 
 // Of one sample.
 struct Body {
-  bool has_pattern, has_dark_current;
+  bool has_lines, has_pattern, has_dark_current;
   float sigma_prnu, sigma_dsnu, K;
   Stream stream;
   DarkCurrent dark;
 };
 
-// table: the log-normal quantiles of row.dark_current_spread, filled before a site is drawn.
-LRD_HD Body body_of(const SensorRow& row, float K, const Stream& body, const Stream& frame, const float* table) {
+LRD_HD Body body_of(const SensorRow& row, float K, const Stream& body, const Stream& frame) {
   Body b;
+  b.has_lines = row.sigma_row_fixed > 0.0f || row.sigma_col_fixed > 0.0f;
   b.has_pattern = row.sigma_prnu > 0.0f || row.sigma_dsnu > 0.0f;
   b.has_dark_current = draws_dark_current(row);
   b.sigma_prnu = row.sigma_prnu;
   b.sigma_dsnu = row.sigma_dsnu;
   b.K = K;
   b.stream = body;
-  b.dark = dark_current(row, body, frame, table);
+  b.dark = dark_current(row, body, frame);
   return b;
 }
 
@@ -61,11 +61,13 @@ LRD_HD void add_body(const Body& b, const BodyWords<N>& words, uint32_t cell_row
                      const float (&rows)[2], const float (&columns)[2][N], float (&value)[4][N],
                      float (&offset)[4][N]) {
   uint32_t word[4][N];
-  LRD_UNROLL
-  for (int site = 0; site < 4; ++site) {
-    const float row = rows[site >> 1];
+  if (b.has_lines) {
     LRD_UNROLL
-    for (int i = 0; i < N; ++i) offset[site][i] += row + columns[site & 1][i];
+    for (int site = 0; site < 4; ++site) {
+      const float row = rows[site >> 1];
+      LRD_UNROLL
+      for (int i = 0; i < N; ++i) offset[site][i] += row + columns[site & 1][i];
+    }
   }
   if (b.has_pattern) {
     words.pattern.at(cell_row, word);

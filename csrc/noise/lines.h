@@ -29,18 +29,30 @@ LRD_HD Waves waves_of(const Stream& frame, Component component, const Wave (&wav
   return waves;
 }
 
-// white: deviates of the line, the last of them, and of the kTaps - 1 before it.
-LRD_HD float line_noise(const float* white, const float (&taps)[kTaps], float sigma, const Waves& waves,
-                        uint32_t line) {
-  float sum = 0.0f;
+// The noise of N lines from `line` on. white: deviates of these and, before them, of the kTaps - 1 that taps reach.
+template <int N>
+LRD_HD void line_noise(const float* white, const float (&taps)[kTaps], float sigma, const Waves& waves, uint32_t line,
+                       float (&noise)[N]) {
   LRD_UNROLL
-  for (int j = 0; j < kTaps; ++j) sum = fma(taps[j], white[kTaps - 1 - j], sum);
-  sum *= sigma;
+  for (int i = 0; i < N; ++i) noise[i] = 0.0f;
+  LRD_UNROLL
+  for (int j = 0; j < kTaps; ++j) {
+    const float tap = taps[j];
+    LRD_UNROLL
+    for (int i = 0; i < N; ++i) noise[i] = fma(tap, white[kTaps - 1 - j + i], noise[i]);
+  }
+  LRD_UNROLL
+  for (int i = 0; i < N; ++i) noise[i] *= sigma;
   LRD_UNROLL
   for (int k = 0; k < kWaves; ++k) {
-    sum = fma(waves.amplitude[k], sine_of_turn(waves.phase[k] + waves.step[k] * line), sum);
+    const float amplitude = waves.amplitude[k];
+    if (amplitude == 0.0f) continue;
+    const uint32_t step = waves.step[k], phase = waves.phase[k] + step * line;
+    LRD_UNROLL
+    for (int i = 0; i < N; ++i) {
+      noise[i] = fma(amplitude, sine_of_turn(phase + step * static_cast<uint32_t>(i)), noise[i]);
+    }
   }
-  return sum;
 }
 
 // Black-level drift of the frame by site, DN.
