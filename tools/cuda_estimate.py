@@ -35,7 +35,7 @@ SITES = 128  # of a warp
 #: Turns of the loops of poisson_exact, about: 35 up and 15 back for a word of the upper end, 5 of the lower.
 EXACT_TURNS = 18
 #: Warps of a block's eight that fill what its tile shares, by function.
-FILLING = {"keep_column_noise": 2, "keep_row_noise": 1, "params_of": 1, "fill_read_octaves": 1}
+FILLING = {"keep_column_noise": 2, "keep_row_noise": 1, "fill_sample": 1, "make_stream": 1, "fill_read_octaves": 1}
 
 HEAD = """
 #define LRD_ISA device
@@ -43,49 +43,35 @@ HEAD = """
 #include "stack_kernel.cuh"
 using namespace lrd;
 using namespace lrd::device;
-__device__ __forceinline__ void fix(Request& q) {
+__device__ __forceinline__ void fix(Request& q, ThroughPlanes& planes) {
   q.clean.dtype = q.out.dtype = Dtype::kFloat32;
+  planes.clean.dtype = planes.out.dtype = Dtype::kFloat32;
   q.clean.cell_col = q.out.cell_col = 1;
   q.dark.data = q.clean_out.data = q.sigma_out.data = nullptr;
   q.shot = true;
+  q.has_quantiles = false;
   q.output = q.quantize = q.clip = 0;
 }
 """
-#: synthesize_tile for whole groups and nothing wanted but noise.
+#: A usual call's tile with nothing wanted but noise.
 PHYSICS = """
-extern "C" LRD_KERNEL(kThreads) estimated(Request q, int64_t col) {
+extern "C" LRD_KERNEL(kThreads, 3) estimated(Request q, ThroughPlanes planes, int64_t col) {
   __shared__ TileShared shared;
-  fix(q);
-  const int thread = threadIdx.x;
-  const Cell first = {blockIdx.z, blockIdx.y * 32, col};
-  const Stream stream = stream_of(q, first.sample);
-  fill_shared(q, first, stream, thread, shared);
-  LRD_BARRIER();
-  LRD_KEEP_LOOP
-  for (int group = thread; group < kGroups; group += kThreads) {
-    const int64_t across = group % kGroupsAcross;
-    const Cell at = {first.sample, first.row + group / kGroupsAcross, first.col + across * kGroup};
-    load_group(q.clean, offset_of(q.clean, at), true, kGroup, shared.staged, thread);
-    LRD_KEEP_LOOP
-    for (int i = 0; i < kGroup; ++i) {
-      LRD_READ_ANEW();
-      synthesize_cell(q, stream, first, at, i, thread, shared);
-    }
-    store_group(q.out, offset_of(q.out, at), true, kGroup, shared.staged, thread);
-  }
+  fix(q, planes);
+  synthesize_tile(q, planes, {blockIdx.z, blockIdx.y * 32, col}, 32, threadIdx.x, shared);
 }
 """
 STACK = """
 using S = Strip<WIDTH>;
-extern "C" LRD_KERNEL(S::kThreads) estimated(Request q, Stack stack, int64_t col) {
+extern "C" LRD_KERNEL(S::kThreads, 512 / S::kThreads) estimated(Request q, ThroughPlanes planes, Stack stack, int64_t col) {
   extern __shared__ __align__(16) char memory[];
-  fix(q);
+  fix(q, planes);
   stack.layers = LAYERS;
   const int thread = threadIdx.x;
   const Position at = {thread, thread / S::kCols, thread % S::kCols};
   uint32_t* hidden = reinterpret_cast<uint32_t*>(memory + sizeof(S));
   S& shared = *reinterpret_cast<S*>(memory);
-  synthesize_strip<WIDTH, PRECISION>(q, stack, {blockIdx.z, blockIdx.y * 64, col, 64}, at, shared, hidden);
+  synthesize_strip<WIDTH, PRECISION>(q, planes, stack, {blockIdx.z, blockIdx.y * 64, col, 64}, at, shared, hidden);
 }
 """
 
@@ -253,12 +239,11 @@ def poisson_weight(code: Code, first: int, end: int, turn: int, light: Light) ->
     """Tell how often a block of the Poisson quantile is taken, None for another's block."""
     if code.share("poisson_exact", first, end) > 0.5:
         in_loop = any(start <= first < last for start, last in code.loops.items() if last - start < 20)
-        return light.exact / 4 * (EXACT_TURNS if in_loop else 1)  # it stands there four times
+        return light.exact * (EXACT_TURNS if in_loop else 1)
     if code.share("poisson_walk", first, end) > 0.5:
         return light.turns[turn] if end - first > 20 else light.turns[0]
-    exact = [i for i, x in enumerate(code.instructions) if "poisson_exact" in x.inlined]
-    if exact[0] < first < exact[-1]:
-        return light.exact  # which of a cell's sites it is for
+    if code.share("poisson_exact_sites", first, end) > 0.5:
+        return 4 * light.exact  # which of a cell's sites it is for
     method = code.share("poisson_asymptotic", first, end)
     normal = sum(
         "poisson_quantiles" in x.inlined and "normal_quantiles" in x.inlined
@@ -273,7 +258,7 @@ def is_of_other_draws(code: Code, first: int, end: int, reads: bool) -> bool:
         "add_noise_of_sites" in x.inlined and "wide_product" in x.inlined
         for x in code.instructions[first:end]
     )
-    draws_both = products > 36  # at most 20 of one draw's, less what the compiler finds twice
+    draws_both = products > 25  # at most 20 of one draw, and what the compiler finds twice of two
     reads_here = code.share("read_noise", first, end) > 0.5
     return (products > 15 and draws_both != reads) or (reads_here and not reads)
 
@@ -288,8 +273,7 @@ def weights(case: Case, code: Code, light: Light) -> list[float]:
         value = poisson_weight(code, first, end, turn, light)
         turn += code.share("poisson_walk", first, end) > 0.5 and end - first > 20
         # Quotients that the form by reciprocal is not for, and calls for what is out of range.
-        plain = code.share("scale_cell", first, end) > 0.9 and not code.share("quotient", first, end)
-        slow = plain and any(x.name.startswith(("FCHK", "MUFU")) for x in block)
+        slow = code.share("divide_cell", first, end) > 0.5
         calls = block[-1].name.startswith("CALL")
         after_call = called and first not in targets
         if slow or calls or after_call or is_of_other_draws(code, first, end, not case.widths):
@@ -311,10 +295,8 @@ def per_pixel(case: Case, code: Code, light: Light) -> float:
     """Estimate the instructions of one raw pixel."""
     first, last = cell_loop(code)
     weight = weights(case, code, light)
-    if not case.widths:  # 8 cells a thread and tile, 4 a group
-        outer = min((b - a, a, b) for a, b in code.loops.items() if a < first and b > last)[1:]
-        around = sum(weight[outer[0] : outer[1] + 1]) - sum(weight[first : last + 1])
-        return (sum(weight[first : last + 1]) + around / 4 + sum(weight[: outer[0]]) / 8) / 4
+    if not case.widths:  # 8 cells a thread and tile
+        return (sum(weight[first : last + 1]) + sum(weight[:first]) / 8) / 4
     for start, end in code.loops.items():
         if (
             first < start

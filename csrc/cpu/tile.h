@@ -6,6 +6,7 @@
 #include "../noise/conv_tile.h"
 #include "../noise/element.h"
 #include "../noise/elementary.h"
+#include "../noise/half_x86.h"
 #include "../noise/sample.h"
 #include "../noise/site.h"
 #include "../request.h"
@@ -18,7 +19,8 @@
 namespace lrd::LRD_ISA {
 namespace {
 
-constexpr int kCells = kTileCellCols;
+// Cells of a block, which is one cell row of a tile; fewer where no more are left, so that narrow frames cost less.
+constexpr int kCells = kTileCellCols, kFewCells = kCells / 2;
 
 // Set the default floating-point mode (subnormals kept) and return the caller's. Not a class with a destructor:
 // its clean-up edges would split the loops inlined under it and keep them from vectorising.
@@ -49,11 +51,25 @@ struct Levels {
 
 constexpr Levels kAsTheyAre = {{0.0f, 0.0f, 0.0f, 0.0f}, {1.0f, 1.0f, 1.0f, 1.0f}};
 
+// Where the sites of N cells lie in a buffer of their own, in the order of a frame.
+template <int kColumnStep, int N>
+struct SideBySide {
+  static constexpr int64_t kAt[4] = {0, kColumnStep == 1 ? N : 1, 2 * N,
+                                     (kColumnStep == 1 ? 3 : 2) * N + kColumnStep - 1};
+};
+
 // n cells of one cell row to the four sites, the rest of the block filled with zeros. Always inline, as what follows:
 // a second caller would else make calls of them in the loop of the noise.
-template <typename T, int kColumnStep, Dtype kDtype>
-LRD_HD void load_sites(const T* source, const int64_t (&at)[4], int n, const Levels& levels,
-                       float (&value)[4][kCells]) {
+template <typename T, int kColumnStep, Dtype kDtype, int N>
+LRD_HD void load_sites(const T* source, const int64_t (&at)[4], int n, const Levels& levels, float (&value)[4][N]) {
+#if defined(LRD_VECTOR_BITS)
+  if constexpr (kDtype == Dtype::kFloat16) {
+    float wide[4 * N];
+    for (int site = 0; site < 4; site += kColumnStep)
+      from_float16s(source + at[site], kColumnStep * n, wide + site * N);
+    return load_sites<float, kColumnStep, Dtype::kFloat32>(wide, SideBySide<kColumnStep, N>::kAt, n, levels, value);
+  }
+#endif
   for (int pair = 0; pair < 2; ++pair) {
     const int s = 2 * pair;
     const T* left = source + at[s];
@@ -66,12 +82,12 @@ LRD_HD void load_sites(const T* source, const int64_t (&at)[4], int n, const Lev
       a[i] = (as_float<kDtype>(left[kColumnStep * i]) - left_offset) * left_scale;
       b[i] = (as_float<kDtype>(right[kColumnStep * i]) - right_offset) * right_scale;
     }
-    for (int i = n; i < kCells; ++i) a[i] = b[i] = 0.0f;
+    for (int i = n; i < N; ++i) a[i] = b[i] = 0.0f;
   }
 }
 
-template <typename T, Dtype kDtype>
-LRD_HD void load_typed(const Frames& f, int64_t offset, int n, const Levels& levels, float (&value)[4][kCells]) {
+template <typename T, Dtype kDtype, int N>
+LRD_HD void load_typed(const Frames& f, int64_t offset, int n, const Levels& levels, float (&value)[4][N]) {
   const T* source = static_cast<const T*>(f.data) + offset;
   if (f.cell_col == 1) {
     load_sites<T, 1, kDtype>(source, f.site, n, levels, value);
@@ -80,7 +96,8 @@ LRD_HD void load_typed(const Frames& f, int64_t offset, int n, const Levels& lev
   }
 }
 
-LRD_HD void load(const Frames& f, int64_t offset, int n, const Levels& levels, float (&value)[4][kCells]) {
+template <int N>
+LRD_HD void load(const Frames& f, int64_t offset, int n, const Levels& levels, float (&value)[4][N]) {
   switch (f.dtype) {
     case Dtype::kFloat32: return load_typed<float, Dtype::kFloat32>(f, offset, n, levels, value);
     case Dtype::kFloat16: return load_typed<uint16_t, Dtype::kFloat16>(f, offset, n, levels, value);
@@ -89,8 +106,16 @@ LRD_HD void load(const Frames& f, int64_t offset, int n, const Levels& levels, f
   }
 }
 
-template <typename T, int kColumnStep, Dtype kDtype>
-LRD_HD void store_sites(T* target, const int64_t (&at)[4], int n, const float (&value)[4][kCells]) {
+template <typename T, int kColumnStep, Dtype kDtype, int N>
+LRD_HD void store_sites(T* target, const int64_t (&at)[4], int n, const float (&value)[4][N]) {
+#if defined(LRD_VECTOR_BITS)
+  if constexpr (kDtype == Dtype::kFloat16) {
+    float wide[4 * N];
+    store_sites<float, kColumnStep, Dtype::kFloat32>(wide, SideBySide<kColumnStep, N>::kAt, n, value);
+    for (int site = 0; site < 4; site += kColumnStep) to_float16s(wide + site * N, kColumnStep * n, target + at[site]);
+    return;
+  }
+#endif
   for (int pair = 0; pair < 2; ++pair) {
     T* left = target + at[2 * pair];
     T* right = target + at[2 * pair + 1];
@@ -126,35 +151,33 @@ inline void write_past_caches(void* target, const void* source, int bytes) {
 }
 
 // A whole block by whole cache lines; false, and nothing written, where it does not fill them.
-template <typename T, int kColumnStep, Dtype kDtype>
-bool store_past_caches(T* target, const int64_t (&at)[4], const float (&value)[4][kCells]) {
-  constexpr int kSites = kColumnStep, kRun = kSites * kCells;  // sites side by side in a run of elements
+template <typename T, int kColumnStep, Dtype kDtype, int N>
+bool store_past_caches(T* target, const int64_t (&at)[4], const float (&value)[4][N]) {
+  constexpr int kSites = kColumnStep, kRun = kSites * N;  // sites side by side in a run of elements
   for (int site = 0; site < 4; site += kSites) {
     if (reinterpret_cast<uintptr_t>(target + at[site]) % 64 != 0) return false;
   }
-  T staged[4 * kCells];
-  constexpr int64_t side_by_side[4] = {0, kSites == 1 ? kCells : 1, 2 * kCells,
-                                       (kSites == 1 ? 3 : 2) * kCells + kSites - 1};
-  store_sites<T, kColumnStep, kDtype>(staged, side_by_side, kCells, value);
+  T staged[4 * N];
+  store_sites<T, kColumnStep, kDtype>(staged, SideBySide<kColumnStep, N>::kAt, N, value);
   for (int site = 0; site < 4; site += kSites) {
-    write_past_caches(target + at[site], staged + site * kCells, kRun * sizeof(T));
+    write_past_caches(target + at[site], staged + site * N, kRun * sizeof(T));
   }
   return true;
 }
 #endif
 
-template <typename T, int kColumnStep, Dtype kDtype>
+template <typename T, int kColumnStep, Dtype kDtype, int N>
 LRD_HD void store_typed(const Frames& f, int64_t offset, int n, [[maybe_unused]] bool past_caches,
-                        const float (&value)[4][kCells]) {
+                        const float (&value)[4][N]) {
   T* target = static_cast<T*>(f.data) + offset;
 #if defined(LRD_VECTOR_BITS)
-  if (past_caches && n == kCells && store_past_caches<T, kColumnStep, kDtype>(target, f.site, value)) return;
+  if (past_caches && n == N && store_past_caches<T, kColumnStep, kDtype>(target, f.site, value)) return;
 #endif
   store_sites<T, kColumnStep, kDtype>(target, f.site, n, value);
 }
 
-template <int kColumnStep>
-LRD_HD void store(const Frames& f, int64_t offset, int n, bool past, const float (&value)[4][kCells]) {
+template <int kColumnStep, int N>
+LRD_HD void store(const Frames& f, int64_t offset, int n, bool past, const float (&value)[4][N]) {
   switch (f.dtype) {
     case Dtype::kFloat32: return store_typed<float, kColumnStep, Dtype::kFloat32>(f, offset, n, past, value);
     case Dtype::kFloat16: return store_typed<uint16_t, kColumnStep, Dtype::kFloat16>(f, offset, n, past, value);
@@ -216,24 +239,24 @@ inline bool is_past_caches(const Request& q) {
 }
 
 // What is wanted of a tile beside the noise. clean is read as it is, for both.
-template <int kColumnStep>
+template <int kColumnStep, int N>
 void store_targets_typed(const Request& q, const SampleParams& p, const Targets& t, const Tile& tile) {
   const bool past_caches = is_past_caches(q);
-  float clean[4][kCells], value[4][kCells];
+  float clean[4][N], value[4][N];
   for (int r = 0; r < tile.rows; ++r) {
     const auto offset = [&](const Frames& f) { return offset_of(f, tile.sample, tile.row + r, tile.col); };
     load(q.clean, offset(q.clean), tile.cols, kAsTheyAre, clean);
     if (r + 1 < tile.rows) prefetch(q.clean, offset(q.clean) + q.clean.cell_row, tile.cols);
     if (q.clean_out.data != nullptr) {
       for (int site = 0; site < 4; ++site) {
-        for (int i = 0; i < kCells; ++i) value[site][i] = clean_target(t, site, clean[site][i]);
+        for (int i = 0; i < N; ++i) value[site][i] = clean_target(t, site, clean[site][i]);
       }
       store<kColumnStep>(q.clean_out, offset(q.clean_out), tile.cols, past_caches, value);
     }
     if (q.sigma_out.data != nullptr) {
       for (int site = 0; site < 4; ++site) {
         const float zero = p.signal_offset[site], scale = p.signal_scale[site];
-        for (int i = 0; i < kCells; ++i) value[site][i] = noise_level(t, site, (clean[site][i] - zero) * scale);
+        for (int i = 0; i < N; ++i) value[site][i] = noise_level(t, site, (clean[site][i] - zero) * scale);
       }
       store<kColumnStep>(q.sigma_out, offset(q.sigma_out), tile.cols, past_caches, value);
     }
@@ -241,18 +264,20 @@ void store_targets_typed(const Request& q, const SampleParams& p, const Targets&
 }
 
 // Left out of line, and done before the noise, so that calls which want nothing run the code they always ran.
+template <int N>
 __attribute__((noinline)) void store_targets(const Request& q, const Tile& tile, float sigma_init) {
   const SampleParams p = params_of(q, tile.sample);
   const Targets t = targets_of(q, tile.sample, sigma_init);
   if (q.out.cell_col == 1) {
-    store_targets_typed<1>(q, p, t, tile);
+    store_targets_typed<1, N>(q, p, t, tile);
   } else {
-    store_targets_typed<2>(q, p, t, tile);
+    store_targets_typed<2, N>(q, p, t, tile);
   }
 }
 
-// generated: ready for a tile, or null. kSensor: the table holds what the sensor adds.
-template <bool kSensor>
+// In blocks of N cells, no fewer than the tile has columns. kSensor: the table holds what the sensor adds. generated:
+// ready for a tile of blocks of kCells, or null.
+template <int N, bool kSensor>
 void synthesize_tile(const Request& q, const Model& model, const Tile& tile, ReadOctaves& octaves,
                      Generated* generated) {
   SampleParams p = params_of(q, tile.sample);
@@ -261,21 +286,21 @@ void synthesize_tile(const Request& q, const Model& model, const Tile& tile, Rea
   const Stream stream = stream_of(q, tile.sample);
   const uint32_t cell_col = static_cast<uint32_t>(q.origin_col + tile.col);
   const uint32_t first_row = static_cast<uint32_t>(q.origin_row + tile.row);
-  [[maybe_unused]] const SensorTile<kSensor> sensor(q, tile.sample, stream, first_row, cell_col);
+  [[maybe_unused]] const SensorTile<N, kSensor> sensor(q, tile.sample, stream, first_row, cell_col);
   float step = 1.0f;
-  float columns[2][kCells], rows[kTileCellRows][2], value[4][kCells], dark_value[4][kCells] = {};
-  const SiteWords<kCells> words(stream, cell_col);
+  float columns[2][N], rows[kTileCellRows][2], value[4][N], dark_value[4][N] = {};
+  const SiteWords<N> words(stream, cell_col);
   Levels signal;
   memcpy(signal.offset, p.signal_offset, sizeof signal.offset);
   memcpy(signal.scale, p.signal_scale, sizeof signal.scale);
   const bool past_caches = is_past_caches(q);
   if constexpr (kSensor) {
-    coloured_lines(sensor.row, row, stream, first_row, cell_col, rows, columns);
+    coloured_lines<N>(sensor.row, row, stream, first_row, cell_col, rows, columns);
     for (int site = 0; site < 4; ++site) p.bias[site] += sensor.drift[site];
     step = sensor.row.step;
   } else {
     row_noise<kTileCellRows>(stream, row.sigma_row, first_row, rows);
-    column_noise<kCells>(stream, row.sigma_col, cell_col, columns);
+    column_noise<N>(stream, row.sigma_col, cell_col, columns);
   }
   if (generated != nullptr) begin_stack_tile(q, tile, stream, *generated);
   for (int r = 0; r < tile.rows; ++r) {
@@ -284,19 +309,36 @@ void synthesize_tile(const Request& q, const Model& model, const Tile& tile, Rea
     load(q.clean, offset(q.clean), tile.cols, signal, value);
     if (r + 1 < tile.rows) prefetch(q.clean, offset(q.clean) + q.clean.cell_row, tile.cols);
     if (q.dark.data != nullptr) load(q.dark, offset(q.dark), tile.cols, kAsTheyAre, dark_value);
-    if (generated != nullptr) advance_stack(stream, r + 2 * generated->stack.layers, *generated);
+    const float (*learned)[N] = nullptr;
+    if constexpr (N == kCells) {
+      if (generated != nullptr) {
+        advance_stack(stream, r + 2 * generated->stack.layers, *generated);
+        learned = generated->value;
+      }
+    }
     if constexpr (kSensor) {
       if (q.dark.data == nullptr) memset(dark_value, 0, sizeof dark_value);
-      add_body<kCells>(sensor.body, sensor.words, cell_row, cell_col, sensor.rows[r], sensor.columns, value,
-                       dark_value);
+      add_body<N>(sensor.body, sensor.words, cell_row, cell_col, sensor.rows[r], sensor.columns, value, dark_value);
     }
-    synthesize<kCells>(model, p, words, cell_row, rows[r], columns, dark_value, value,
-                       generated != nullptr ? generated->value : nullptr, step);
+    synthesize<N>(model, p, words, cell_row, rows[r], columns, dark_value, value, learned, nullptr, step);
     if (q.out.cell_col == 1) {
       store<1>(q.out, offset(q.out), tile.cols, past_caches, value);
     } else {
       store<2>(q.out, offset(q.out), tile.cols, past_caches, value);
     }
+  }
+}
+
+template <int N>
+void synthesize_all_of_tile(const Request& q, const Model& model, const Tile& tile, ReadOctaves& octaves,
+                            Generated* generated) {
+  if (wants_targets(q)) {
+    store_targets<N>(q, tile, generated == nullptr ? 0.0f : q.sigma_init[q.sigma_rows == 1 ? 0 : tile.sample]);
+  }
+  if (q.has_sensor) {
+    synthesize_tile<N, true>(q, model, tile, octaves, generated);
+  } else {
+    synthesize_tile<N, false>(q, model, tile, octaves, generated);
   }
 }
 
@@ -309,13 +351,10 @@ inline void synthesize_tiles(const Request& q, int64_t first, int64_t last) {
   Generated* const g = q.weights != nullptr ? &generated : nullptr;
   for (int64_t number = first; number < last; ++number) {
     const Tile tile = tile_at(q, number);
-    if (wants_targets(q)) {
-      store_targets(q, tile, g == nullptr ? 0.0f : q.sigma_init[q.sigma_rows == 1 ? 0 : tile.sample]);
-    }
-    if (q.has_sensor) {
-      synthesize_tile<true>(q, model, tile, octaves, g);
+    if (tile.cols > kFewCells || g != nullptr) {
+      synthesize_all_of_tile<kCells>(q, model, tile, octaves, g);
     } else {
-      synthesize_tile<false>(q, model, tile, octaves, g);
+      synthesize_all_of_tile<kFewCells>(q, model, tile, octaves, nullptr);
     }
   }
 #if defined(LRD_VECTOR_BITS)

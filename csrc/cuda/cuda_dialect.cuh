@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-// 512 threads a multiprocessor: up to 128 registers, which every architecture gets by with, spilling none.
-#define LRD_KERNEL(threads) __global__ void __launch_bounds__((threads), 512 / (threads))
+// blocks: of a multiprocessor, at least. 512 threads leave each 128 registers, 768 leave 80.
+#define LRD_KERNEL(threads, blocks) __global__ void __launch_bounds__((threads), (blocks))
 #define LRD_DEVICE __device__ __forceinline__
 #define LRD_SHARED __shared__
 #define LRD_BARRIER __syncthreads
@@ -14,6 +14,13 @@
 #define LRD_READ_ANEW() asm volatile("" ::: "memory")
 
 namespace lrd {
+
+// So many bytes behind the beginning of something in shared memory that is aligned to more than these.
+template <typename T>
+__device__ __forceinline__ const T* behind(const T* aligned, uint32_t bytes) {
+  const size_t address = __cvta_generic_to_shared(aligned) | bytes;
+  return static_cast<const T*>(__cvta_shared_to_generic(address));
+}
 
 // Two bfloat16 in a word, rounded half to even.
 __device__ __forceinline__ uint32_t two_bfloat16(float low, float high) {

@@ -95,9 +95,11 @@ cudaError_t prepare(int device, Device& d) {
   cudaError_t error = cudaDeviceGetAttribute(&d.multiprocessors, cudaDevAttrMultiProcessorCount, device);
   if (error == cudaSuccess) {
     error = cudaDeviceGetAttribute(&d.shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
-    d.shared_bytes -= device::kBlockOctavesBytes;
+    d.shared_bytes -= static_cast<int>(sizeof(device::BlockOctaves));
   }
-  if (error == cudaSuccess) error = cudaFuncGetAttributes(&physics, device::physics_kernel);
+  if (error == cudaSuccess) error = cudaFuncGetAttributes(&physics, device::physics_kernel<true>);
+  if (error == cudaSuccess) error = cudaFuncGetAttributes(&physics, device::physics_kernel<false>);
+  if (error == cudaSuccess) error = cudaFuncGetAttributes(&physics, device::sensor_kernel);
   if (error == cudaSuccess) error = cudaFuncGetAttributes(&stack, device::stack_kernel<16, kBfloat16>);
   d.tensor_cores = stack.ptxVersion >= 80;  // PTX of sm_75 runs on later devices too
   if (error == cudaSuccess) error = prepare_stack<16, kFloat32>(d);
@@ -156,7 +158,8 @@ const char* launch_stack(const Request& q, const device::Stack& stack, const Dev
   const int rows = rows_of_strip(q, (q.cell_cols + columns - 1) / columns, d.multiprocessors);
   const dim3 grid(blocks(q.cell_cols, columns, 0x7FFFFFFF), blocks(q.cell_rows, rows, 65535),
                   blocks(q.batch, 1, 65535));
-  device::stack_kernel<kWidth, kPrecision><<<grid, device::Strip<kWidth>::kThreads, bytes, stream>>>(q, stack, rows);
+  device::stack_kernel<kWidth, kPrecision>
+      <<<grid, device::Strip<kWidth>::kThreads, bytes, stream>>>(q, device::through_planes(q), stack, rows);
   return description(cudaGetLastError());
 }
 
@@ -174,6 +177,32 @@ const char* launch_generator(const Request& q, const Device& d, cudaStream_t str
   return q.widths[0] == 16 ? launch_width<16>(q, stack, d, stream) : launch_width<32>(q, stack, d, stream);
 }
 
+// Rows of a tile: as many as share what is drawn once a tile, but on few cells enough tiles for all multiprocessors.
+int rows_of_tile(const Request& q, int multiprocessors) {
+  const int64_t across = q.batch * ((q.cell_cols + kTileCellCols - 1) / kTileCellCols);
+  int rows = kTileCellRows;
+  while (rows > 2 * device::kRowsAtOnce && across * ((q.cell_rows + rows - 1) / rows) < 3 * multiprocessors / 2) {
+    rows /= 2;
+  }
+  return rows;
+}
+
+const char* launch_sensor(const Request& q, cudaStream_t stream) {
+  const dim3 grid(blocks(q.cell_cols, kTileCellCols, 0x7FFFFFFF), blocks(q.cell_rows, kTileCellRows, 65535),
+                  blocks(q.batch, 1, 65535));
+  device::sensor_kernel<<<grid, device::kThreads, 0, stream>>>(q, device::through_planes(q));
+  return description(cudaGetLastError());
+}
+
+const char* launch_physics(const Request& q, const Device& d, cudaStream_t stream) {
+  const int rows = rows_of_tile(q, d.multiprocessors);
+  const dim3 grid(blocks(q.cell_cols, kTileCellCols, 0x7FFFFFFF), blocks(q.cell_rows, rows, 65535),
+                  blocks(q.batch, 1, 65535));
+  const auto kernel = device::is_usual(q) ? device::physics_kernel<true> : device::physics_kernel<false>;
+  kernel<<<grid, device::kThreads, 0, stream>>>(q, device::through_planes(q), rows);
+  return description(cudaGetLastError());
+}
+
 }  // namespace
 
 const char* fused_synth_cuda(const Request& q, int device, void* stream) {
@@ -184,14 +213,8 @@ const char* fused_synth_cuda(const Request& q, int device, void* stream) {
   if (error != cudaSuccess) return not_prepared(error);
   if (q.weights != nullptr && q.has_sensor) return kNoSensorBesideGenerator;
   if (q.weights != nullptr) return launch_generator(q, d, static_cast<cudaStream_t>(stream));
-  const dim3 grid(blocks(q.cell_cols, kTileCellCols, 0x7FFFFFFF), blocks(q.cell_rows, kTileCellRows, 65535),
-                  blocks(q.batch, 1, 65535));
-  if (q.has_sensor) {
-    device::sensor_kernel<<<grid, device::kThreads, 0, static_cast<cudaStream_t>(stream)>>>(q);
-    return description(cudaGetLastError());
-  }
-  device::physics_kernel<<<grid, device::kThreads, 0, static_cast<cudaStream_t>(stream)>>>(q, device::vectors_of(q));
-  return description(cudaGetLastError());
+  if (q.has_sensor) return launch_sensor(q, static_cast<cudaStream_t>(stream));
+  return launch_physics(q, d, static_cast<cudaStream_t>(stream));
 }
 
 const char* cuda_targets() { return LRD_TEXT_OF(LRD_CUDA_TARGETS); }

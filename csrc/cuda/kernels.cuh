@@ -2,8 +2,7 @@
 // Kernel bodies of the CUDA executor. No launch syntax and no CUDA header: tests/cuda runs this very text on the host.
 //
 // A block works on one tile of cells at a time, the tile of the CPU executor. Row and column noise and the parameters
-// are worked out once per tile, in shared memory. Then a thread takes groups of kGroup neighbouring cells of a cell
-// row.
+// are worked out once per tile, in shared memory. Then the threads take cells, neighbours next to each other.
 #pragma once
 
 #include "../noise/sample.h"
@@ -12,32 +11,50 @@
 
 namespace lrd::LRD_ISA {
 
-constexpr int kGroupsAcross = kTileCellCols / kGroup;
-constexpr int kGroups = kGroupsAcross * kTileCellRows;
+constexpr int kThreads = 256;
+constexpr int kRowsAtOnce = kThreads / kTileCellCols;
 
-struct TileShared {
-  Staged staged;
-  SampleParams params;
-  Targets targets;  // where they are wanted
-  float rows[kTileCellRows][2];
-  float columns[2][kTileCellCols];
-};
-
-// Frames whose groups are read and written as vectors.
-struct Vectors {
-  bool clean, out, clean_out, sigma_out;
-};
-
-inline Vectors vectors_of(const Request& q) {
-  return {holds_whole_vectors(q.clean), holds_whole_vectors(q.out), holds_whole_vectors(q.clean_out),
-          holds_whole_vectors(q.sigma_out)};
+// Calls as training makes them run without the code for others, which would cost registers and instructions.
+inline bool is_usual(const Request& q) {
+  return q.shot && q.quantize == static_cast<int>(Quantize::kRound) && q.dark.data == nullptr && !q.has_quantiles;
 }
+
+// A usual call, in words that the compiler reads.
+LRD_DEVICE Request usual(Request q) {
+  q.shot = true;
+  q.quantize = static_cast<int>(Quantize::kRound);
+  q.dark.data = nullptr;
+  q.has_quantiles = false;
+  return q;
+}
+
+// What a block keeps of the sample it works on.
+struct SampleShared {
+  SampleParams params;
+  CellConversion conversion;
+  Targets targets;  // where they are wanted
+};
 
 struct Cell {
   int64_t sample, row, col;
 };
 
+struct TileShared {
+  SampleShared sample;
+  Stream stream;
+  Cell first;
+  float rows[kTileCellRows][2];
+  float columns[2][kTileCellCols];
+};
+
 LRD_DEVICE int64_t offset_of(const Frames& f, const Cell& at) { return offset_of(f, at.sample, at.row, at.col); }
+
+// By one thread. sigma_init: of the learned generator, or 0.
+LRD_DEVICE void fill_sample(const Request& q, int64_t sample, float sigma_init, SampleShared& shared) {
+  shared.params = params_of(q, sample);
+  shared.conversion = cell_conversion(model_of(q), shared.params);
+  if (wants_targets(q)) shared.targets = targets_of(q, sample, sigma_init);
+}
 
 // Column noise of one cell, and row noise of one cell row, to where a block keeps them. A sigma of 0 is not drawn: only
 // the sign of a zero could differ, and that sign is lost where black is subtracted.
@@ -58,118 +75,125 @@ LRD_DEVICE void keep_row_noise(const Stream& stream, float sigma, int64_t cell_r
 
 // Once a launch, before anything normal is drawn.
 LRD_DEVICE void fill_normal_octaves(int thread) {
-  if (thread < kOctaves) keep_normal_octave(thread, normal_octaves());
+  if (thread < kOctaves) keep_normal_octave(thread, kNormalOctaves);
 }
 
 // Of a sample's read noise, by a warp that has nothing else to draw; a table of quantiles stays in global memory.
 LRD_DEVICE void fill_read_octaves(const TableRow& row, int cell) {
   const ReadModel read = read_model(row.read, row.sigma_read, row.tukey_lambda);
-  if (cell >= 0 && cell < kOctaves && read.which != Read::kNone) keep_read_octave(read, cell, read_octaves());
+  if (cell >= 0 && cell < kOctaves && read.which != Read::kNone) keep_read_octave(read, cell);
 }
 
-// The tile's row and column noise and its sample's parameters, each by threads of their own.
-LRD_DEVICE void fill_shared(const Request& q, const Cell& first, const Stream& stream, int thread, TileShared& shared) {
+// The tile's sample, by threads whose warps draw no lines.
+LRD_DEVICE void fill_tile(const Request& q, const Cell& first, int thread, TileShared& shared) {
+  constexpr int kFree = kTileCellCols + kTileCellRows;
+  if (thread == kFree) {
+    fill_sample(q, first.sample, 0.0f, shared.sample);
+    shared.stream = stream_of(q, first.sample);
+    shared.first = first;
+  }
+  fill_read_octaves(row_of(q, first.sample), thread - (kFree + kTileCellRows));
+}
+
+// The tile's row and column noise.
+LRD_DEVICE void draw_lines(const Request& q, int thread, TileShared& shared) {
+  const Cell& first = shared.first;
   const TableRow& row = row_of(q, first.sample);
   if (thread < kTileCellCols) {
-    keep_column_noise(stream, row.sigma_col, q.origin_col + first.col + thread, thread, shared.columns);
+    keep_column_noise(shared.stream, row.sigma_col, q.origin_col + first.col + thread, thread, shared.columns);
   } else if (thread < kTileCellCols + kTileCellRows) {
     const int i = thread - kTileCellCols;
-    keep_row_noise(stream, row.sigma_row, q.origin_row + first.row + i, shared.rows[i]);
-  } else if (thread == kTileCellCols + kTileCellRows) {
-    shared.params = params_of(q, first.sample);
-  } else if (thread == kTileCellCols + kTileCellRows + 1 && wants_targets(q)) {
-    shared.targets = targets_of(q, first.sample, 0.0f);
-  }
-  fill_read_octaves(row, thread - (kTileCellCols + 2 * kTileCellRows));
-}
-
-// The waiting cell i of a thread, in place.
-LRD_DEVICE void synthesize_cell(const Request& q, const Stream& stream, const Cell& first, const Cell& at, int i,
-                                int thread, TileShared& shared) {
-  const SampleParams& p = shared.params;
-  const int row = static_cast<int>(at.row - first.row), col = static_cast<int>(at.col - first.col) + i;
-  const float rows[2] = {shared.rows[row][0], shared.rows[row][1]};
-  const float columns[2][1] = {{shared.columns[0][col]}, {shared.columns[1][col]}};
-  float value[4][1], dark[4][1] = {};
-  LRD_UNROLL
-  for (int site = 0; site < 4; ++site) {
-    value[site][0] = (shared.staged.value[i][site][thread] - p.signal_offset[site]) * p.signal_scale[site];
-  }
-  if (q.dark.data != nullptr) {
-    load_cell(q.dark, offset_of(q.dark, at) + i * q.dark.cell_col, dark);
-  }
-  synthesize<1>(model_of(q), p, stream, static_cast<uint32_t>(q.origin_row + at.row),
-                static_cast<uint32_t>(q.origin_col + at.col + i), rows, columns, dark, value);
-  LRD_UNROLL
-  for (int site = 0; site < 4; ++site) shared.staged.value[i][site][thread] = value[site][0];
-}
-
-// What a group becomes, one after another; the last always.
-enum Result : int { kCleanTarget, kNoiseLevel, kNoisy };
-
-// The waiting cell i of a thread, in place, to what is wanted beside the noise.
-LRD_DEVICE void derive_cell(Result result, int i, int thread, TileShared& shared) {
-  const SampleParams& p = shared.params;
-  LRD_UNROLL
-  for (int site = 0; site < 4; ++site) {
-    float& x = shared.staged.value[i][site][thread];
-    x = result == kCleanTarget ? clean_target(shared.targets, site, x)
-                               : noise_level(shared.targets, site, (x - p.signal_offset[site]) * p.signal_scale[site]);
+    keep_row_noise(shared.stream, row.sigma_row, q.origin_row + first.row + i, shared.rows[i]);
   }
 }
 
-// n <= kGroup cells from at on, in the tile that begins at first. A loop over the results, which reads the group anew
-// for each, because the code of a load and a store is too long to stand three times.
-LRD_DEVICE void synthesize_group(const Request& q, const Vectors& vectors, const Stream& stream, const Cell& first,
-                                 const Cell& at, int n, int thread, TileShared& shared) {
-  LRD_KEEP_LOOP
-  for (int result = wants_targets(q) ? kCleanTarget : kNoisy; result <= kNoisy; ++result) {
-    const Frames& target = result == kCleanTarget ? q.clean_out : result == kNoiseLevel ? q.sigma_out : q.out;
-    const bool whole = result == kCleanTarget  ? vectors.clean_out
-                       : result == kNoiseLevel ? vectors.sigma_out
-                                               : vectors.out;
-    if (target.data == nullptr) continue;
-    load_group(q.clean, offset_of(q.clean, at), vectors.clean, n, shared.staged, thread);
-    LRD_KEEP_LOOP
-    for (int i = 0; i < n; ++i) {
-      LRD_READ_ANEW();  // parameters kept in registers through the loop would take a third of them
-      if (result == kNoisy) {
-        synthesize_cell(q, stream, first, at, i, thread, shared);
-      } else {
-        derive_cell(static_cast<Result>(result), i, thread, shared);
-      }
+// What is wanted of a cell beside the noise. clean: as its frame holds it.
+LRD_DEVICE void store_targets(const Request& q, const Cell& at, const SampleShared& sample, const float (&clean)[4][1]) {
+  const SampleParams& p = sample.params;
+  float value[4][1];
+  if (q.clean_out.data != nullptr) {
+    LRD_UNROLL
+    for (int site = 0; site < 4; ++site) value[site][0] = clean_target(sample.targets, site, clean[site][0]);
+    store_cell(planes_of(q.clean_out), offset_of(q.clean_out, at), value);
+  }
+  if (q.sigma_out.data != nullptr) {
+    LRD_UNROLL
+    for (int site = 0; site < 4; ++site) {
+      const float signal = (clean[site][0] - p.signal_offset[site]) * p.signal_scale[site];
+      value[site][0] = noise_level(sample.targets, site, signal);
     }
-    store_group(target, offset_of(target, at), whole, n, shared.staged, thread);
+    store_cell(planes_of(q.sigma_out), offset_of(q.sigma_out, at), value);
   }
 }
 
-LRD_DEVICE void synthesize_tile(const Request& q, const Vectors& vectors, const Cell& first, int thread,
-                                TileShared& shared) {
-  const Stream stream = stream_of(q, first.sample);
-  fill_shared(q, first, stream, thread, shared);
+// What every cell is read from and written to.
+struct ThroughPlanes {
+  Planes clean, out;
+};
+
+inline ThroughPlanes through_planes(const Request& q) { return {planes_of(q.clean), planes_of(q.out)}; }
+
+// The cell that lies so far from the first one.
+LRD_DEVICE Cell behind(const Cell& first, int row, int col) { return {first.sample, first.row + row, first.col + col}; }
+
+// One cell from clean to out, where it lies at these elements. noise: its learned noise by site, DN, or null.
+LRD_DEVICE void finish_cell(const Request& q, const ThroughPlanes& planes, const Stream& stream, const Cell& first,
+                            int row, int col, int64_t clean, int64_t out, const float (&rows)[2],
+                            const float (&columns)[2][1], const SampleShared& sample, const float (*noise)[1]) {
+  const SampleParams& p = sample.params;
+  float value[4][1], dark[4][1] = {{-0.0f}, {-0.0f}, {-0.0f}, {-0.0f}};  // what adding changes nothing
+  load_cell(planes.clean, clean, value);
+  if (wants_targets(q)) store_targets(q, behind(first, row, col), sample, value);
+  if (q.dark.data != nullptr) load_cell(planes_of(q.dark), offset_of(q.dark, behind(first, row, col)), dark);
+  if (planes.clean.dtype == Dtype::kUint16) {
+    LRD_UNROLL
+    for (int site = 0; site < 4; ++site) value[site][0] -= p.signal_offset[site];
+  }
+  LRD_UNROLL
+  for (int site = 0; site < 4; ++site) value[site][0] *= p.signal_scale[site];
+  const SiteWords<1> words(stream, static_cast<uint32_t>(q.origin_col + first.col + col));
+  synthesize<1>(model_of(q), p, words, static_cast<uint32_t>(q.origin_row + first.row + row), rows, columns, dark,
+                value, noise, &sample.conversion);
+  store_cell(planes.out, out, value);
+}
+
+// tile_rows cell rows from first on. A thread's cells lie below one another, every kRowsAtOnce rows.
+LRD_DEVICE void synthesize_tile(const Request& q, const ThroughPlanes& planes, const Cell& first, int tile_rows,
+                                int thread, TileShared& shared) {
+  fill_tile(q, first, thread, shared);
   LRD_BARRIER();
+  draw_lines(q, thread, shared);
+  LRD_BARRIER();
+  const int col = thread % kTileCellCols;
+  const int64_t left = first.col + col < q.cell_cols ? q.cell_rows - first.row : 0;
+  const int end = left < tile_rows ? static_cast<int>(left) : tile_rows;
+  int row = thread / kTileCellCols;
+  int64_t clean = offset_of(q.clean, behind(first, row, col)), out = offset_of(q.out, behind(first, row, col));
   LRD_KEEP_LOOP
-  for (int group = thread; group < kGroups; group += kThreads) {
-    const Cell at = {first.sample, first.row + group / kGroupsAcross, first.col + group % kGroupsAcross * kGroup};
-    const int64_t left = q.cell_cols - at.col;
-    if (at.row >= q.cell_rows || left <= 0) continue;
-    const int n = left < kGroup ? static_cast<int>(left) : kGroup;
-    synthesize_group(q, vectors, stream, first, at, n, thread, shared);
+  for (; row < end; row += kRowsAtOnce) {
+    LRD_READ_ANEW();  // parameters kept in registers through the loop would take a third of them
+    const float rows[2] = {shared.rows[row][0], shared.rows[row][1]};
+    const float columns[2][1] = {{shared.columns[0][col]}, {shared.columns[1][col]}};
+    finish_cell(q, planes, shared.stream, shared.first, row, col, clean, out, rows, columns, shared.sample, nullptr);
+    clean += kRowsAtOnce * q.clean.cell_row;
+    out += kRowsAtOnce * q.out.cell_row;
   }
   LRD_BARRIER();  // the next tile overwrites what this one shares
 }
 
-// Tiles are counted in three directions, so that finding one needs no division.
-LRD_KERNEL(kThreads) physics_kernel(const Request q, const Vectors vectors) {
+// Tiles are counted in three directions, so that finding one needs no division. tile_rows: at most kTileCellRows.
+template <bool kUsual>
+LRD_KERNEL(kThreads, kUsual ? 3 : 2)
+physics_kernel(const Request call, const ThroughPlanes planes, const int tile_rows) {
   LRD_SHARED TileShared shared;
+  const Request q = kUsual ? usual(call) : call;
   const int thread = static_cast<int>(threadIdx.x);
-  const int64_t row_step = int64_t{gridDim.y} * kTileCellRows, col_step = int64_t{gridDim.x} * kTileCellCols;
   fill_normal_octaves(thread);
-  LRD_BARRIER();
   for (int64_t sample = blockIdx.z; sample < q.batch; sample += gridDim.z) {
-    for (int64_t row = int64_t{blockIdx.y} * kTileCellRows; row < q.cell_rows; row += row_step) {
-      for (int64_t col = int64_t{blockIdx.x} * kTileCellCols; col < q.cell_cols; col += col_step) {
-        synthesize_tile(q, vectors, {sample, row, col}, thread, shared);
+    for (unsigned down = blockIdx.y; int64_t{down} * tile_rows < q.cell_rows; down += gridDim.y) {
+      for (unsigned across = blockIdx.x; int64_t{across} * kTileCellCols < q.cell_cols; across += gridDim.x) {
+        const Cell first = {sample, int64_t{down} * tile_rows, int64_t{across} * kTileCellCols};
+        synthesize_tile(q, planes, first, tile_rows, thread, shared);
       }
     }
   }

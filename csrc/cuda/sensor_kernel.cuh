@@ -15,8 +15,7 @@ namespace lrd::LRD_ISA {
 constexpr int kWhiteRows = kTileCellRows + kTapCells, kWhiteCols = kTileCellCols + kTapCells;
 
 struct SensorShared {
-  SampleParams params;
-  Targets targets;  // where they are wanted
+  SampleShared sample;
   Body body;
   Waves row_waves, col_waves;
   float step;
@@ -27,19 +26,18 @@ struct SensorShared {
 };
 
 // By one thread: all but what is drawn by line.
-LRD_DEVICE void fill_sample(const Request& q, int64_t sample, const Stream& frame, const Stream& body,
+LRD_DEVICE void fill_sensor(const Request& q, int64_t sample, const Stream& frame, const Stream& body,
                             SensorShared& shared) {
   const SensorRow& row = sensor_row_of(q, sample);
-  shared.params = params_of(q, sample);
+  fill_sample(q, sample, 0.0f, shared.sample);
   float level[4];
   drift(frame, row.sigma_drift, level);
   LRD_UNROLL
-  for (int site = 0; site < 4; ++site) shared.params.bias[site] += level[site];
-  shared.body = body_of(row, shared.params.K, body, frame);
+  for (int site = 0; site < 4; ++site) shared.sample.params.bias[site] += level[site];
+  shared.body = body_of(row, shared.sample.params.K, body, frame);
   shared.step = row.step;
   shared.row_waves = waves_of(frame, kRowWaves, row.row_waves);
   shared.col_waves = waves_of(frame, kColumnWaves, row.col_waves);
-  if (wants_targets(q)) shared.targets = targets_of(q, sample, 0.0f);
 }
 
 // White deviates of the lines and the body's offsets of lines, each by threads of their own.
@@ -89,35 +87,16 @@ LRD_DEVICE void colour_lines(const Request& q, const Cell& first, int thread, Se
   }
 }
 
-LRD_DEVICE void store_targets(const Request& q, const Cell& at, const SensorShared& shared,
-                              const float (&clean)[4][1]) {
-  const SampleParams& p = shared.params;
-  float value[4][1];
-  if (q.clean_out.data != nullptr) {
-    LRD_UNROLL
-    for (int site = 0; site < 4; ++site) value[site][0] = clean_target(shared.targets, site, clean[site][0]);
-    store_cell(q.clean_out, offset_of(q.clean_out, at), value);
-  }
-  if (q.sigma_out.data != nullptr) {
-    LRD_UNROLL
-    for (int site = 0; site < 4; ++site) {
-      const float signal = (clean[site][0] - p.signal_offset[site]) * p.signal_scale[site];
-      value[site][0] = noise_level(shared.targets, site, signal);
-    }
-    store_cell(q.sigma_out, offset_of(q.sigma_out, at), value);
-  }
-}
-
-LRD_DEVICE void synthesize_sensor_cell(const Request& q, const Stream& frame, const Cell& first, const Cell& at,
-                                       const SensorShared& shared) {
-  const SampleParams& p = shared.params;
-  const int row = static_cast<int>(at.row - first.row), col = static_cast<int>(at.col - first.col);
+LRD_DEVICE void synthesize_sensor_cell(const Request& q, const ThroughPlanes& planes, const Cell& first, int row,
+                                       int col, const SensorShared& shared) {
+  const SampleParams& p = shared.sample.params;
+  const Cell at = behind(first, row, col);
   const uint32_t cell_row = static_cast<uint32_t>(q.origin_row + at.row);
   const uint32_t cell_col = static_cast<uint32_t>(q.origin_col + at.col);
   float value[4][1], offset[4][1] = {};
-  load_cell(q.clean, offset_of(q.clean, at), value);
-  if (wants_targets(q)) store_targets(q, at, shared, value);
-  if (q.dark.data != nullptr) load_cell(q.dark, offset_of(q.dark, at), offset);
+  load_cell(planes.clean, offset_of(q.clean, at), value);
+  if (wants_targets(q)) store_targets(q, at, shared.sample, value);
+  if (q.dark.data != nullptr) load_cell(planes_of(q.dark), offset_of(q.dark, at), offset);
   LRD_UNROLL
   for (int site = 0; site < 4; ++site) {
     value[site][0] = (value[site][0] - p.signal_offset[site]) * p.signal_scale[site];
@@ -128,27 +107,31 @@ LRD_DEVICE void synthesize_sensor_cell(const Request& q, const Stream& frame, co
               value, offset);
   const float rows[2] = {shared.rows[row][0], shared.rows[row][1]};
   const float columns[2][1] = {{shared.columns[0][col]}, {shared.columns[1][col]}};
-  synthesize<1>(model_of(q), p, frame, cell_row, cell_col, rows, columns, offset, value, nullptr, shared.step);
-  store_cell(q.out, offset_of(q.out, at), value);
+  synthesize<1>(model_of(q), p, SiteWords<1>(shared.body.dark.frame, cell_col), cell_row, rows, columns, offset, value,
+                nullptr, &shared.sample.conversion, shared.step);
+  store_cell(planes.out, offset_of(q.out, at), value);
 }
 
-LRD_DEVICE void synthesize_sensor_tile(const Request& q, const Cell& first, int thread, SensorShared& shared) {
+LRD_DEVICE void synthesize_sensor_tile(const Request& q, const ThroughPlanes& planes, const Cell& first, int thread,
+                                       SensorShared& shared) {
   const Stream frame = stream_of(q, first.sample), body = body_stream_of(q, first.sample);
   draw_by_line(q, first, frame, body, thread, shared);
-  if (thread == kThreads / 2) fill_sample(q, first.sample, frame, body, shared);
+  if (thread == kThreads / 2) fill_sensor(q, first.sample, frame, body, shared);
   fill_read_octaves(row_of(q, first.sample), thread - 32);
   LRD_BARRIER();
   colour_lines(q, first, thread, shared);
   LRD_BARRIER();
   LRD_KEEP_LOOP
   for (int i = thread; i < kTileCellRows * kTileCellCols; i += kThreads) {
-    const Cell at = {first.sample, first.row + i / kTileCellCols, first.col + i % kTileCellCols};
-    if (at.row < q.cell_rows && at.col < q.cell_cols) synthesize_sensor_cell(q, frame, first, at, shared);
+    const int row = i / kTileCellCols, col = i % kTileCellCols;
+    if (first.row + row < q.cell_rows && first.col + col < q.cell_cols) {
+      synthesize_sensor_cell(q, planes, first, row, col, shared);
+    }
   }
   LRD_BARRIER();  // the next tile overwrites what this one shares
 }
 
-LRD_KERNEL(kThreads) sensor_kernel(const Request q) {
+LRD_KERNEL(kThreads, 2) sensor_kernel(const Request q, const ThroughPlanes planes) {
   LRD_SHARED SensorShared shared;
   const int thread = static_cast<int>(threadIdx.x);
   const int64_t row_step = int64_t{gridDim.y} * kTileCellRows, col_step = int64_t{gridDim.x} * kTileCellCols;
@@ -157,7 +140,7 @@ LRD_KERNEL(kThreads) sensor_kernel(const Request q) {
   for (int64_t sample = blockIdx.z; sample < q.batch; sample += gridDim.z) {
     for (int64_t row = int64_t{blockIdx.y} * kTileCellRows; row < q.cell_rows; row += row_step) {
       for (int64_t col = int64_t{blockIdx.x} * kTileCellCols; col < q.cell_cols; col += col_step) {
-        synthesize_sensor_tile(q, {sample, row, col}, thread, shared);
+        synthesize_sensor_tile(q, planes, {sample, row, col}, thread, shared);
       }
     }
   }

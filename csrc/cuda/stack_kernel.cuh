@@ -32,48 +32,20 @@ LRD_HD int strip_columns(int layers) {
   return Strip<kWidth>::kCols - 2 * layers;
 }
 
-// What is wanted of a cell beside the noise. clean: as its frame holds it.
-LRD_DEVICE void store_targets(const Request& q, const Cell& at, const SampleParams& p, const Targets& t,
-                              const float (&clean)[4][1]) {
-  float value[4][1];
-  if (q.clean_out.data != nullptr) {
-    LRD_UNROLL
-    for (int site = 0; site < 4; ++site) value[site][0] = clean_target(t, site, clean[site][0]);
-    store_cell(q.clean_out, offset_of(q.clean_out, at), value);
-  }
-  if (q.sigma_out.data != nullptr) {
-    LRD_UNROLL
-    for (int site = 0; site < 4; ++site) {
-      value[site][0] = noise_level(t, site, (clean[site][0] - p.signal_offset[site]) * p.signal_scale[site]);
-    }
-    store_cell(q.sigma_out, offset_of(q.sigma_out, at), value);
-  }
-}
-
 // The cell at a thread's position. noise: its learned noise by site, DN.
 template <int kWidth>
-LRD_DEVICE void finish_cell(const Request& q, const StripPlace& place, int row, const Position& at,
-                            const float (&noise)[4], const Strip<kWidth>& shared) {
-  const SampleParams& p = shared.params;
-  const Cell cell = {place.sample, place.row + row, place.col + at.col};
-  float value[4][1], dark[4][1] = {}, generated[4][1];
-  load_cell(q.clean, offset_of(q.clean, cell), value);
-  if (wants_targets(q)) store_targets(q, cell, p, shared.targets, value);
-  if (q.dark.data != nullptr) load_cell(q.dark, offset_of(q.dark, cell), dark);
-  LRD_UNROLL
-  for (int site = 0; site < 4; ++site) {
-    value[site][0] = (value[site][0] - p.signal_offset[site]) * p.signal_scale[site];
-    generated[site][0] = noise[site];
-  }
+LRD_DEVICE void finish_position(const Request& q, const ThroughPlanes& planes, const StripPlace& place, int row, const Position& at,
+                                const float (&noise)[4], const Strip<kWidth>& shared) {
+  const Cell first = {place.sample, place.row, place.col}, cell = behind(first, row, at.col);
+  const float generated[4][1] = {{noise[0]}, {noise[1]}, {noise[2]}, {noise[3]}};
   const float rows[2] = {shared.rows[row][0], shared.rows[row][1]};
   const float columns[2][1] = {{shared.columns[0][at.col]}, {shared.columns[1][at.col]}};
-  synthesize<1>(model_of(q), p, shared.stream, static_cast<uint32_t>(q.origin_row + cell.row),
-                static_cast<uint32_t>(q.origin_col + cell.col), rows, columns, dark, value, generated);
-  store_cell(q.out, offset_of(q.out, cell), value);
+  finish_cell(q, planes, shared.stream, first, row, at.col, offset_of(q.clean, cell), offset_of(q.out, cell), rows,
+              columns, shared.sample, generated);
 }
 
 template <int kWidth, Precision kPrecision>
-LRD_DEVICE void synthesize_strip(const Request& q, const Stack& stack, const StripPlace& place, const Position& at,
+LRD_DEVICE void synthesize_strip(const Request& q, const ThroughPlanes& planes, const Stack& stack, const StripPlace& place, const Position& at,
                                  Strip<kWidth>& shared, uint32_t* hidden) {
   using Layers = typename LayersOf<kWidth, kPrecision>::Type;
   draw_lines(q, place, stack.layers, at.thread, shared);
@@ -101,7 +73,7 @@ LRD_DEVICE void synthesize_strip(const Request& q, const Stack& stack, const Str
     LRD_BARRIER();
     if (row < place.rows && at.col < width && place.col + at.col < q.cell_cols) {
       Layers::collect(at, hidden, stack.layers, noise);
-      finish_cell(q, place, row, at, noise, shared);
+      finish_position(q, planes, place, row, at, noise, shared);
     }
   }
   LRD_BARRIER();  // the next strip overwrites what this one shares
@@ -109,8 +81,8 @@ LRD_DEVICE void synthesize_strip(const Request& q, const Stack& stack, const Str
 
 // Strips are counted in three directions, so that finding one needs no division.
 template <int kWidth, Precision kPrecision>
-LRD_KERNEL(Strip<kWidth>::kThreads)
-stack_kernel(const Request q, const Stack stack, const int tile_rows) {
+LRD_KERNEL(Strip<kWidth>::kThreads, 512 / Strip<kWidth>::kThreads)
+stack_kernel(const Request q, const ThroughPlanes planes, const Stack stack, const int tile_rows) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
   if constexpr (kPrecision == Precision::kBfloat16) return;  // never launched there
 #endif
@@ -132,7 +104,7 @@ stack_kernel(const Request q, const Stack stack, const int tile_rows) {
     for (int64_t row = int64_t{blockIdx.y} * tile_rows; row < q.cell_rows; row += row_step) {
       const int rows = q.cell_rows - row < tile_rows ? static_cast<int>(q.cell_rows - row) : tile_rows;
       for (int64_t col = int64_t{blockIdx.x} * tile_cols; col < q.cell_cols; col += col_step) {
-        synthesize_strip<kWidth, kPrecision>(q, stack, {sample, row, col, rows}, at, shared, hidden);
+        synthesize_strip<kWidth, kPrecision>(q, planes, stack, {sample, row, col, rows}, at, shared, hidden);
       }
     }
   }

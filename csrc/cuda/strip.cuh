@@ -26,8 +26,7 @@ struct Strip {
   static constexpr int kThreads = kStep * kCols;
   static constexpr int kSumCols = kCols + 4;  // a step of four banks from channel to channel
 
-  SampleParams params;
-  Targets targets;  // where they are wanted
+  SampleShared sample;
   Stream stream;
   float sigma;                                           // sigma_init, DN
   float columns[2][kCols];                               // column noise of the columns of noise, DN
@@ -83,11 +82,10 @@ LRD_DEVICE void draw_lines(const Request& q, const StripPlace& place, int layers
   const Stream stream = stream_of(q, place.sample);
   const TableRow& row = row_of(q, place.sample);
   if (thread == 0) {
-    shared.params = params_of(q, place.sample);
     shared.stream = stream;
     const float sigma = q.sigma_init[q.sigma_rows == 1 ? 0 : place.sample];
     shared.sigma = sigma >= 1e-6f && sigma <= 1e6f ? sigma : float_of(0x7FC00000u);  // NaN is seen, wrong noise is not
-    if (wants_targets(q)) shared.targets = targets_of(q, place.sample, shared.sigma);
+    fill_sample(q, place.sample, shared.sigma, shared.sample);
   }
   fill_read_octaves(row, thread - S::kCols);
   LRD_KEEP_LOOP

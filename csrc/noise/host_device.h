@@ -63,6 +63,14 @@ LRD_HD float infinity() { return __builtin_inff(); }
 LRD_HD float larger(float a, float b) { return a > b ? a : b; }  // as maxps: b where equal
 #endif
 
+// The same number, in words that keep nvcc from working it out only where it is asked for, behind a branch.
+LRD_HD float kept(float x) {
+#if defined(__CUDA_ARCH__)
+  asm("" : "+f"(x));
+#endif
+  return x;
+}
+
 // Correctly rounded, for x in [2^-100, 2^100] only: on a device nvcc's own instructions for 1 / x and the square root,
 // less the look at x and the call for what is out of range.
 #if defined(__CUDA_ARCH__)

@@ -9,7 +9,7 @@ namespace lrd::LRD_ISA {
 
 LRD_HD float normal_quantile(uint32_t word) {
 #if defined(LRD_BLOCK_OCTAVES)
-  return octave_quantile(word, normal_octaves());
+  return octave_quantile(word, kNormalOctaves);
 #else
   return octave_quantile(word, kNormalTable);
 #endif
@@ -19,7 +19,7 @@ LRD_HD float normal_quantile(uint32_t word) {
 template <int N>
 LRD_HD void normal_quantiles(const uint32_t (&word)[N], float (&z)[N]) {
 #if defined(LRD_BLOCK_OCTAVES)
-  octave_quantiles<N>(word, normal_octaves(), z);
+  octave_quantiles<N>(word, kNormalOctaves, z);
 #else
   octave_quantiles<N>(word, kNormalTable, z);
 #endif

@@ -7,7 +7,7 @@
 
 namespace lrd::LRD_ISA {
 
-// Table: OctaveTable, or what a block of a device's threads keeps.
+// Table: OctaveTable, or which of a block of a device's threads.
 template <int N, typename Table>
 LRD_HD void octave_quantiles(const uint32_t (&word)[N], const Table& table, float (&result)[N]) {
 #if defined(LRD_VECTOR_BITS)

@@ -64,6 +64,7 @@ struct Model {
   Output output;
   Quantize quantize;
   Clip clip;
+  bool tables;  // the call brings tables of quantiles
 };
 
 // What every site of a sample needs, worked out once per tile.

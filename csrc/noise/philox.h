@@ -54,34 +54,60 @@ LRD_HD Product wide_product(uint32_t a, uint32_t b) {
 #endif
 }
 
-LRD_HD Words philox4x32(uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3, uint32_t k0, uint32_t k1) {
+// Keys: a function of a round's number and 0 or 1.
+template <typename Keys>
+LRD_HD Words philox_rounds(uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3, const Keys& key) {
+  LRD_UNROLL
 #pragma GCC unroll 10
   for (int round = 0; round < kPhiloxRounds; ++round) {
     const Product product0 = wide_product(c0, 0xD2511F53u), product1 = wide_product(c2, 0xCD9E8D57u);
-    c0 = product1.high ^ c1 ^ k0;
+    c0 = product1.high ^ c1 ^ key(round, 0);
     c1 = product1.low;
-    c2 = product0.high ^ c3 ^ k1;
+    c2 = product0.high ^ c3 ^ key(round, 1);
     c3 = product0.low;
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
   }
   return {{c0, c1, c2, c3}};
 }
 
+LRD_HD uint32_t round_key(uint32_t first, int round, int half) {
+  return first + static_cast<uint32_t>(round) * (half == 0 ? 0x9E3779B9u : 0xBB67AE85u);
+}
+
+LRD_HD Words philox4x32(uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3, uint32_t k0, uint32_t k1) {
+  return philox_rounds(c0, c1, c2, c3,
+                       [=](int round, int half) { return round_key(half == 0 ? k0 : k1, round, half); });
+}
+
 // The stream of one sample: what stays fixed while cells and components vary.
-struct Stream {
+struct alignas(16) Stream {
   uint32_t key0, key1, index_low, index_high;
+#if defined(LRD_SHARED)
+  uint32_t keys[kPhiloxRounds][2];  // of all rounds, for a block to keep: a fourth of a load is less than an addition
+#endif
 };
 
 LRD_HD Stream make_stream(int64_t seed, int64_t index) {
   const uint64_t s = static_cast<uint64_t>(seed), i = static_cast<uint64_t>(index);
-  return {static_cast<uint32_t>(s), static_cast<uint32_t>(s >> 32), static_cast<uint32_t>(i),
-          static_cast<uint32_t>(i >> 32) & 0xFFFFFFu};
+  Stream stream = {static_cast<uint32_t>(s), static_cast<uint32_t>(s >> 32), static_cast<uint32_t>(i),
+                   static_cast<uint32_t>(i >> 32) & 0xFFFFFFu};
+#if defined(LRD_SHARED)
+  LRD_UNROLL
+  for (int round = 0; round < kPhiloxRounds; ++round) {
+    stream.keys[round][0] = round_key(stream.key0, round, 0);
+    stream.keys[round][1] = round_key(stream.key1, round, 1);
+  }
+#endif
+  return stream;
 }
 
 // Words of the cell's four sites; cell coordinates are taken mod 2^32.
 LRD_HD Words words(const Stream& s, Component component, uint32_t cell_row, uint32_t cell_col) {
-  return philox4x32(cell_col, cell_row, s.index_low, component + 256u * s.index_high, s.key0, s.key1);
+  const uint32_t last = component + 256u * s.index_high;
+#if defined(LRD_SHARED)
+  return philox_rounds(cell_col, cell_row, s.index_low, last, [&](int round, int half) { return s.keys[round][half]; });
+#else
+  return philox4x32(cell_col, cell_row, s.index_low, last, s.key0, s.key1);
+#endif
 }
 
 }  // namespace lrd::LRD_ISA

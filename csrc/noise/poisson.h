@@ -90,7 +90,8 @@ LRD_HD float poisson_asymptotic(float z, float mean, float root, float inverse_r
   const float small_terms = fma(z * z, square, fma(c1, inverse_root * inverse_root, c0));
   const float whole = floor_of(mean);
   const float x = fma(z, root, (mean - whole) + small_terms);
-  return s < kAsymptoticLow ? 0.0f : whole + floor_of(x);
+  const float k = kept(whole + floor_of(x));
+  return s < kAsymptoticLow ? 0.0f : k;
 }
 
 // For the kExactWords outermost words of an end and mean < kExactLimit. Terms are summed from the far end of the word's
@@ -121,6 +122,32 @@ LRD_HD float poisson_exact(uint32_t word, float any_mean) {
     k -= 1.0f;
   }
   return k;
+}
+
+// Those of N sites that the sums are for. On a device one after another through the same code, in registers.
+template <int N>
+LRD_HD void poisson_exact_sites(const uint32_t (&word)[N], const float (&mean)[N], float (&k)[N]) {
+#if defined(__CUDA_ARCH__)
+  LRD_KEEP_LOOP
+  for (int i = 0; i < N; ++i) {
+    uint32_t w = word[0];
+    float m = mean[0];
+    LRD_UNROLL
+    for (int j = 1; j < N; ++j) {
+      w = i == j ? word[j] : w;
+      m = i == j ? mean[j] : m;
+    }
+    if (w + kExactWords >= 2 * kExactWords || !(m < kExactLimit)) continue;
+    const float exact = poisson_exact(w, m);
+    LRD_UNROLL
+    for (int j = 0; j < N; ++j) k[j] = i == j ? exact : k[j];
+  }
+#else
+  for (int i = 0; i < N; ++i) {
+    const bool exact = word[i] + kExactWords < 2 * kExactWords && mean[i] < kExactLimit;
+    if (exact) k[i] = poisson_exact(word[i], mean[i]);
+  }
+#endif
 }
 
 // N sites at once, so that the loops vectorise; a method runs only where a site of the block needs it, which
@@ -154,13 +181,7 @@ LRD_HD void poisson_quantiles(const uint32_t (&word)[N], const float (&mean)[N],
     for (int i = 0; i < N; ++i) k[i] = poisson_asymptotic(z[i], high_mean[i], root[i], inverse_root[i], s[i]);
   }
   if (least < walk_bits) poisson_walk<N>(word, mean, k);
-  if (outermost < 2 * kExactWords) {
-    LRD_UNROLL
-    for (int i = 0; i < N; ++i) {
-      const bool exact = word[i] + kExactWords < 2 * kExactWords && mean[i] < kExactLimit;
-      if (exact) k[i] = poisson_exact(word[i], mean[i]);
-    }
-  }
+  if (outermost < 2 * kExactWords) poisson_exact_sites<N>(word, mean, k);
 }
 
 }  // namespace lrd::LRD_ISA

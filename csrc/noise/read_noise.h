@@ -37,12 +37,12 @@ LRD_HD float read_variance(const ReadModel& model) {
   return model.which == Read::kTukeyLambda ? square * tukey_lambda_variance(model.shape) : square;
 }
 
-// Deviates of scale 1; the model draws some.
+// Deviates of scale 1; the model draws some. tables: whether one may be empirical, which costs code.
 template <int N>
-LRD_HD void read_deviates(const ReadModel& model, const uint32_t (&word)[N], float (&deviate)[N]) {
-  if (model.which == Read::kEmpirical) return table_quantiles<N>(word, model.table, deviate);
+LRD_HD void read_deviates(const ReadModel& model, bool tables, const uint32_t (&word)[N], float (&deviate)[N]) {
+  if (tables && model.which == Read::kEmpirical) return table_quantiles<N>(word, model.table, deviate);
 #if defined(LRD_BLOCK_OCTAVES)
-  octave_quantiles<N>(word, read_octaves(), deviate);
+  octave_quantiles<N>(word, kReadOctaves, deviate);
 #else
   octave_quantiles<N>(word, *model.octaves, deviate);
 #endif
@@ -50,11 +50,11 @@ LRD_HD void read_deviates(const ReadModel& model, const uint32_t (&word)[N], flo
 
 #if defined(LRD_SHARED)
 // One cell of the model's octaves to where a block keeps them.
-LRD_DEVICE void keep_read_octave(const ReadModel& model, int cell, BlockOctaves& octaves) {
-  if (model.which == Read::kGaussian) return keep_normal_octave(cell, octaves);
+LRD_DEVICE void keep_read_octave(const ReadModel& model, int cell) {
+  if (model.which == Read::kGaussian) return keep_normal_octave(cell, kReadOctaves);
   float c[kOctaveTerms][1];
   tukey_lambda_octaves<1>(model.shape, cell, c);
-  keep_octave(c, cell, octaves);
+  keep_octave(c, cell, kReadOctaves);
 }
 #else
 // The octaves of one sample after another: samples of one shape in a row share a table.

@@ -11,7 +11,8 @@
 namespace lrd::LRD_ISA {
 
 LRD_HD Model model_of(const Request& q) {
-  return {q.shot, static_cast<Output>(q.output), static_cast<Quantize>(q.quantize), static_cast<Clip>(q.clip)};
+  return {q.shot, static_cast<Output>(q.output), static_cast<Quantize>(q.quantize), static_cast<Clip>(q.clip),
+          q.has_quantiles};
 }
 
 LRD_HD const TableRow& row_of(const Request& q, int64_t sample) {

@@ -128,13 +128,14 @@ LRD_HD void shot_noise(const SampleParams& p, const uint32_t (&word)[4][N], floa
   }
 }
 
+// tables: whether the call brings tables of quantiles.
 template <int N>
-LRD_HD void read_noise(const ReadModel& read, const uint32_t (&word)[4][N], float (&value)[4][N]) {
+LRD_HD void read_noise(const ReadModel& read, bool tables, const uint32_t (&word)[4][N], float (&value)[4][N]) {
   const ReadModel model = read;  // its own copy: value could be thought to share memory with it
   LRD_UNROLL
   for (int site = 0; site < 4; ++site) {
     float deviate[N];
-    read_deviates<N>(model, word[site], deviate);
+    read_deviates<N>(model, tables, word[site], deviate);
     LRD_UNROLL
     for (int i = 0; i < N; ++i) value[site][i] += model.sigma * deviate[i];
   }
@@ -156,7 +157,7 @@ LRD_HD void add_noise_of_sites(const Model& model, const SampleParams& p, const 
     words.read.at(cell_row, read);
   }
   if (model.shot) shot_noise<N>(p, shot, value);
-  if (reads) read_noise<N>(p.read, read, value);
+  if (reads) read_noise<N>(p.read, model.tables, read, value);
 }
 
 // What follows the noise as numbers, so that one loop without branches serves every mode:
@@ -182,40 +183,76 @@ LRD_HD Conversion conversion(const Model& model, const SampleParams& p, int site
   return c;
 }
 
-// The division and the product of Conversion for one cell, as a thread of a GPU does it: four divisions by reciprocal
-// and one branch for what that is not for. The same bits as the quotients.
-LRD_HD void scale_cell(const Model& model, const SampleParams& p, float (&value)[4][1]) {
-  Conversion c[4];
-  bool usual = true;
-  LRD_UNROLL
-  for (int site = 0; site < 4; ++site) {
-    c[site] = conversion(model, p, site);
-    usual = usual && is_usual_quotient(value[site][0], value[site][0] * c[site].inverse);
-  }
-  if (usual) {
-    LRD_UNROLL
-    for (int site = 0; site < 4; ++site) value[site][0] = quotient(value[site][0], c[site].divisor, c[site].inverse);
-  } else {
-    LRD_UNROLL
-    for (int site = 0; site < 4; ++site) value[site][0] = value[site][0] / c[site].divisor;
-  }
-  LRD_UNROLL
-  for (int site = 0; site < 4; ++site) value[site][0] *= c[site].factor;
-}
+// The conversions of a cell's four sites, as a block of a GPU's threads keeps them for its tile.
+struct CellConversion {
+  float low[4], offset[4], divisor[4], inverse[4];
+  float high, factor;
+  bool usual;  // every quotient is one for the form by reciprocal
+};
 
-// From clean signal (DN of the short exposure) to the requested output, in place.
-// dark: DN above black by site. generated: the learned noise in DN by site, or null. step: of the converter, DN.
-template <int N>
-LRD_HD void synthesize(const Model& model, const SampleParams& p, const SiteWords<N>& words, uint32_t cell_row,
-                       const float (&rows)[2], const float (&columns)[2][N], const float (&dark)[4][N],
-                       float (&value)[4][N], const float (*generated)[N] = nullptr, float step = 1.0f) {
-  add_noise_of_sites<N>(model, p, words, cell_row, value);
-  uint32_t word[4][N];
-  const bool uniform = model.quantize == Quantize::kUniform;
-  if (uniform) words.quantize.at(cell_row, word);
+LRD_HD CellConversion cell_conversion(const Model& model, const SampleParams& p) {
+  CellConversion cell = {};
+  cell.usual = model.quantize == Quantize::kRound && model.clip != Clip::kNone;
   LRD_UNROLL
   for (int site = 0; site < 4; ++site) {
     const Conversion c = conversion(model, p, site);
+    cell.low[site] = c.low;
+    cell.offset[site] = c.offset;
+    cell.divisor[site] = c.divisor;
+    cell.inverse[site] = c.inverse;
+    cell.high = c.high;
+    cell.factor = c.factor;
+    cell.usual = cell.usual && makes_usual_quotients(p.black[site], p.white, c.divisor);
+  }
+  return cell;
+}
+
+// What the form by reciprocal is not always for: a look at the quotients.
+LRD_HD void divide_cell(const CellConversion& c, float (&value)[4][1]) {
+  LRD_UNROLL
+  for (int site = 0; site < 4; ++site) {
+    const float x = value[site][0];
+    const bool usual = is_usual_quotient(x, x * c.inverse[site]);
+    value[site][0] = usual ? quotient(x, c.divisor[site], c.inverse[site]) : x / c.divisor[site];
+  }
+}
+
+// Raw DN to the output, at the four sites of one cell as a thread of a GPU does it: divisions by reciprocal, with the
+// bits of the quotients.
+LRD_HD void convert_cell(const Model& model, const CellConversion& c, float (&value)[4][1]) {
+  LRD_UNROLL
+  for (int site = 0; site < 4; ++site) {
+    const float raw = value[site][0];
+    const float rounded = model.quantize == Quantize::kRound ? round_half_even(raw) : raw;
+    value[site][0] = clip(rounded, c.low[site], c.high) - c.offset[site];
+  }
+  if (c.usual) {
+    LRD_UNROLL
+    for (int site = 0; site < 4; ++site) value[site][0] = quotient(value[site][0], c.divisor[site], c.inverse[site]);
+  } else {
+    divide_cell(c, value);
+  }
+  LRD_UNROLL
+  for (int site = 0; site < 4; ++site) value[site][0] *= c.factor;
+}
+
+// From clean signal (DN of the short exposure) to the requested output, in place.
+// dark: DN above black by site; of a zero only the sign could show, and it is lost where black is subtracted.
+// generated: the learned noise in DN by site, or null. cell: where N is 1, what conversion() gives. step: of the
+// converter, DN.
+template <int N>
+LRD_HD void synthesize(const Model& model, const SampleParams& p, const SiteWords<N>& words, uint32_t cell_row,
+                       const float (&rows)[2], const float (&columns)[2][N], const float (&dark)[4][N],
+                       float (&value)[4][N], const float (*generated)[N] = nullptr,
+                       [[maybe_unused]] const CellConversion* cell = nullptr, float step = 1.0f) {
+  add_noise_of_sites<N>(model, p, words, cell_row, value);
+  uint32_t word[4][N];
+  const bool uniform = model.quantize == Quantize::kUniform;
+  Model rest = model;  // what is left to do where the step is not 1 DN, whose rounding is done here
+  if (step != 1.0f && model.quantize == Quantize::kRound) rest.quantize = Quantize::kNone;
+  if (uniform) words.quantize.at(cell_row, word);
+  LRD_UNROLL
+  for (int site = 0; site < 4; ++site) {
     const float row = rows[site >> 1], bias = p.bias[site], black = p.black[site];
     // Two loops and not a generated noise of 0, which would turn a sum of -0 into +0.
     if (generated == nullptr) {
@@ -234,30 +271,20 @@ LRD_HD void synthesize(const Model& model, const SampleParams& p, const SiteWord
       LRD_UNROLL
       for (int i = 0; i < N; ++i) value[site][i] += step * centred_uniform(word[site][i]);
     }
-    const bool whole = step == 1.0f;
-    if (c.round && !whole) {
+    if (step != 1.0f && model.quantize == Quantize::kRound) {
       LRD_UNROLL
       for (int i = 0; i < N; ++i) value[site][i] = step * round_half_even(value[site][i] / step);
     }
-    const bool round = c.round && whole;
-    LRD_UNROLL
-    for (int i = 0; i < N; ++i) {
-      const float raw = value[site][i];
-      const float clipped = clip(round ? round_half_even(raw) : raw, c.low, c.high);
-      value[site][i] = clipped - c.offset;
-      if (N > 1) value[site][i] = value[site][i] / c.divisor * c.factor;
+    if constexpr (N > 1) {
+      const Conversion c = conversion(rest, p, site);
+      for (int i = 0; i < N; ++i) {
+        const float raw = value[site][i];
+        const float clipped = clip(c.round ? round_half_even(raw) : raw, c.low, c.high);
+        value[site][i] = (clipped - c.offset) / c.divisor * c.factor;
+      }
     }
   }
-  if constexpr (N == 1) scale_cell(model, p, value);
-}
-
-// The same for one row of cells, from cell_col on.
-template <int N>
-LRD_HD void synthesize(const Model& model, const SampleParams& p, const Stream& stream, uint32_t cell_row,
-                       uint32_t cell_col, const float (&rows)[2], const float (&columns)[2][N],
-                       const float (&dark)[4][N], float (&value)[4][N], const float (*generated)[N] = nullptr,
-                       float step = 1.0f) {
-  synthesize<N>(model, p, SiteWords<N>(stream, cell_col), cell_row, rows, columns, dark, value, generated, step);
+  if constexpr (N == 1) convert_cell(rest, *cell, value);
 }
 
 }  // namespace lrd::LRD_ISA

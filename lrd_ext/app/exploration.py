@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
+import gc
 import io
 import math
 import threading
@@ -25,6 +27,7 @@ from lrd_ext.profiles import CameraProfile, list_profiles, load_profile
 from lrd_ext.profiles.summary import figures_at, known_noise
 from lrd_ext.raw.preview import upright
 from lrd_ext.read_models import profile_models
+from lrd_ext.report.figure import lay_out_quickly
 from lrd_ext.report.mean_variance import draw_pair
 from lrd_ext.report.residual import draw_residual, residual_picture
 from lrd_ext.synth_files import Settings
@@ -87,6 +90,17 @@ class Exploration:
         for path in self.pictures[1:]:
             path.stat()
         self._picture(0)
+
+    def warm_up(self) -> None:
+        """Load what pictures and plots are made with, so that the first view is answered like others."""
+        camera = list(self.cameras)[-1]
+        iso = self.cameras[camera].iso_range[0]
+        view = View(0, 0.5, 0.5, 256, 256, 0.0, camera, iso, 1.0, "profile", 0)
+        with contextlib.suppress(ValueError):  # a picture all white, say; the page will tell
+            self.noisy_picture(view)
+            self.residual_plot(view)
+            self.mean_variance_plot(view)
+        gc.collect()  # of all that was loaded: 0.2 s that would fall into one of the first answers
 
     def choices(self) -> dict[str, Any]:
         """Return what the page offers, as JSON: pictures, cameras and generators, and their ranges."""
@@ -212,6 +226,7 @@ class Exploration:
     def _png(self, draw: Any) -> bytes:
         with self._plotting:
             figure: Figure = draw()
+            lay_out_quickly(figure)
             png = io.BytesIO()
             figure.savefig(png, format="png", dpi=100)
         return png.getvalue()

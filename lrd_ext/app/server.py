@@ -9,6 +9,7 @@ keep other sites from embedding what is here.
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,6 +85,7 @@ def serve(exploration: Exploration, port: int, ready: Callable[[str], None]) -> 
         settings = uvicorn.Config(
             application(exploration), log_level="warning", server_header=False, headers=[*_HEADERS.items()]
         )
+        threading.Thread(target=exploration.warm_up).start()
         ready(f"http://{HOST}:{listening.getsockname()[1]}/")
         uvicorn.Server(settings).run(sockets=[listening])
 

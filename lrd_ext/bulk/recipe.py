@@ -21,8 +21,9 @@ from lrd_ext.raw import Raw
 from lrd_ext.reference import STREAM_VERSION
 from lrd_ext.version import __version__
 
-FORMATS = ("npz", "webdataset", "parquet", "dng")
-"""Kinds of output: .npz pairs as ``datasets.PairFolder`` reads them, tar files, Parquet files, raw files."""
+FORMATS = ("npz", "webdataset", "parquet", "tiles", "dng")
+"""Kinds of output: .npz pairs as ``datasets.PairFolder`` reads them, tar files, Parquet files, two stores of
+raw mosaics as ``datasets.RawTiles`` reads them, raw files."""
 
 #: Pictures of one source have their numbers from source * CROPS on.
 CROPS = 2**16

@@ -22,9 +22,11 @@ from lrd_ext.synth_files import Settings, encode_synthesized, synthesize_raw
 
 from .recipe import CROPS, Recipe
 from .sources import Source
-from .storage import Storage
+from .storage import Storage, as_json, line_of
+from .tile_stores import raw_pair, tile_told, write_tiles
 
-#: (key, noisy, clean, what the index tells of the sample); pictures (4, h, w) float32, normalized.
+#: (key, noisy, clean, what the index tells of the sample); pictures (4, h, w) float32, normalized, or for
+#: "tiles" (H, W) uint16.
 Pair = tuple[str, np.ndarray, np.ndarray, dict[str, Any]]
 #: Writes the pairs of a source and returns what each file holds, by name.
 Writer = Callable[[Storage, str, Iterable[Pair]], dict[str, Any]]
@@ -43,11 +45,10 @@ class Synthesizer:
         self.recipe, self.storage, self.device = recipe, Storage(url), device
         self.noise = recipe.noise()
 
-    def make(self, source: Source) -> dict[str, Any]:
-        """Write the files of a source.
+    def make(self, source: Source) -> str:
+        """Write the files of a source, and behind them its line of the index.
 
-        Returns: the line of the index; or ``source`` and ``left_out``, the reason, where the source cannot be
-            read or holds no crop.
+        Returns: "", or the reason why the source is left out: it cannot be read, or holds no crop.
 
         Raises:
             OSError: a file cannot be written.
@@ -58,19 +59,26 @@ class Synthesizer:
             pairs = self._pairs(source, raw, samples)
             first = next(pairs)
         except (ValueError, TypeError, OSError, MemoryError) as error:
-            return {"source": source.path, "number": source.number, "left_out": cause(error)}
+            return cause(error)
         write = _WRITERS[self.recipe.format]
         files = write(self.storage, source.name, itertools.chain([first], pairs))
         told = {"source": source.path, "number": source.number, "source_sha256": digest}
         if source.tile >= 0:
             told["tile"] = source.tile
-        return told | {"files": files, "samples": samples}
+        self.storage.write(line_of(source.number), as_json(told | {"files": files, "samples": samples}))
+        return ""
 
     def _pairs(self, source: Source, raw: Raw, samples: list[dict[str, Any]]) -> Iterator[Pair]:
         if self.recipe.format == "dng":
             yield from self._whole_files(source, raw, samples)
             return
         for key, item in self.recipe.items(source.number, raw, source.name):
+            told = {"key": key, "identity": item["index"], "origin": item["origin"], "cfa": item["cfa"]}
+            if self.recipe.format == "tiles":
+                noisy, clean, params = raw_pair(self.noise, item, self.device)
+                samples.append(told | {"params": params.to_dict()} | tile_told(raw, item))
+                yield key, noisy, clean, samples[-1]
+                continue
             black = tuple(float(level) for level in item["black"])
             made = self.noise(
                 item["clean"].to(self.device),
@@ -80,9 +88,7 @@ class Synthesizer:
                 cfa=item["cfa"],
                 layout="packed",
             )
-            params = made["params"].to_dict()
-            told = {"key": key, "identity": item["index"], "origin": item["origin"], "cfa": item["cfa"]}
-            samples.append(told | {"params": params})
+            samples.append(told | {"params": made["params"].to_dict()})
             yield key, made["noisy"].cpu().numpy(), made["clean"].cpu().numpy(), samples[-1]
 
     def _whole_files(self, source: Source, raw: Raw, samples: list[dict[str, Any]]) -> Iterator[Any]:
@@ -157,7 +163,13 @@ def _parquet(storage: Storage, name: str, pairs: Iterable[Pair]) -> dict[str, An
     return {f"{name}.parquet": file.told()}
 
 
-_WRITERS: dict[str, Writer] = {"npz": _npz, "webdataset": _webdataset, "parquet": _parquet, "dng": _dng}
+_WRITERS: dict[str, Writer] = {
+    "npz": _npz,
+    "webdataset": _webdataset,
+    "parquet": _parquet,
+    "tiles": write_tiles,
+    "dng": _dng,
+}
 #: What each format needs beside what is always there, and how it is installed.
 NEEDS = {"webdataset": ("webdataset", "webdataset"), "parquet": ("pyarrow", "pyarrow")}
 

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, cast
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from lrd_ext.outputs import replacing
+from lrd_ext.outputs import remove_abandoned, replacing
 from lrd_ext.plain_text import cause
 
 FORMAT, VERSION = "lrd_ext.shards", 1
@@ -114,6 +114,11 @@ class Storage:
         if self.exists(name):
             self.files.rm(self.path(name), recursive=True)
 
+    def remove_abandoned(self) -> None:
+        """Remove what killed processes of this machine were writing; an object store shows nothing of it."""
+        if self.local:
+            remove_abandoned(self.root)
+
     def digest(self, name: str) -> str:
         """Return the SHA-256 of a file, "" where it is gone."""
         digest = hashlib.sha256()
@@ -124,6 +129,11 @@ class Storage:
         except FileNotFoundError:
             return ""
         return digest.hexdigest()
+
+
+def line_of(number: int) -> str:
+    """Return the name of the line of a source in the index of an unfinished run."""
+    return f"{LINES}/{number:06d}.json"
 
 
 def as_json(value: Any) -> bytes:

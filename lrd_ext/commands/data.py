@@ -91,9 +91,18 @@ def _synthesize_parser() -> Parser:
         help="square crops of this many 2x2 cells (default: whole frames)",
     )
     parser.add_argument(
-        "--format", type=str, default="npz", help="npz, webdataset, parquet or dng (default npz)"
+        "--format", type=str, default="npz", help="npz, webdataset, parquet, tiles or dng (default npz)"
     )
     parser.add_argument("--device", type=str, default="cpu", help="cpu or cuda (default cpu): the same noise")
+    parser.add_argument(
+        "--ray",
+        type=str,
+        metavar="ADDRESS",
+        help="share the work out by Ray: local, auto, or HOST:PORT of a cluster; the same bytes",
+    )
+    parser.add_argument(
+        "--actors", type=int, metavar="N", help="processes of Ray (default: one for each processor or GPU)"
+    )
     add_quiet(parser)
     parser.add_argument("--resume", action="store_true", help="go on with an output that is not finished")
     parser.add_argument("--overwrite", action="store_true", help="make an existing output anew")
@@ -156,6 +165,8 @@ def _synthesize(options: Namespace) -> int:
             resume=options.resume,
             overwrite=options.overwrite,
             device=options.device,
+            ray=options.ray,
+            actors=options.actors,
             progress=lambda source: move(source.name),
         )
     _say_left_out(done.left_out)

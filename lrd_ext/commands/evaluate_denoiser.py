@@ -163,7 +163,7 @@ def _noise_level(camera: str) -> NoiseLevel:
     from lrd_ext.profiles import load_profile
 
     profile = load_profile(camera)
-    return lambda noisy, item: noise_level(noisy, profile.at(item["iso"], item["ratio"]))
+    return lambda noisy, item: noise_level(noisy, profile.at(item["iso"], item["ratio"], cfa="RGGB"))
 
 
 def _camera(options: Namespace) -> tuple[CameraProfile | None, Callable[[float], np.ndarray] | None]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from .calibrate import read_levels
 from .parser import Parser
 from .progress import add_quiet
 from .train_denoiser import denoiser_parser, run_denoiser
+from .train_options import add_configuration, asked_configuration
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
@@ -52,14 +52,7 @@ def _generator_parser() -> Parser:
         metavar="JSON",
         help="camera profile of each folder, in their order: a file, or a name of the library",
     )
-    parser.add_argument(
-        "--preset",
-        type=str,
-        default="cpu",
-        metavar="NAME",
-        help="cpu (default) or gpu: what to train, and how",
-    )
-    parser.add_argument("--config", type=str, metavar="YAML", help="keys that change the preset")
+    add_configuration(parser)
     parser.add_argument(
         "--resume", action="store_true", help="go on from the last checkpoint, if there is one"
     )
@@ -92,14 +85,12 @@ def _generator(options: Namespace) -> int:
     from lrd_ext.outputs import check_target
     from lrd_ext.training.checkpoints import latest, read_checkpoint
     from lrd_ext.training.configuration import Configuration
-    from lrd_ext.training.machine import make_fabric
-
-    from .train_configuration import read_configuration
+    from lrd_ext.training.machine import is_alone_yet, make_fabric
 
     target = check_target(
         options.output, "--output", suffix=".safetensors", overwrite=options.overwrite or options.resume
     )
-    configuration = read_configuration(Configuration, options.preset, options.config)
+    configuration = asked_configuration(Configuration, options)
     cameras = _cameras(options)
     check_use(cameras, configuration)
     if configuration.image_domain is not None and (note := why_no_lpips(configuration.image_domain)):
@@ -107,12 +98,12 @@ def _generator(options: Namespace) -> int:
     fabric = make_fabric(configuration)
     folder, kept = target.with_suffix(".training"), target.with_suffix(".frames")
     material = None
-    if "LOCAL_RANK" not in os.environ:  # alone as yet: what is refused is said once
+    if is_alone_yet():  # what is refused is said once
         material = gather(cameras, kept, _Progress())
         checkpoint = latest(folder)
         if options.resume and checkpoint is not None:
             read_checkpoint(checkpoint, fingerprint(configuration, material))
-    fabric.launch()  # devices: 2 starts this program once more
+    fabric.launch()  # --devices 2 starts this program once more
     with fabric.rank_zero_first():  # the others find the frames kept already
         material = material or gather(cameras, kept, _Progress())
     generator = train_generator(material, configuration, folder, fabric, resume=options.resume)

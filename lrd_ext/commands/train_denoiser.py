@@ -11,6 +11,7 @@ from . import tables
 from .parser import Parser
 from .profile import read_choice
 from .progress import add_quiet
+from .train_options import add_configuration, asked_configuration
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
@@ -65,8 +66,7 @@ def denoiser_parser() -> Parser:
         "--held", type=str, metavar="TILES", help="other clean raws, to measure the denoiser on in the end"
     )
     parser.add_argument("--cfa", type=str, default="RGGB", metavar="PHASE", help="phase to train for")
-    parser.add_argument("--preset", type=str, default="cpu", metavar="NAME", help="cpu (default) or gpu")
-    parser.add_argument("--config", type=str, metavar="YAML", help="keys that change the preset")
+    add_configuration(parser)
     parser.add_argument(
         "--resume", action="store_true", help="go on from the last checkpoint, if there is one"
     )
@@ -84,13 +84,11 @@ def run_denoiser(options: Namespace) -> int:
     from lrd_ext.training.configuration import DenoiserConfiguration
     from lrd_ext.training.machine import make_fabric
 
-    from .train_configuration import read_configuration
-
     target = check_target(
         options.output, "--output", suffix=".safetensors", overwrite=options.overwrite or options.resume
     )
     check_cfa(options.cfa, what="--cfa")
-    configuration = read_configuration(DenoiserConfiguration, options.preset, options.config)
+    configuration = asked_configuration(DenoiserConfiguration, options)
     fresh(configuration, options.cfa)  # refuse its size before anything is read
     noise = _noise(options, configuration)
     held = _held(options, noise)

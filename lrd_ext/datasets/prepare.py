@@ -19,7 +19,7 @@ from lrd_ext import raw as raw_files
 from lrd_ext.outputs import replacing
 from lrd_ext.raw import Raw
 
-from .tiles import FORMAT, INDEX, JOURNAL, VERSION, Tile, read_index, read_table, stored_values
+from .tiles import FORMAT, INDEX, JOURNAL, VERSION, StoredValues, Tile, read_index, read_table
 
 #: What can go wrong with one input without being a fault of this program.
 _FILE_ERRORS = (ValueError, TypeError, OSError, MemoryError)
@@ -105,10 +105,10 @@ def verify_tiles(
         ValueError: there is no finished store.
     """
     tiles = read_index(root)
-    values = stored_values(root)
+    values = StoredValues(root)
     damaged = []
     for tile in tiles:
-        if _digest(values[tile.offset : tile.end]) != tile.sha256:
+        if _digest(values.of(tile)) != tile.sha256:
             damaged.append(tile)
         progress(tile.source)
     return damaged

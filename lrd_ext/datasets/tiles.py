@@ -21,7 +21,8 @@ from lrd_ext.plain_text import cause
 from .mosaics import Mosaic, check_arguments, index_of, item_of
 
 FORMAT, VERSION = "lrd_ext.raw_tiles", 1
-#: The table of what is stored; it names the file of the mosaics, one after another, little-endian uint16.
+#: The table of what is stored; it names the file of the mosaics, one after another, little-endian uint16, or
+#: several such files, the "shards" of what ``lrd data synthesize`` made.
 INDEX = "index.json"
 #: Stands in place of the table until every mosaic is there; one line for each source that is.
 JOURNAL = "index.part.jsonl"
@@ -33,13 +34,17 @@ class Tile(Mosaic):
 
     Args:
         source_sha256: of the raw file it is from.
-        offset: place of its first value in the store, counted in values.
+        offset: place of its first value in the file of values, counted in values.
         sha256: of its values as they lie in the store.
+        file: name of that file; "" where the store has one only.
+        ratio: how many times less light than the clean picture it got; None of a picture as it was taken.
     """
 
     source_sha256: str
     offset: int
     sha256: str
+    file: str = ""
+    ratio: float | None = None
 
     @classmethod
     def from_dict(cls, given: dict[str, Any]) -> Tile:
@@ -63,20 +68,42 @@ def read_index(root: str | os.PathLike[str]) -> list[Tile]:
     table = read_table(root)
     try:
         tiles = [Tile.from_dict(entry) for entry in table["tiles"]]
-        values, mosaics = int(table["values"]), Path(root) / Path(table["mosaics"]).name
-    except (KeyError, TypeError, ValueError) as error:
+        files = {Path(name).name: int(n) for name, n in table.get("shards", {}).items()}
+        files = files or {"": int(table["values"])}
+        ends = [(tile.end, files[tile.file]) for tile in tiles]
+        mosaics = {name: Path(root) / (name or Path(table["mosaics"]).name) for name in files}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{root}: its {INDEX} is broken ({cause(error)}); prepare the data again") from error
-    size = mosaics.stat().st_size if mosaics.is_file() else 0
-    if not tiles or size != 2 * values or any(t.end > values for t in tiles):
-        raise ValueError(
-            f"{mosaics}: must hold {2 * values} bytes, got {size}; make the store again with --overwrite"
-        )
+    for name, values in files.items():
+        size = mosaics[name].stat().st_size if mosaics[name].is_file() else 0
+        if not tiles or size != 2 * values or any(end > held for end, held in ends):
+            raise ValueError(
+                f"{mosaics[name]}: must hold {2 * values} bytes, got {size}; make the store again with "
+                "--overwrite"
+            )
     return tiles
 
 
-def stored_values(root: str | os.PathLike[str]) -> np.ndarray:
-    """Map the values of a store into memory, (n,) uint16, not to be written."""
-    return np.memmap(Path(root) / Path(read_table(root)["mosaics"]).name, "<u2", "r")
+class StoredValues:
+    """The values of a store, each file mapped into memory when it is first asked for.
+
+    Args:
+        root: folder of the store.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self._root, self._maps = Path(root), dict[str, np.ndarray]()
+
+    def of(self, tile: Tile) -> np.ndarray:
+        """Return those of a tile, (height, width) uint16, a view of the file that cannot be written."""
+        if tile.file not in self._maps:
+            name = tile.file or Path(read_table(self._root)["mosaics"]).name
+            self._maps[tile.file] = np.memmap(self._root / name, "<u2", "r")
+        return self._maps[tile.file][tile.offset : tile.end].reshape(tile.height, tile.width)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A worker maps the files itself: pickled, a map would become a copy of all values.
+        return self.__dict__ | {"_maps": {}}
 
 
 def read_table(root: str | os.PathLike[str]) -> dict[str, Any]:
@@ -144,7 +171,7 @@ class RawTiles(Dataset[dict[str, Any]]):
             named = f"{small[0].source} is {small[0].width} x {small[0].height} sites"
             raise ValueError(f"size must fit every tile, got {size} cells; {named}")
         self.samples = samples or len(self.tiles)
-        self._values: np.ndarray | None = None
+        self._values = StoredValues(root)
         self._memory = BatchMemory()
 
     def __len__(self) -> int:
@@ -172,10 +199,4 @@ class RawTiles(Dataset[dict[str, Any]]):
 
     def mosaic(self, tile: Tile) -> np.ndarray:
         """Return the values of a tile, (height, width) uint16, a view of the file that cannot be written."""
-        if self._values is None:
-            self._values = stored_values(self.root)
-        return self._values[tile.offset : tile.end].reshape(tile.height, tile.width)
-
-    def __getstate__(self) -> dict[str, Any]:
-        # A worker maps the file itself: pickled, the map would become a copy of all values.
-        return self.__dict__ | {"_values": None}
+        return self._values.of(tile)

@@ -80,7 +80,7 @@ class PairedTiles(Dataset[dict[str, Any]]):
         size: cells a side of a crop.
         samples: items in an epoch.
         seed: of the places of the crops.
-        ratio: of the light; None takes ISO and exposure times of the files.
+        ratio: of the light; None takes what the stores tell, or ISO and exposure times of the files.
 
     Items are dicts: ``noisy`` and ``clean`` (4, size, size) float32, above black, divided by the range, the
     noisy times the ratio; ``cfa``, ``index`` and ``id`` as those of :class:`lrd_ext.datasets.RawTiles`.
@@ -124,7 +124,9 @@ class PairedTiles(Dataset[dict[str, Any]]):
 
 
 def _ratio(long: Tile, short: Tile) -> float:
-    """ISO times exposure time of the long exposure over that of the short one."""
+    """ISO times exposure time of the long exposure over that of the short one, if that tells no ratio."""
+    if short.ratio is not None:
+        return short.ratio
     figures = (long.iso, long.exposure_s, short.iso, short.exposure_s)
     if None in figures:
         lacks = short if None in figures[2:] else long

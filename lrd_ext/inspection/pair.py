@@ -169,6 +169,6 @@ def _dark_noise(expected: np.ndarray, residual: np.ndarray, line: VarianceLine, 
 
 def _kurtosis(values: np.ndarray) -> float:
     """Excess kurtosis: 0 for the normal distribution."""
-    centred = values - values.mean()
-    square = float((centred**2).mean())
-    return float((centred**4).mean()) / square**2 - 3 if square else math.nan
+    squares = (values - values.mean()) ** 2
+    square = float(squares.mean())
+    return float((squares**2).mean()) / square**2 - 3 if square else math.nan

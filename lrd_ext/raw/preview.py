@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _D65_WHITE = np.array([0.95047, 1.0, 1.08883])  # CIE XYZ of D65, 2 degree observer
 # Bilinear interpolation as a weighted mean of the neighbours that have the colour.
-_GREEN_KERNEL = np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]], np.float32)
-_RED_BLUE_KERNEL = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32)
+_GREEN_KERNEL = np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]], np.float32) / 4
+_RED_BLUE_KERNEL = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32) / 4
 
 
 def render(raw: Raw, *, exposure_ev: float = 0.0, max_size: int | None = None) -> np.ndarray:
@@ -170,7 +170,7 @@ def _linear(raw: Raw) -> np.ndarray:
 
 def _demosaic(mosaic: np.ndarray, cfa: str, max_size: int | None) -> np.ndarray:
     """Return (h, w, 3): one pixel per 2x2 cell where that is size enough, else bilinear interpolation."""
-    from scipy.ndimage import convolve
+    from scipy.ndimage import correlate
 
     if cfa == MONO:
         return np.repeat(mosaic[..., None], 3, axis=-1)
@@ -179,16 +179,14 @@ def _demosaic(mosaic: np.ndarray, cfa: str, max_size: int | None) -> np.ndarray:
         sites = [mosaic[r:height:2, c:width:2] for r in (0, 1) for c in (0, 1)]
         planes = [[s for s, name in zip(sites, cfa, strict=True) if name == colour] for colour in "RGB"]
         return np.stack([np.mean(plane, axis=0) for plane in planes], axis=-1)
-    colours = np.tile(np.array(list(cfa)).reshape(2, 2), [n // 2 + 1 for n in mosaic.shape])
-    colours = colours[: mosaic.shape[0], : mosaic.shape[1]]
     out = np.empty((*mosaic.shape, 3), np.float32)
     for channel, colour in enumerate("RGB"):
+        plane = np.zeros_like(mosaic)
+        for r, c in (divmod(site, 2) for site in range(4) if cfa[site] == colour):
+            plane[r::2, c::2] = mosaic[r::2, c::2]
         kernel = _GREEN_KERNEL if colour == "G" else _RED_BLUE_KERNEL
-        mask = (colours == colour).astype(np.float32)
-        # Dividing by the weights in reach keeps the frame's edges right.
-        weight = convolve(mask, kernel, mode="constant")
-        total = convolve(mosaic * mask, kernel, mode="constant")
-        out[..., channel] = total / np.maximum(weight, 1)
+        # Mirrored at its first and last line the pattern goes on, and every pixel has its neighbours.
+        out[..., channel] = correlate(plane, kernel, mode="mirror")
     return out
 
 

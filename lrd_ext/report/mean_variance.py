@@ -11,7 +11,7 @@ import numpy as np
 from lrd_ext.inspection.noise_over_signal import error_of_variance
 from lrd_ext.raw import site_labels
 
-from .figure import BLUE, COLOURS, INK, MARKERS, ORANGE, new_figure, shown
+from .figure import BLUE, COLOURS, INK, MARKERS, ORANGE, new_figure, plain_log, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,8 +48,8 @@ def _draw_curve(axis: Axes, report: PairReport, p: Prediction | None, cfa: str) 
     axis.plot(x, report.line(x), "-", color=INK, lw=1, label="fitted")
     if p is not None and p.K is not None:
         axis.plot(x, p.K * x + p.offset, "--", color=ORANGE, lw=1.5, label="predicted")
-    axis.set_yscale("log")
     axis.set(title="noise over light", ylabel="noise variance [DN²]")
+    plain_log(axis)
     _scale_signal(axis, report)
     axis.legend(frameon=False, fontsize=9)
 
@@ -74,11 +74,14 @@ def _draw_rest(axis: Axes, report: PairReport, p: Prediction | None) -> None:
 
 def _scale_signal(axis: Axes, report: PairReport) -> None:
     """Make the axis linear up to the signal whose shot noise is that of no light, logarithmic above."""
+    from matplotlib.ticker import MaxNLocator
+
     K, top = report.K.value, float(report.bins.signal.max())
     dim = min(max(1.0, report.line.offset.value / K), max(1.0, top)) if K > 0 else 1.0
     axis.set_xscale("asinh", linear_width=dim)
     # Powers of ten far below dim would lie on top of the 0.
-    ticks = [0.0, *(t for t in 10.0 ** np.arange(6) if t > 0.5 * dim)]
+    powers = [t for t in 10.0 ** np.arange(6) if 0.5 * dim < t <= 1.3 * top]
+    ticks = [0.0, *powers] if len(powers) > 1 else MaxNLocator(5).tick_values(0, max(top, dim))
     axis.set_xticks(ticks, [f"{t:g}" for t in ticks])
     axis.set(xlabel=_SIGNAL, xlim=(-0.2 * dim, max(1.3 * top, dim)))
 

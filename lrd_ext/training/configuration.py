@@ -17,7 +17,8 @@ class Machine:
     Args:
         seed: of all draws.
         accelerator: "cpu", "cuda" or "auto".
-        devices: how many processes.
+        devices: how many processes on each machine.
+        nodes: how many machines.
         precision: "32-true", or "bf16-mixed" on a GPU.
         threads: CPU threads of one process; 0 leaves it to torch.
         checkpoint_s: seconds between checkpoints.
@@ -26,18 +27,23 @@ class Machine:
     seed: int = 0
     accelerator: Literal["auto", "cpu", "cuda"] = "cpu"
     devices: int = 1
+    nodes: int = 1
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     threads: int = 0
     checkpoint_s: float = 60.0
 
     def __post_init__(self) -> None:
-        if self.devices < 1 or self.seed < 0 or self.checkpoint_s < 0:
-            raise ValueError("devices must be at least 1, seed and checkpoint_s at least 0")
+        if self.devices < 1 or self.nodes < 1 or self.seed < 0 or self.checkpoint_s < 0:
+            raise ValueError("devices and nodes must be at least 1, seed and checkpoint_s at least 0")
 
     def told(self) -> dict[str, Any]:
-        """Return what the result depends on: all but how often it is saved and by how many threads."""
-        free = ("threads", "checkpoint_s")
-        return {name: value for name, value in dataclasses.asdict(self).items() if name not in free}
+        """Return what the result depends on: all but how often it is saved and by how many threads.
+
+        On how many machines its processes are plays no part either.
+        """
+        free = ("threads", "checkpoint_s", "nodes")
+        told = {name: value for name, value in dataclasses.asdict(self).items() if name not in free}
+        return told | {"devices": self.devices * self.nodes}
 
 
 @dataclasses.dataclass

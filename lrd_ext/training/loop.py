@@ -89,7 +89,7 @@ def train(task: Task, fabric: Fabric, place: Place, *, resume: bool = False) -> 
     writer = _writer(place, task, first) if fabric.is_global_zero else None
     saved, beginning = time.monotonic(), 0.0
     for number in _progress(task, first, fabric):
-        values = task.step(number)
+        values = _mean_over(fabric, task.step(number))
         beginning = max(beginning, abs(values["loss"])) if number < first + _FIRST_STEPS else beginning
         _check(task, number, values["loss"], beginning, place)
         if writer is not None:
@@ -113,6 +113,15 @@ def train_all(tasks: Sequence[Task], fabric: Fabric, place: Place, *, resume: bo
     first = next((i for i, task in enumerate(tasks) if task.name == kept), 0)
     for number, task in enumerate(tasks[first:]):
         train(task, fabric, place, resume=kept is not None and number == 0)
+
+
+def _mean_over(fabric: Fabric, values: dict[str, float]) -> dict[str, float]:
+    """Average what processes plot: the curve is that of one with all the data, and all stop as one."""
+    if fabric.world_size == 1:
+        return values
+    own = torch.tensor(list(values.values()), dtype=torch.float64, device=fabric.device)
+    mean: Any = fabric.all_reduce(own, reduce_op="mean")
+    return dict(zip(values, mean.tolist(), strict=True))
 
 
 def _late(fabric: Fabric, own: bool) -> bool:

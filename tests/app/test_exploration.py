@@ -148,6 +148,12 @@ def test_doubtful_figures_are_told(chart):
     assert chart.facts(VIEW)["doubts"] == []
 
 
+def test_warming_up_draws_nothing_that_could_fail(tmp_path):
+    white = rose().replace(mosaic=np.full((511, 768), 15520, np.uint16))
+    raw.write_dng(tmp_path / "white.dng", white)
+    Exploration([tmp_path / "white.dng"]).warm_up()
+
+
 def test_plots_drawn_in_several_threads_are_the_same(chart):
     found = []
     threads = [threading.Thread(target=lambda: found.append(chart.residual_plot(VIEW))) for _ in range(2)]

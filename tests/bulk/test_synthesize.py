@@ -16,17 +16,19 @@ from tile_files import write_raw
 from lrd_ext import cli, raw
 from lrd_ext.augment import LowLightNoise
 from lrd_ext.bulk import find_sources, read_manifest, storage, synthesize, verify_shards
-from lrd_ext.datasets import PairFolder, prepare_tiles
+from lrd_ext.datasets import PairFolder, RawTiles, prepare_tiles, verify_tiles
+from lrd_ext.denoise.batches import PairedTiles
 
 
-@pytest.mark.parametrize("name", ["npz", "webdataset", "parquet", "dng"])
+@pytest.mark.parametrize("name", ["npz", "webdataset", "parquet", "tiles", "dng"])
 def test_two_runs_are_the_same_bytes_and_another_seed_is_not(tmp_path, sources, recipe, name):
     settings = {"iso": 1600.0, "ratio": 50.0, "size": None} if name == "dng" else {}
     for folder, seed in (("a", 7), ("b", 7), ("c", 8)):
         synthesize(sources, str(tmp_path / folder), recipe(format=name, seed=seed, **settings))
     a, b, c = (contents(tmp_path / folder) for folder in "abc")
     assert a == b
-    assert not [name for name in a if name not in (storage.MANIFEST,) and a[name] == c[name]]
+    same = {name for name in a if a[name] == c[name]} - {storage.MANIFEST}
+    assert not [name for name in same if not name.startswith("clean/")]
 
 
 def test_a_sample_is_the_noise_of_its_identity(tmp_path, sources, recipe, camera):
@@ -88,6 +90,29 @@ def test_parquet_files_are_read_by_pyarrow(tmp_path, sources, recipe):
     assert table.num_rows == 120
 
 
+def test_tiles_are_stores_of_pairs(tmp_path, sources, recipe):
+    """Mosaics are the raw DN of the .npz pairs, and what training reads of recorded pairs."""
+    synthesize(sources, str(tmp_path / "npz"), recipe())
+    synthesize(sources, str(tmp_path / "tiles"), recipe(format="tiles"))
+    assert verify_shards(str(tmp_path / "tiles")) == []
+    roots = [tmp_path / "tiles" / name for name in ("clean", "noisy")]
+    assert [verify_tiles(root) for root in roots] == [[], []]
+    pairs = PairedTiles(*roots, size=16)
+    keys = [sample["key"] for line in read_manifest(str(tmp_path / "tiles"))[1] for sample in line["samples"]]
+    assert len(pairs) == len(keys) == 120
+    for number, key in enumerate(keys):
+        held, made = np.load(tmp_path / "npz" / f"{key}.npz"), pairs[number]
+        np.testing.assert_array_equal(made["clean"].numpy(), held["clean"])
+        np.testing.assert_allclose(made["noisy"].numpy(), held["noisy"], rtol=0, atol=2e-6 * held["ratio"])
+        assert pairs.noisy.tiles[number].iso == held["iso"]
+    one = RawTiles(roots[1], 16)[7]["clean"]
+    assert one.dtype == torch.uint16
+    # Both copies of a crop lie beside one clean mosaic.
+    assert (roots[0] / "000000-scene0.u16").stat().st_size * 2 == (
+        roots[1] / "000000-scene0.u16"
+    ).stat().st_size
+
+
 def test_raw_files_open_again(tmp_path, sources, recipe):
     synthesize(sources, str(tmp_path), recipe(format="dng", size=None, iso=1600.0, ratio=50.0))
     files = sorted(tmp_path.glob("*.dng"))
@@ -109,7 +134,7 @@ def test_tiles_tables_and_folders_are_sources(tmp_path, raws, recipe):
     assert verify_shards(str(tmp_path / "of_tiles")) == []
 
 
-@pytest.mark.parametrize("name", ["npz", "webdataset", "parquet"])
+@pytest.mark.parametrize("name", ["npz", "webdataset", "parquet", "tiles"])
 def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(tmp_path, sources, recipe, monkeypatch, name):
     synthesize(sources, str(tmp_path / "whole"), recipe(format=name))
     made = []
@@ -189,7 +214,7 @@ def test_damage_is_found(tmp_path, sources, recipe, capsys):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": "zip"}, "format must be one of npz, webdataset, parquet, dng, got 'zip'"),
+        ({"format": "zip"}, "format must be one of npz, webdataset, parquet, tiles, dng, got 'zip'"),
         ({"copies": 0}, "copies must be in"),
         ({"size": 0}, "size must be at least 1 cell"),
         ({"format": "dng"}, "one camera, one ISO and one ratio"),

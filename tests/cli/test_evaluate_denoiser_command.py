@@ -13,8 +13,10 @@ import pytest
 import torch
 from PIL import Image
 
+from lrd_ext.commands.evaluate_denoiser import _noise_level
 from lrd_ext.denoise import UNet
 from lrd_ext.evaluation import PROTOCOLS
+from lrd_ext.profiles import load_profile
 
 pytest.importorskip("skimage")
 
@@ -121,6 +123,17 @@ def test_own_denoisers(evaluate, data, tmp_path):
     assert (code, "needs to know the noise: say --camera" in err) == (2, True)
     code, out, _ = evaluate(data, "--protocol", "sid_paper", "--net", conditioned, "--camera", "sony_a7s2")
     assert code == 0
+
+
+def test_the_noise_level_of_a_camera_of_another_phase_comes_in_the_sites_of_the_data(tmp_path):
+    document = load_profile("sony_a7s2").to_dict()
+    document |= {"cfa": "GBRG", "black": [400.0, 500.0, 600.0, 700.0]}
+    path = tmp_path / "other_phase.json"
+    path.write_text(json.dumps(document))
+    level = _noise_level(str(path))(torch.zeros(1, 4, 2, 2), {"iso": 1600.0, "ratio": 100.0})
+    blacks = level.new_tensor([600.0, 700.0, 400.0, 500.0])  # R is the third site of GBRG
+    in_dn = level[0, :, 0, 0] * (16383.0 - blacks)
+    torch.testing.assert_close(in_dn, in_dn[:1].expand(4))
 
 
 def test_a_camera_has_its_black_level_error_taken_off(evaluate, data):

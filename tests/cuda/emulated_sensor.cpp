@@ -71,12 +71,12 @@ bool agree(int number, int64_t cell_rows, int64_t cell_cols, int64_t batch, cons
   expected.put_into(q);
   lrd::chosen_build().tiles(q, 0, lrd::tile_count(q));
   got.put_into(q);
-  for (auto* octaves : {&lrd::emulated::normal_octaves(), &lrd::emulated::read_octaves()}) {
-    std::memset(octaves, 0xFF, sizeof *octaves);  // NaN: nothing is there yet
-  }
+  std::memset(&lrd::emulated::block_octaves(), 0xFF, sizeof(lrd::emulated::BlockOctaves));  // NaN: nothing is there yet
+  const lrd::emulated::ThroughPlanes planes = lrd::emulated::through_planes(q);
   const uint3 grid = {number % 2 == 0 ? 1u : static_cast<unsigned>((cell_cols + 63) / 64), 1, 1};
   const auto order = static_cast<emulator::Order>(number % 3);
-  emulator::launch(grid, lrd::emulated::kThreads, 0, order, frames::draw, [&] { lrd::emulated::sensor_kernel(q); });
+  emulator::launch(grid, lrd::emulated::kThreads, 0, order, frames::draw,
+                   [&] { lrd::emulated::sensor_kernel(q, planes); });
   const size_t wrong = frames::differing(expected, got);
   if (wrong != 0) std::printf("%zu elements differ in case %d\n", wrong, number);
   return wrong == 0;

@@ -58,11 +58,9 @@ void emulate(const Request& q, const model::Stack& stack, const Case& c, bool to
   };
   const uint3 grid = {blocks(q.cell_cols, columns), blocks(q.cell_rows, c.tile_rows), blocks(q.batch, 1)};
   const int bytes = model::shared_bytes<kWidth, kPrecision>(stack.layers) - (too_little ? 16 : 0);
-  for (auto* octaves : {&model::normal_octaves(), &model::read_octaves()}) {
-    std::memset(octaves, 0xFF, sizeof *octaves);  // NaN: nothing is there yet
-  }
+  std::memset(&model::block_octaves(), 0xFF, sizeof(model::BlockOctaves));  // NaN: nothing is there yet
   emulator::launch(grid, model::Strip<kWidth>::kThreads, static_cast<size_t>(bytes), c.order, frames::draw,
-                   [&] { model::stack_kernel<kWidth, kPrecision>(q, stack, c.tile_rows); });
+                   [&] { model::stack_kernel<kWidth, kPrecision>(q, model::through_planes(q), stack, c.tile_rows); });
 }
 
 void emulate(const Request& q, const Generator& g, const Case& c, bool too_little) {

@@ -194,7 +194,7 @@ void launch(uint3 grid, unsigned threads, size_t shared_bytes, Order order, std:
 }  // namespace emulator
 
 // The words of the kernels on the host; csrc/cuda/cuda_dialect.cuh says them in CUDA.
-#define LRD_KERNEL(threads) inline void
+#define LRD_KERNEL(threads, blocks) inline void
 #define LRD_DEVICE inline
 #define LRD_SHARED static
 constexpr int kBeforeBarriers = __COUNTER__;
@@ -202,3 +202,12 @@ constexpr int kBeforeBarriers = __COUNTER__;
 #define LRD_WARP_BARRIER() ((void)0)
 #define LRD_DYNAMIC_SHARED(name) char* const name = emulator::dynamic_shared.data()
 #define LRD_READ_ANEW() ((void)0)
+
+namespace lrd {
+
+template <typename T>
+const T* behind(const T* aligned, uint32_t bytes) {
+  return reinterpret_cast<const T*>(reinterpret_cast<const char*>(aligned) + bytes);
+}
+
+}  // namespace lrd

@@ -91,12 +91,6 @@ def test_a_write_out_of_bounds_is_caught(parity_program, plant):
     assert "WRITE of size" in said
 
 
-def test_a_misaligned_vector_is_caught(parity_program):
-    code, said = run(parity_program, "misaligned")
-    assert code != 0
-    assert "misaligned address" in said
-
-
 @pytest.mark.parametrize("barrier", range(3))
 def test_each_missing_barrier_is_caught(parity_program, barrier):
     code, said = run(parity_program, "barrier", str(barrier))

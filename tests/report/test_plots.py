@@ -17,6 +17,7 @@ from lrd_ext import fused_synth, load_profile, raw
 from lrd_ext.inspection import inspect_pair, predict
 from lrd_ext.profiles import list_profiles
 from lrd_ext.report import draw_cameras, draw_pair, write_png
+from lrd_ext.report.figure import lay_out_quickly
 
 
 def lines_of(axis, label):
@@ -95,6 +96,21 @@ def test_pair_of_one_level_of_light(tmp_path):
     report = inspect_pair(clean, clean.replace(mosaic=drawn), 8.0)
     assert math.isnan(report.K.value)
     write_png(tmp_path / "p.png", draw_pair(report, predict(params, "x"), "RGGB"))
+
+
+def test_the_quick_layout_keeps_titles_labels_and_marks_apart(pair):
+    figure = draw_pair(*pair, "RGGB")
+    lay_out_quickly(figure)
+    figure.canvas.draw()
+    top = figure._suptitle.get_window_extent()
+    for axis in figure.axes:
+        assert axis.title.get_window_extent().y1 < top.y0
+        marks = [t.get_window_extent() for t in axis.get_yticklabels() if t.get_text()]
+        assert len(marks) > 1
+        label = axis.yaxis.label.get_window_extent()
+        assert 0 <= label.x0 < label.x1 < min(m.x0 for m in marks)
+        assert axis.xaxis.label.get_window_extent().y0 >= 0
+    assert "10⁻²" in [t.get_text() for t in figure.axes[2].get_yticklabels()]
 
 
 def test_png_is_whole_and_replaces_the_old_one(tmp_path):

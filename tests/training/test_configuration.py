@@ -31,7 +31,7 @@ def test_what_is_wrong_with_a_denoiser_is_named(tmp_path):
         "batch: 0": "batch must be at least 1, got 0",
         "ema: 1.0": r"ema in \[0, 1\)",
         "rounds: []": "unknown key rounds; known are net, width, levels",
-        "devices: 0": "devices must be at least 1",
+        "devices: 0": "devices and nodes must be at least 1",
         "net: big": "net",
     }.items():
         path.write_text(text)

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sources shared out to actors of Ray, which make their shards; one that is lost costs what it had in hand.
+
+Plain actors and no Ray Data: nothing but names crosses between processes, and Ray Data starts an actor anew
+without end where one picture makes its process die, as a damaged one may in a decoder written in C.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+
+from lrd_ext.plain_text import cause
+
+from .recipe import Recipe
+from .shards import Synthesizer
+from .sources import Source
+
+#: A source is left out when so many actors died over it; a run ends when so many times all died idle.
+_DEATHS = 3
+#: Seconds within which the head of a cluster must take a connection.
+_ANSWER_S = 5.0
+#: Bytes of the object store of a Ray that is started here; what crosses is small and does not go there.
+_STORE = 100 << 20
+
+
+def _said(error: BaseException) -> BaseException:
+    """Return what an actor raised; of what Ray made a page of, such as a missing package, the last line."""
+    if isinstance(error, OSError):
+        return error
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return RuntimeError(f"ray: an actor failed: {lines[-1]}; every node needs lrd_ext, the same as here")
+
+
+@contextlib.contextmanager
+def joined(address: str, actors: int | None = None) -> Iterator[Any]:
+    """Start Ray on this machine or join a cluster, for a while; give the module ray.
+
+    Args:
+        address: "local" starts Ray on this machine; else that of a cluster, "auto" or "host:port" of its head.
+        actors: how many there must be room for on this machine; None for one to each processor.
+
+    Raises:
+        ValueError: Ray is not installed, or no cluster answers.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would tell its makers of every run
+    os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")  # it would knock for a quarter of an hour
+    try:
+        import ray
+        import ray.exceptions
+    except ImportError as error:
+        raise ValueError("ray needs the package ray: pip install 'lrd_ext[ray]'") from error
+    if ray.is_initialized():
+        yield ray
+        return
+    told: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address == "local":
+        # At its own, a niceness of 15, actors stand still on a machine that has other work.
+        told["_system_config"] = {"worker_niceness": 0}
+        told |= {"num_cpus": max(actors or 1, os.cpu_count() or 1), "object_store_memory": _STORE}
+        told |= {"include_dashboard": False}
+    try:
+        _knock(address)
+        ray.init(address, **told)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ValueError(f"ray: no cluster answers at {address} ({cause(error)})") from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()  # the actors end with it
+
+
+def _knock(address: str) -> None:
+    """Refuse an address nobody listens at: Ray would take minutes to."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon:
+        socket.create_connection((host, int(port)), timeout=_ANSWER_S).close()
+
+
+def made_by_ray(
+    ray: Any, todo: Sequence[Source], recipe: Recipe, url: str, device: str, actors: int | None
+) -> Iterator[tuple[Source, str]]:
+    """Make the shards of sources on a cluster; yield each, with the reason it was left out or "".
+
+    Args:
+        ray: the module, joined to the cluster.
+        todo: the sources, in the order in which they are handed out.
+        recipe: what pairs are made by.
+        url: where they go; every node must see it, and the sources, under the same name.
+        device: "cpu", or "cuda" for a GPU to each actor.
+        actors: how many; None for as many as the cluster has processors, or GPUs.
+
+    Raises:
+        ValueError: the cluster has no such device, or actors die before they begin.
+        OSError: an actor could not write.
+        RuntimeError: an actor could not do its work, as where lrd_ext is not installed on its node.
+    """
+    number = actors or _room(ray, device)
+    return _Workers(ray, recipe, url, device, min(len(todo), number)).make(todo)
+
+
+class _Actor:
+    """The process that makes shards."""
+
+    def __init__(self, recipe: Recipe, url: str, device: str) -> None:
+        torch.set_num_threads(1)  # the other processors are the other actors'
+        self.maker = Synthesizer(recipe, url, device)
+
+    def ready(self) -> str:
+        return ""
+
+    def make(self, source: Source) -> str:
+        return self.maker.make(source)
+
+
+class _Workers:
+    """Actors, each with one source in hand; a new one starts where one is lost."""
+
+    def __init__(self, ray: Any, recipe: Recipe, url: str, device: str, number: int) -> None:
+        self.ray, self.number, self.arguments = ray, number, (recipe, url, device)
+        self.kind = ray.remote(num_cpus=1, num_gpus=int(device == "cuda"))(_Actor)
+        #: What each actor is at: its promise to the actor, and the source in its hand.
+        self.running: dict[Any, tuple[Any, Source | None]] = {}
+        self.idle_deaths = 0
+
+    def make(self, todo: Sequence[Source]) -> Iterator[tuple[Source, str]]:
+        """Yield each source when it is done."""
+        waiting, deaths = collections.deque(todo), collections.Counter[int]()
+        for _ in range(self.number):
+            self._start()
+        while self.running:
+            (promise,), _ = self.ray.wait(list(self.running), num_returns=1)
+            actor, source = self.running.pop(promise)
+            try:
+                reason = self.ray.get(promise)
+            except self.ray.exceptions.RayTaskError as error:  # the actor lives, what it did failed
+                raise _said(error.cause) from None
+            except self.ray.exceptions.RayError as error:  # it is gone, or its node
+                reason = self._after(error, source, deaths, waiting)
+            else:
+                self.idle_deaths = 0
+                if waiting:
+                    following = waiting.popleft()
+                    self.running[actor.make.remote(following)] = (actor, following)
+            if source is not None and reason is not None:
+                yield source, reason
+
+    def _start(self) -> None:
+        # Its first source is handed out when it runs, so that none waits for an actor that has no room yet.
+        actor = self.kind.remote(*self.arguments)
+        self.running[actor.ready.remote()] = (actor, None)
+
+    def _after(
+        self,
+        error: Exception,
+        source: Source | None,
+        deaths: collections.Counter[int],
+        waiting: collections.deque[Source],
+    ) -> str | None:
+        """Start another actor, and put back what the lost one had in hand; or tell why that is left out."""
+        reason = None
+        if source is None:
+            self.idle_deaths += 1
+            if self.idle_deaths >= _DEATHS * self.number:
+                raise ValueError(f"ray: its actors die before they begin ({cause(error)})")
+        else:
+            deaths[source.number] += 1
+            if deaths[source.number] < _DEATHS:
+                waiting.appendleft(source)
+            else:
+                reason = f"{_DEATHS} processes died over it"
+        if waiting:
+            self._start()
+        return reason
+
+
+def _room(ray: Any, device: str) -> int:
+    """Return how many actors a cluster has room for."""
+    kind = "GPU" if device == "cuda" else "CPU"
+    room = int(ray.cluster_resources().get(kind, 0))
+    if room < 1:
+        raise ValueError(f"ray: the cluster has no {kind}; say another device, or actors to wait for one")
+    return room
