@@ -68,7 +68,8 @@ def fused_synth(
         generator: a :class:`lrd_ext.generator.LiteGenerator` on clean's device whose noise joins the sum
             after column noise; None draws none. It adds to the read noise in params, which
             :meth:`NoiseParams.shot_only` leaves out. Its weights are used without a gradient. On a GPU
-            ``generator.bfloat16()`` runs on tensor cores (sm_80 and newer).
+            ``generator.bfloat16()`` runs on tensor cores (sm_80 and newer); figures of the sensor, ``sigma_prnu``
+            and those after it in NoiseParams, are refused beside it there.
         sigma_init: scale of the generator's noise, DN, a number or (B,); None asks the generator for that of
             ``params.iso``, and for ISOs on a GPU waits for the device. In [1e-6, 1e6]: a value outside is
             an error on the CPU; on a GPU, where checking would mean waiting, its sample becomes NaN.
