@@ -16,6 +16,7 @@ constexpr int kWhiteRows = kTileCellRows + kTapCells, kWhiteCols = kTileCellCols
 
 struct SensorShared {
   SampleShared sample;
+  Cell first;  // of the tile
   Body body;
   Waves row_waves, col_waves;
   float step;
@@ -87,10 +88,10 @@ LRD_DEVICE void colour_lines(const Request& q, const Cell& first, int thread, Se
   }
 }
 
-LRD_DEVICE void synthesize_sensor_cell(const Request& q, const ThroughPlanes& planes, const Cell& first, int row,
-                                       int col, const SensorShared& shared) {
+LRD_DEVICE void synthesize_sensor_cell(const Request& q, const ThroughPlanes& planes, int row, int col,
+                                       const SensorShared& shared) {
   const SampleParams& p = shared.sample.params;
-  const Cell at = behind(first, row, col);
+  const Cell at = behind(shared.first, row, col);
   const uint32_t cell_row = static_cast<uint32_t>(q.origin_row + at.row);
   const uint32_t cell_col = static_cast<uint32_t>(q.origin_col + at.col);
   float value[4][1], offset[4][1] = {};
@@ -116,22 +117,26 @@ LRD_DEVICE void synthesize_sensor_tile(const Request& q, const ThroughPlanes& pl
                                        SensorShared& shared) {
   const Stream frame = stream_of(q, first.sample), body = body_stream_of(q, first.sample);
   draw_by_line(q, first, frame, body, thread, shared);
-  if (thread == kThreads / 2) fill_sensor(q, first.sample, frame, body, shared);
+  if (thread == kThreads / 2) {
+    fill_sensor(q, first.sample, frame, body, shared);
+    shared.first = first;
+  }
   fill_read_octaves(row_of(q, first.sample), thread - 32);
   LRD_BARRIER();
   colour_lines(q, first, thread, shared);
   LRD_BARRIER();
   LRD_KEEP_LOOP
   for (int i = thread; i < kTileCellRows * kTileCellCols; i += kThreads) {
+    LRD_READ_ANEW();  // parameters kept in registers through the loop would spill others
     const int row = i / kTileCellCols, col = i % kTileCellCols;
-    if (first.row + row < q.cell_rows && first.col + col < q.cell_cols) {
-      synthesize_sensor_cell(q, planes, first, row, col, shared);
+    if (shared.first.row + row < q.cell_rows && shared.first.col + col < q.cell_cols) {
+      synthesize_sensor_cell(q, planes, row, col, shared);
     }
   }
   LRD_BARRIER();  // the next tile overwrites what this one shares
 }
 
-LRD_KERNEL(kThreads, 2) sensor_kernel(const Request q, const ThroughPlanes planes) {
+LRD_KERNEL(kThreads, 1) sensor_kernel(const Request q, const ThroughPlanes planes) {
   LRD_SHARED SensorShared shared;
   const int thread = static_cast<int>(threadIdx.x);
   const int64_t row_step = int64_t{gridDim.y} * kTileCellRows, col_step = int64_t{gridDim.x} * kTileCellCols;
