@@ -12,8 +12,9 @@ ARCHS ?= 75 90 120
 SECONDS ?= 60
 SEED ?= 1
 WRITE ?=
+RAY_TESTS ?=
 
-.PHONY: demo test test-fast adapters lint types format fuzz bench cameras library schema instructions verify verify-every-word
+.PHONY: demo test test-fast adapters ray lint types format fuzz bench cameras library schema instructions verify verify-every-word
 .PHONY: calibration-study cuda-check cuda-estimate docs package test-wheel clean
 
 # Pinned packages first (constraints.txt), then the package against them, so that nothing resolves anew.
@@ -59,6 +60,16 @@ build/adapters/.installed: constraints.txt
 # The adapters in the pipelines of torchvision and deepinv; kornia is in the environment.
 adapters: $(VENV)/.installed build/adapters/.installed
 	PYTHONPATH=build/adapters $(BIN)/python -m pytest tests/augment/adapters
+
+# Ray, 330 MB, in a folder of its own too; what else it needs is in the environment. RAY_TESTS names some of the tests.
+build/ray/.installed: constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps --target build/ray --upgrade \
+		ray pandas msgpack
+	touch $@
+
+# Pairs made by actors on two nodes of this machine, and noise in Ray Data: two minutes and a half.
+ray: $(VENV)/.installed build/ray/.installed
+	PYTHONPATH=build/ray $(BIN)/python -m pytest tests/bulk/ray $(if $(RAY_TESTS),-k $(RAY_TESTS))
 
 # What is quick; tests/conftest.py says what is slow.
 test-fast: $(VENV)/.installed

@@ -178,9 +178,10 @@ void add_generator(const Tensor& clean, const Tensor& weights, const std::option
   STD_TORCH_CHECK(valid, "lrd_ext.fused_synth: widths must be 1 to ", lrd::portable::kMaxHiddenLayers, " of 16 or 32");
   STD_TORCH_CHECK(equal || clean.is_cpu(), "lrd_ext.fused_synth: widths must be equal on a GPU");
   for (size_t i = 0; i < widths.size(); ++i) q.widths[i] = static_cast<int>(widths[i]);
-  q.bfloat16 = bfloat16 && !clean.is_cpu();
+  q.bfloat16 = bfloat16;
+  const bool has_fragments = bfloat16 && !clean.is_cpu();
   const int64_t size =
-      lrd::portable::packed_size(q.widths) + (q.bfloat16 ? lrd::portable::fragment_words(q.widths) : 0);
+      lrd::portable::packed_size(q.widths) + (has_fragments ? lrd::portable::fragment_words(q.widths) : 0);
   STD_TORCH_CHECK(weights.dim() == 1 && weights.size(0) == size && weights.scalar_type() == ScalarType::Float &&
                       weights.is_contiguous() && same_device(weights, clean),
                   "lrd_ext.fused_synth: weights must be ", size, " contiguous float32 on clean's device");

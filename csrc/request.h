@@ -54,7 +54,7 @@ struct Request {
   int widths[3];            // of its hidden layers; 0 ends the list
   const float* sigma_init;  // (sigma_rows,), DN
   int64_t sigma_rows;       // 1 or batch
-  bool bfloat16;            // the weights are bfloat16 numbers: tensor cores may run the stack
+  bool bfloat16;            // the weights are bfloat16 numbers: tensor cores or a matrix unit may run the stack
 };
 
 // A tile is what one step of the parallel loop works on.
@@ -77,8 +77,11 @@ extern const Build kBaseline;
 extern const Build kAvx2, kAvx512;
 #endif
 
+// Cell rows of a tile on a CPU: more where a generator works out a halo of rows above and below as well.
+inline int tile_cell_rows(const Request& q) { return q.weights != nullptr ? 2 * kTileCellRows : kTileCellRows; }
+
 inline int64_t tile_count(const Request& q) {
-  const int64_t down = (q.cell_rows + kTileCellRows - 1) / kTileCellRows;
+  const int64_t down = (q.cell_rows + tile_cell_rows(q) - 1) / tile_cell_rows(q);
   const int64_t across = (q.cell_cols + kTileCellCols - 1) / kTileCellCols;
   return q.batch * down * across;
 }

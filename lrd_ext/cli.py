@@ -68,7 +68,8 @@ def main(argv: Sequence[str] | None = None, ready: Callable[[], None] = lambda: 
             importlib.import_module("torch")
             ready()
             show_warnings_of(name)
-            with quietly() if chosen.get("quiet") else contextlib.nullcontext():
+            asked = chosen[chosen["action"]] if chosen.get("action") else chosen
+            with quietly() if asked.get("quiet") else contextlib.nullcontext():
                 return _COMMANDS[command].run(chosen)
         except KeyboardInterrupt:
             print(f"{name}: interrupted", file=sys.stderr)

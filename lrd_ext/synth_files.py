@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from . import raw as raw_files
+from .cfa import tiled
 from .jobs import Done, Job, write_results
 from .params import NoiseParams
 from .plain_text import plain
@@ -44,6 +45,8 @@ class Settings:
     """What values are rounded to, DN; None for the step the file's own values come in."""
     read: str | None = None
     """A read-noise model in place of the profile's own."""
+    bias: bool = True
+    """Whether the profile's black-level error is part of the noise."""
 
 
 def synthesize_raw(
@@ -65,20 +68,20 @@ def synthesize_raw(
         log2(ratio)) and the parameters that were drawn with, in the file's DN.
 
     Raises:
-        ValueError: the ISO or ratio is out of the profile's range, the profile has no gain (K), or there is a
-            generator and the file's CFA phase is not the profile's.
+        ValueError: the ISO or ratio is out of the profile's range, the profile has no gain (K), its figures
+            by site contradict the file's CFA pattern, or there is a generator and that is not the profile's.
     """
     s = settings
     if s.profile.dark_only:
         raise ValueError(f"camera {s.profile.name} was made from dark frames alone and has no gain K")
     params = profile_params(clean, s)
     height, width = clean.mosaic.shape
-    even = np.pad(clean.mosaic, ((0, height % 2), (0, width % 2)), mode="edge")
+    signal, dark = _signal_and_dark(clean)
     generator = None
     if s.generator is not None:
         params, generator = params.shot_only(), _generator_for(clean, s)
-    identity: dict[str, Any] = {"seed": s.seed, "index": index, "origin": origin}
-    draw = functools.partial(fused_synth, torch.from_numpy(even), params, **identity, generator=generator)
+    identity: dict[str, Any] = {"seed": s.seed, "index": index, "origin": origin, "dark": dark}
+    draw = functools.partial(fused_synth, signal, params, **identity, generator=generator)
     if step_for(clean, s) == 1:
         noisy = draw(output="dn").numpy()
     else:
@@ -95,10 +98,28 @@ def synthesize_raw(
     return result, params
 
 
+def _signal_and_dark(clean: Raw) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Return what :func:`fused_synth` draws on, both sides even, and what it adds as a dark frame.
+
+    The kernels know a black level for each of the four sites. Where those of a larger pattern lie elsewhere
+    their distance from it is taken off the signal here and comes back with the dark frame, before rounding.
+    """
+    height, width = clean.mosaic.shape
+    even = np.pad(clean.mosaic, ((0, height % 2), (0, width % 2)), mode="edge")
+    if clean.black_offsets is None:
+        return torch.from_numpy(even), None
+    black, offsets, sites = (
+        tiled(block, *even.shape)
+        for block in (clean.black_block, clean.black_offsets, clean.black.reshape(2, 2))
+    )
+    normalized = (even - black) / (np.float32(clean.white) - sites)
+    return torch.from_numpy(normalized), torch.from_numpy(np.ascontiguousarray(offsets))
+
+
 def profile_params(clean: Raw, settings: Settings) -> NoiseParams:
     """Return what the profile says of a shot, in the range and CFA phase of the picture it goes on."""
     levels: dict[str, Any] = {"black": clean.black.tolist(), "white": clean.white, "cfa": clean.cfa}
-    return settings.profile.at(settings.iso, settings.ratio, read=settings.read, **levels)
+    return settings.profile.at(settings.iso, settings.ratio, read=settings.read, bias=settings.bias, **levels)
 
 
 def step_for(clean: Raw, settings: Settings) -> int:
@@ -239,6 +260,9 @@ def _summary(job: Job, s: Settings, clean: Raw, params: NoiseParams) -> list[str
         lines.append(f"  bias {by_site} DN by CFA site: moves the mean, as in the camera's own frames")
     if not clean.black_known:
         lines.append("  the file gives no black level: 0 is taken")
+    if clean.black_offsets is not None:
+        rows, columns = clean.black_offsets.shape
+        lines.append(f"  black differs over {rows} x {columns} pixels: each has its own, above are the means")
     lines += [f"  odd tag: {remark}" for remark in clean.remarks]
     lines += _told_of_steps(clean, s)
     if job.preview is not None:
@@ -265,11 +289,12 @@ def settings_for(
     generator_file: str | None = None,
     step: str | None = None,
     read: str | None = None,
+    bias: bool = True,
 ) -> Settings:
     """Load camera and generator and check ISO and ratio against them, before any file is opened.
 
     ``step`` is the text of --step: a number of DN, "file" for the file's own, None for 1. ``read`` names a
-    read-noise model, None for the profile's own.
+    read-noise model, None for the profile's own. Without ``bias`` the noise leaves the mean where it is.
 
     Raises:
         FileNotFoundError: there is no such generator file.
@@ -285,14 +310,14 @@ def settings_for(
     if read is not None and generator_file is not None:
         raise ValueError("--read says what the profile's read noise is like: --generator makes another")
     if generator_file is None:
-        return Settings(profile, iso, ratio, seed, step=steps, read=read)
+        return Settings(profile, iso, ratio, seed, step=steps, read=read, bias=bias)
     from .generator import LiteGenerator
     from .generator.shipped import find_generator
 
     path = find_generator(generator_file)
     generator = LiteGenerator.load(path)
     generator.sigma_init(iso)
-    return Settings(profile, iso, ratio, seed, generator, path, steps)
+    return Settings(profile, iso, ratio, seed, generator, path, steps, bias=bias)
 
 
 def _read_step(text: str | None) -> int | None:

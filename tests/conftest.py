@@ -23,7 +23,17 @@ EXECUTORS = {
 #: Rooms and modules that `make test-fast` leaves out: whole calibrations, programs in processes of their own,
 #: compiling and disassembling, fuzzing, statistics of large draws. Single tests elsewhere are marked slow.
 SLOW = (
-    *("app/", "calibration/", "cli/", "csrc/", "cuda/", "evaluation/", "noise_sources/", "verify/"),
+    *(
+        "app/",
+        "bulk/ray/",
+        "calibration/",
+        "cli/",
+        "csrc/",
+        "cuda/",
+        "evaluation/",
+        "noise_sources/",
+        "verify/",
+    ),
     *("inspection/test_pair.py", "profiles/test_docs.py", "profiles/test_fuzz.py", "test_benchmarks.py"),
     *(
         "test_builds.py",

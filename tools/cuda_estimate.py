@@ -35,7 +35,13 @@ SITES = 128  # of a warp
 #: Turns of the loops of poisson_exact, about: 35 up and 15 back for a word of the upper end, 5 of the lower.
 EXACT_TURNS = 18
 #: Warps of a block's eight that fill what its tile shares, by function.
-FILLING = {"keep_column_noise": 2, "keep_row_noise": 1, "fill_sample": 1, "make_stream": 1, "fill_read_octaves": 1}
+FILLING = {
+    "keep_column_noise": 2,
+    "keep_row_noise": 1,
+    "fill_sample": 1,
+    "make_stream": 1,
+    "fill_read_octaves": 1,
+}
 
 HEAD = """
 #define LRD_ISA device

@@ -11,6 +11,7 @@
 #include "../noise/site.h"
 #include "../request.h"
 #include "sensor_tile.h"
+#include "stack_amx.h"
 
 #if defined(__SSE2__)
 #include <xmmintrin.h>
@@ -192,14 +193,14 @@ struct Tile {
 };
 
 inline Tile tile_at(const Request& q, int64_t number) {
-  const int64_t across = (q.cell_cols + kTileCellCols - 1) / kTileCellCols;
-  const int64_t down = (q.cell_rows + kTileCellRows - 1) / kTileCellRows;
+  const int64_t across = (q.cell_cols + kTileCellCols - 1) / kTileCellCols, height = tile_cell_rows(q);
+  const int64_t down = (q.cell_rows + height - 1) / height;
   Tile t;
   t.col = number % across * kTileCellCols;
-  t.row = number / across % down * kTileCellRows;
+  t.row = number / across % down * height;
   t.sample = number / (across * down);
   t.cols = static_cast<int>(q.cell_cols - t.col < kTileCellCols ? q.cell_cols - t.col : kTileCellCols);
-  t.rows = static_cast<int>(q.cell_rows - t.row < kTileCellRows ? q.cell_rows - t.row : kTileCellRows);
+  t.rows = static_cast<int>(q.cell_rows - t.row < height ? q.cell_rows - t.row : height);
   return t;
 }
 
@@ -207,7 +208,8 @@ inline Tile tile_at(const Request& q, int64_t number) {
 struct Generated {
   Stack stack;
   StackRows rows;
-  float value[4][kCells];
+  MatrixStack matrices;
+  float value[kRowsAtOnce][4][kCells];
   float sigma;
   uint32_t cell_row, cell_col;  // of the halo's first cell
 };
@@ -215,12 +217,26 @@ struct Generated {
 __attribute__((noinline)) void begin_stack(const Request& q, Generated& g) {
   memset(&g.rows, 0, sizeof g.rows);
   g.stack = unpack_stack(q.weights, q.widths);
+  begin_matrices(g.stack, q.bfloat16, g.matrices);
 }
 
-// Take in row s of the tile with its halo.
-__attribute__((noinline)) void advance_stack(const Stream& stream, int s, Generated& g) {
-  draw_input_row(stream, g.cell_row + static_cast<uint32_t>(s), g.cell_col, s, g.rows);
-  advance(g.stack, g.sigma, s, g.rows, g.value);
+// Take in rows first to last of the tile with its halo, kRowsAtOnce at most.
+__attribute__((noinline)) void advance_stack(const Stream& stream, int first, int last, Generated& g) {
+  for (int s = first; s <= last; ++s) {
+    draw_input_row(stream, g.cell_row + static_cast<uint32_t>(s), g.cell_col, s, g.rows);
+    if (!g.matrices.used) advance(g.stack, g.sigma, s, g.rows, g.value[0]);
+  }
+  if (g.matrices.used) advance_matrices(g.stack, g.sigma, first, last, g.rows, g.matrices, g.value);
+}
+
+// The learned noise of row r of a tile, by site; rows are asked for in turn.
+inline const float (*learned_row(const Stream& stream, const Tile& tile, int r, Generated& g)) [kCells] {
+  const int at_once = g.matrices.used ? kRowsAtOnce : 1, halo = 2 * g.stack.layers;
+  if (r % at_once == 0) {
+    const int left = tile.rows - r;
+    advance_stack(stream, r + halo, r + halo + (left < at_once ? left : at_once) - 1, g);
+  }
+  return g.value[r % at_once];
 }
 
 __attribute__((noinline)) void begin_stack_tile(const Request& q, const Tile& tile, const Stream& stream,
@@ -229,7 +245,8 @@ __attribute__((noinline)) void begin_stack_tile(const Request& q, const Tile& ti
   g.cell_row = static_cast<uint32_t>(q.origin_row + tile.row - g.stack.layers);
   g.cell_col = static_cast<uint32_t>(q.origin_col + tile.col - g.stack.layers);
   begin_tile(g.stack, stream, log_unit(g.sigma), g.cell_col, g.rows);
-  for (int s = 0; s < 2 * g.stack.layers; ++s) advance_stack(stream, s, g);
+  if (g.matrices.used) begin_matrix_tile(g.stack, g.rows, g.matrices);
+  for (int s = 0; s < 2 * g.stack.layers; s += 2) advance_stack(stream, s, s + 1, g);
 }
 
 inline bool is_past_caches(const Request& q) {
@@ -285,8 +302,7 @@ void synthesize_tile(const Request& q, const Model& model, const Tile& tile, Rea
   const TableRow& row = row_of(q, tile.sample);
   const Stream stream = stream_of(q, tile.sample);
   const uint32_t cell_col = static_cast<uint32_t>(q.origin_col + tile.col);
-  const uint32_t first_row = static_cast<uint32_t>(q.origin_row + tile.row);
-  [[maybe_unused]] const SensorTile<N, kSensor> sensor(q, tile.sample, stream, first_row, cell_col);
+  [[maybe_unused]] SensorTile<N, kSensor> sensor(q, tile.sample, stream, cell_col);
   float step = 1.0f;
   float columns[2][N], rows[kTileCellRows][2], value[4][N], dark_value[4][N] = {};
   const SiteWords<N> words(stream, cell_col);
@@ -295,32 +311,38 @@ void synthesize_tile(const Request& q, const Model& model, const Tile& tile, Rea
   memcpy(signal.scale, p.signal_scale, sizeof signal.scale);
   const bool past_caches = is_past_caches(q);
   if constexpr (kSensor) {
-    coloured_lines<N>(sensor.row, row, stream, first_row, cell_col, rows, columns);
+    coloured_columns<N>(sensor.row, row, stream, cell_col, columns);
     for (int site = 0; site < 4; ++site) p.bias[site] += sensor.drift[site];
     step = sensor.row.step;
   } else {
-    row_noise<kTileCellRows>(stream, row.sigma_row, first_row, rows);
     column_noise<N>(stream, row.sigma_col, cell_col, columns);
   }
   if (generated != nullptr) begin_stack_tile(q, tile, stream, *generated);
   for (int r = 0; r < tile.rows; ++r) {
     const auto offset = [&](const Frames& f) { return offset_of(f, tile.sample, tile.row + r, tile.col); };
-    const uint32_t cell_row = first_row + static_cast<uint32_t>(r);
+    const uint32_t cell_row = static_cast<uint32_t>(q.origin_row + tile.row + r);
+    if (r % kTileCellRows == 0) {
+      if constexpr (kSensor) {
+        coloured_rows(sensor.row, row, stream, cell_row, rows);
+        sensor.draw_rows(cell_row);
+      } else {
+        row_noise<kTileCellRows>(stream, row.sigma_row, cell_row, rows);
+      }
+    }
     load(q.clean, offset(q.clean), tile.cols, signal, value);
     if (r + 1 < tile.rows) prefetch(q.clean, offset(q.clean) + q.clean.cell_row, tile.cols);
     if (q.dark.data != nullptr) load(q.dark, offset(q.dark), tile.cols, kAsTheyAre, dark_value);
     const float (*learned)[N] = nullptr;
     if constexpr (N == kCells) {
-      if (generated != nullptr) {
-        advance_stack(stream, r + 2 * generated->stack.layers, *generated);
-        learned = generated->value;
-      }
+      if (generated != nullptr) learned = learned_row(stream, tile, r, *generated);
     }
     if constexpr (kSensor) {
       if (q.dark.data == nullptr) memset(dark_value, 0, sizeof dark_value);
-      add_body<N>(sensor.body, sensor.words, cell_row, cell_col, sensor.rows[r], sensor.columns, value, dark_value);
+      add_body<N>(sensor.body, sensor.words, cell_row, cell_col, sensor.rows[r % kTileCellRows], sensor.columns, value,
+                  dark_value);
     }
-    synthesize<N>(model, p, words, cell_row, rows[r], columns, dark_value, value, learned, nullptr, step);
+    synthesize<N>(model, p, words, cell_row, rows[r % kTileCellRows], columns, dark_value, value, learned, nullptr,
+                  step);
     if (q.out.cell_col == 1) {
       store<1>(q.out, offset(q.out), tile.cols, past_caches, value);
     } else {
@@ -346,7 +368,7 @@ inline void synthesize_tiles(const Request& q, int64_t first, int64_t last) {
   const Model model = model_of(q);
   const uint64_t callers_mode = enter_default_float_mode();
   ReadOctaves octaves;
-  Generated generated;  // up to 150 KB of stack, touched only where there is a generator
+  Generated generated;  // up to 300 KB of stack, touched only where there is a generator
   if (q.weights != nullptr) begin_stack(q, generated);
   Generated* const g = q.weights != nullptr ? &generated : nullptr;
   for (int64_t number = first; number < last; ++number) {
@@ -357,6 +379,7 @@ inline void synthesize_tiles(const Request& q, int64_t first, int64_t last) {
       synthesize_all_of_tile<kFewCells>(q, model, tile, octaves, nullptr);
     }
   }
+  if (g != nullptr) end_matrices(g->matrices);
 #if defined(LRD_VECTOR_BITS)
   _mm_sfence();  // what was written past the caches is there before another thread is told so
 #endif

@@ -9,6 +9,13 @@
 
 #include "../request.h"
 
+// The matrix unit that later processors have beside it; for generators in bfloat16.
+#if defined(__linux__) && !defined(__clang__) && __has_include(<amxbf16intrin.h>)
+#include <sys/syscall.h>
+#include <unistd.h>
+#define LRD_MATRIX_UNIT
+#endif
+
 #define LRD_ISA avx512
 #define LRD_VECTOR_BITS 512
 #if defined(__clang__)  // which ignores GCC's pragmas

@@ -15,8 +15,9 @@ namespace lrd::LRD_ISA {
 struct OctaveLanes {
   using Ints = __m512i;
   using Floats = __m512;
+  using Far = uint16_t;
   static constexpr int kLanes = 16;
-  static constexpr int kNearest = 0;  // the first cell that look_up reaches, by the exponent's low bits
+  static constexpr int kNearest = 16;  // the first cell that look_up reaches, by the exponent's low bits
   static LRD_HD Ints all(int32_t x) { return _mm512_set1_epi32(x); }
   static LRD_HD Floats all(float x) { return _mm512_set1_ps(x); }
   static LRD_HD Ints load(const uint32_t* word) { return _mm512_loadu_si512(word); }
@@ -25,7 +26,6 @@ struct OctaveLanes {
   static LRD_HD Ints bits_xor(Ints a, Ints b) { return _mm512_xor_si512(a, b); }
   static LRD_HD Ints but_not(Ints a, Ints b) { return _mm512_andnot_si512(b, a); }
   static LRD_HD Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
-  static LRD_HD Ints larger(Ints a, Ints b) { return _mm512_max_epi32(a, b); }
   static LRD_HD Floats larger(Floats a, Floats b) { return _mm512_max_ps(a, b); }
   static LRD_HD Ints exponent(Ints bits) { return _mm512_srli_epi32(bits, 23); }
   static LRD_HD Floats converted(Ints x) { return _mm512_cvtepi32_ps(x); }
@@ -33,16 +33,19 @@ struct OctaveLanes {
   static LRD_HD Ints bits(Floats x) { return _mm512_castps_si512(x); }
   static LRD_HD Floats multiply_add(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
   static LRD_HD Floats look_up(const float (&row)[kOctaves], Ints exponent) {
-    return _mm512_permutex2var_ps(_mm512_load_ps(row), exponent, _mm512_load_ps(row + 16));
+    return _mm512_permutexvar_ps(exponent, _mm512_load_ps(row + kNearest));
   }
   static LRD_HD Floats with_side(Ints word, Floats x) {
     return floats(_mm512_ternarylogic_epi32(bits(x), word, all(INT32_MIN), 0xD2));  // x ^ (~word & sign)
   }
+  // One bit a lane that lies farther out than look_up reaches.
+  static LRD_HD Far far(Ints bits) { return _mm512_movepi32_mask(add(bits, all(-((96 + kNearest) << 23)))); }
 };
 #else
 struct OctaveLanes {
   using Ints = __m256i;
   using Floats = __m256;
+  using Far = uint8_t;
   static constexpr int kLanes = 8;
   static constexpr int kNearest = 24;  // all but one word in 170
   static LRD_HD Ints all(int32_t x) { return _mm256_set1_epi32(x); }
@@ -53,7 +56,6 @@ struct OctaveLanes {
   static LRD_HD Ints bits_xor(Ints a, Ints b) { return _mm256_xor_si256(a, b); }
   static LRD_HD Ints but_not(Ints a, Ints b) { return _mm256_andnot_si256(b, a); }
   static LRD_HD Ints add(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
-  static LRD_HD Ints larger(Ints a, Ints b) { return _mm256_max_epi32(a, b); }
   static LRD_HD Floats larger(Floats a, Floats b) { return _mm256_max_ps(a, b); }
   static LRD_HD Ints exponent(Ints bits) { return _mm256_srli_epi32(bits, 23); }
   static LRD_HD Floats converted(Ints x) { return _mm256_cvtepi32_ps(x); }
@@ -66,10 +68,8 @@ struct OctaveLanes {
   static LRD_HD Floats with_side(Ints word, Floats x) {
     return floats(bits_xor(bits(x), _mm256_andnot_si256(word, all(INT32_MIN))));
   }
-  // One bit a lane that lies farther out than look_up reaches.
-  static LRD_HD uint8_t far(Ints bits) {
-    const Ints below = add(bits, all(-((96 + kNearest) << 23)));
-    return static_cast<uint8_t>(_mm256_movemask_ps(floats(below)));
+  static LRD_HD Far far(Ints bits) {
+    return static_cast<Far>(_mm256_movemask_ps(floats(add(bits, all(-((96 + kNearest) << 23))))));
   }
 };
 #endif
@@ -86,8 +86,7 @@ LRD_HD OctavePlaces octave_places(OctaveLanes::Ints word) {
   const L::Ints inside = L::bits_xor(outside, L::all(0x7FFFFFFF));
   const L::Floats p = L::multiply_add(L::converted(outside), L::all(0x1p-32f), L::all(0x1p-33f));
   const L::Floats middle = L::multiply_add(L::converted(inside), L::all(-6 * 0x1p-32f), L::all(-3 * 0x1p-32f));
-  L::Ints bits = L::add(L::bits(p), L::all(kOctaveOffset));
-  if constexpr (L::kNearest == 0) bits = L::larger(bits, L::all(kFirstOctave));
+  const L::Ints bits = L::add(L::bits(p), L::all(kOctaveOffset));
   const L::Floats scale = L::floats(L::but_not(L::all(kExponent), bits));
   return {bits, L::larger(L::multiply_add(p, scale, L::all(-1.5f)), middle)};
 }
@@ -96,7 +95,7 @@ LRD_HD OctavePlaces octave_places(OctaveLanes::Ints word) {
 template <typename L, int N>
 LRD_HD void octave_quantiles_of_lanes(const uint32_t (&word)[N], const OctaveTable& table, float (&result)[N]) {
   static_assert(N % L::kLanes == 0, "whole registers");
-  [[maybe_unused]] uint8_t far[(N + 63) / 64 * 8] = {};
+  uint8_t far[(N + 63) / 64 * 8] = {};  // bits by word
 #pragma GCC unroll 8
   for (int i = 0; i < N; i += L::kLanes) {
     const typename L::Ints w = L::load(word + i);
@@ -106,16 +105,15 @@ LRD_HD void octave_quantiles_of_lanes(const uint32_t (&word)[N], const OctaveTab
 #pragma GCC unroll 8
     for (int k = kOctaveTerms - 2; k >= 0; --k) x = L::multiply_add(x, place.g, L::look_up(table.c[k], exponent));
     L::store(result + i, L::with_side(w, x));
-    if constexpr (L::kNearest > 0) far[i / 8] = L::far(place.bits);
+    const typename L::Far beyond = L::far(place.bits);
+    memcpy(far + i / 8, &beyond, sizeof beyond);
   }
-  if constexpr (L::kNearest > 0) {
-    for (int start = 0; start < N; start += 64) {
-      uint64_t left;
-      memcpy(&left, far + start / 8, sizeof left);
-      for (; left != 0; left &= left - 1) {
-        const int i = start + __builtin_ctzll(left);
-        result[i] = octave_quantile(word[i], table);
-      }
+  for (int start = 0; start < N; start += 64) {
+    uint64_t left;
+    memcpy(&left, far + start / 8, sizeof left);
+    for (; left != 0; left &= left - 1) {
+      const int i = start + __builtin_ctzll(left);
+      result[i] = octave_quantile(word[i], table);
     }
   }
 }

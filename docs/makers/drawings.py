@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from lrd_ext import NoiseParams, fused_synth
-from lrd_ext.raw import BAYER, ORDERS, SITES, pack, site_labels
+from lrd_ext.cfa import PATTERNS
+from lrd_ext.raw import BAYER, ORDERS, QUAD, SITES, XTRANS, pack, remosaic, site_labels, unpack
 from lrd_ext.report import write_png
 from lrd_ext.report.figure import BLUE, COLOURS, INK, RED, new_figure
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _LEVELS = {"K": 2.0, "ratio": 1.0, "white": 1023.0, "black": 64.0}
 _READ = {"read": "tukey_lambda", "sigma_read": 5.0, "tukey_lambda": -0.1}
 _LINES = {"sigma_row": 4.0, "sigma_col": 2.0}
-_FILTERS = {"R": RED, "Gr": COLOURS[1], "Gb": COLOURS[2], "B": BLUE}
+_FILTERS = {"R": RED, "G": COLOURS[1], "Gr": COLOURS[1], "Gb": COLOURS[2], "B": BLUE}
 
 
 def draw(folder: Path) -> None:
@@ -34,6 +35,7 @@ def draw(folder: Path) -> None:
         "identity": identity(),
         "cfa": cfa(),
         "packing": packing(),
+        "large_patterns": large_patterns(),
         "levels": levels(),
         **{f"calibration_{name}": figure for name, figure in calibration_plots.draw().items()},
     }.items():
@@ -127,6 +129,29 @@ def packing() -> Figure:
         ax.set_title(f'order="{order}", planes 0 to 3', fontsize=10)
         _bare(ax, (-0.9, 4), (2, 0))
     return figure
+
+
+def large_patterns() -> Figure:
+    """Draw X-Trans and quad-Bayer: colour and packed plane of each pixel, and quad-Bayer after remosaic."""
+    moved, phase = remosaic(np.arange(16).reshape(4, 4), QUAD)
+    figure, axes = new_figure(1, 3, (9.5, 3.4))
+    drawn = {
+        f"{XTRANS}, plane of 9": (XTRANS, _plane_of_each_pixel(XTRANS, 6)),
+        f"{QUAD}, plane of 16": (QUAD, _plane_of_each_pixel(QUAD, 4)),
+        f"{QUAD} remosaiced: {phase}": (phase, moved),
+    }
+    for ax, (title, (pattern, numbers)) in zip(axes[0], drawn.items(), strict=True):
+        for (row, column), number in np.ndenumerate(numbers):
+            colour = PATTERNS[pattern].at(row, column)
+            _cell(ax, column, row, colour, f"{colour}\n{number}")
+        ax.set_title(title, fontsize=10)
+        _bare(ax, (0, len(numbers)), (len(numbers), 0))
+    return figure
+
+
+def _plane_of_each_pixel(cfa: str, cell: int) -> np.ndarray:
+    packed = pack(np.zeros((cell, cell), int), cfa=cfa)
+    return unpack(np.zeros_like(packed) + np.arange(len(packed))[:, None, None], cfa=cfa)
 
 
 def _planes(order: str, phase: str) -> Sequence[int]:

@@ -36,12 +36,18 @@ class Picture:
 
         Raises:
             RawFileError, OSError: it cannot be read.
-            ValueError: it is too small to show parts of.
+            ValueError: it is too small to show parts of, or has more black levels than the program the page
+                writes would know.
         """
         raw = raw_files.read(path)
         if min(raw.whole_cells.shape) < 16:
             height, width = raw.active.shape
             raise ValueError(f"{path}: must be at least 16 x 16 pixels, got {width} x {height}")
+        if raw.black_offsets is not None:
+            rows, columns = raw.black_offsets.shape
+            raise ValueError(
+                f"{path}: black level differs over {rows} x {columns} pixels: lrd synth takes it"
+            )
         white = None if raw.cfa == raw_files.MONO else camera_white(raw)
         shown = raw.replace(as_shot_neutral=white)
         return cls(path, raw, shown, raw_files.suggest_exposure(raw))
@@ -71,16 +77,16 @@ class Picture:
         if orientation >= 5:
             x, y, width, height = y, x, height, width
         rows, columns = self.raw.whole_cell_area
-        top, bottom = _stretch(rows, y, height)
-        left, right = _stretch(columns, x, width)
+        top, bottom = _stretch(rows, y, height, self.raw.cell)
+        left, right = _stretch(columns, x, width, self.raw.cell)
         mosaic = self.shown.mosaic[top:bottom, left:right].copy()
         return self.shown.replace(mosaic=mosaic, active_area=None, opcode_lists={}), (top, left)
 
 
-def _stretch(whole: slice, middle: float, size: int) -> tuple[int, int]:
-    """Return first and last line of ``size`` lines about a place, inside the whole and even."""
+def _stretch(whole: slice, middle: float, size: int, cell: int) -> tuple[int, int]:
+    """Return first and last line of ``size`` lines about a place, inside the whole and of whole cells."""
     lines = whole.stop - whole.start
-    size = min(size, lines) // 2 * 2
-    first = round((middle * lines - size / 2) / 2) * 2
+    size = min(size, lines) // cell * cell
+    first = round((middle * lines - size / 2) / cell) * cell
     first = whole.start + min(max(first, 0), lines - size)
     return first, first + size

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lrd_ext.cfa import MONO, SITES, shift_cfa, to_phase
+from lrd_ext.cfa import BY_SITE, MONO, SITES, check_cfa, shift_cfa, to_phase
 from lrd_ext.datasets import RawTiles, Tile, prepare_tiles
 from lrd_ext.datasets.prepare import is_prepared
 from lrd_ext.datasets.tiles import INDEX
@@ -211,6 +211,7 @@ class DarkFrameBank:
 
     def _shift(self, cfa: str) -> tuple[int, int]:
         """Return the first place in a dark frame that has a phase."""
+        check_cfa(cfa, among=BY_SITE, what="dark: the picture's cfa")
         places = [place for place in SITES if MONO in (cfa, self.cfa) or shift_cfa(self.cfa, *place) == cfa]
         return places[0]
 

@@ -56,9 +56,9 @@ class Synthesize:
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:
         """Return the batch with ``noisy`` and the normalized ``clean``, float32 of the pictures' shape."""
         items = [name for name in ("iso", "ratio") if getattr(self.noise, name) == "item"]
-        missing = [name for name in (self.column, self.index, *items) if name not in batch]
-        if missing:
-            raise ValueError(f"batch must have the columns {', '.join(missing)}, got {', '.join(batch)}")
+        needed = (self.column, self.index, *items)
+        if any(name not in batch for name in needed):
+            raise ValueError(f"batch must have the columns {', '.join(needed)}, got {', '.join(batch)}")
         given = torch.from_numpy(np.ascontiguousarray(batch[self.column])).to(self.device)
         pictures = given[:, None] if given.ndim == 3 else given
         index = torch.from_numpy(np.asarray(batch[self.index], np.int64))

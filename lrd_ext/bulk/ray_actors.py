@@ -28,7 +28,7 @@ _DEATHS = 3
 #: Seconds within which the head of a cluster must take a connection.
 _ANSWER_S = 5.0
 #: Bytes of the object store of a Ray that is started here; what crosses is small and does not go there.
-_STORE = 100 << 20
+STORE = 100 << 20
 
 
 def _said(error: BaseException) -> BaseException:
@@ -44,7 +44,7 @@ def joined(address: str, actors: int | None = None) -> Iterator[Any]:
     """Start Ray on this machine or join a cluster, for a while; give the module ray.
 
     Args:
-        address: "local" starts Ray on this machine; else that of a cluster, "auto" or "host:port" of its head.
+        address: "local" starts Ray on this machine; else of a cluster, "auto" or "host:port" of its head.
         actors: how many there must be room for on this machine; None for one to each processor.
 
     Raises:
@@ -64,7 +64,7 @@ def joined(address: str, actors: int | None = None) -> Iterator[Any]:
     if address == "local":
         # At its own, a niceness of 15, actors stand still on a machine that has other work.
         told["_system_config"] = {"worker_niceness": 0}
-        told |= {"num_cpus": max(actors or 1, os.cpu_count() or 1), "object_store_memory": _STORE}
+        told |= {"num_cpus": max(actors or 1, os.cpu_count() or 1), "object_store_memory": STORE}
         told |= {"include_dashboard": False}
     try:
         _knock(address)
@@ -109,7 +109,9 @@ def made_by_ray(
 class _Actor:
     """The process that makes shards."""
 
-    def __init__(self, recipe: Recipe, url: str, device: str) -> None:
+    def __init__(self, folder: str, recipe: Recipe, url: str, device: str) -> None:
+        with contextlib.suppress(OSError):  # where all names are whole, the node need not have it
+            os.chdir(folder)
         torch.set_num_threads(1)  # the other processors are the other actors'
         self.maker = Synthesizer(recipe, url, device)
 
@@ -124,7 +126,7 @@ class _Workers:
     """Actors, each with one source in hand; a new one starts where one is lost."""
 
     def __init__(self, ray: Any, recipe: Recipe, url: str, device: str, number: int) -> None:
-        self.ray, self.number, self.arguments = ray, number, (recipe, url, device)
+        self.ray, self.number, self.arguments = ray, number, (os.getcwd(), recipe, url, device)
         self.kind = ray.remote(num_cpus=1, num_gpus=int(device == "cuda"))(_Actor)
         #: What each actor is at: its promise to the actor, and the source in its hand.
         self.running: dict[Any, tuple[Any, Source | None]] = {}
@@ -132,10 +134,10 @@ class _Workers:
 
     def make(self, todo: Sequence[Source]) -> Iterator[tuple[Source, str]]:
         """Yield each source when it is done."""
-        waiting, deaths = collections.deque(todo), collections.Counter[int]()
+        waiting, deaths, left = collections.deque(todo), collections.Counter[int](), len(todo)
         for _ in range(self.number):
             self._start()
-        while self.running:
+        while left:  # not while actors run: some may still wait for a processor
             (promise,), _ = self.ray.wait(list(self.running), num_returns=1)
             actor, source = self.running.pop(promise)
             try:
@@ -150,6 +152,7 @@ class _Workers:
                     following = waiting.popleft()
                     self.running[actor.make.remote(following)] = (actor, following)
             if source is not None and reason is not None:
+                left -= 1
                 yield source, reason
 
     def _start(self) -> None:

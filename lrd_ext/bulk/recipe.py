@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from lrd_ext.augment import LowLightNoise
+from lrd_ext.cfa import BY_SITE, check_cfa
 from lrd_ext.datasets import identity_of
 from lrd_ext.datasets.mosaics import packed
 from lrd_ext.profiles import CameraProfile
@@ -83,8 +84,10 @@ class Recipe:
             name: what its keys begin with.
 
         Raises:
-            ValueError: the picture holds no crop, or more of them than there are numbers.
+            ValueError: the picture is neither Bayer nor monochrome, holds no crop, or more of them than there
+                are numbers.
         """
+        check_cfa(raw.cfa, among=BY_SITE, what=f"{name}: pattern of training data")
         mosaic = np.ascontiguousarray(raw.whole_cells)
         height, width = mosaic.shape if self.size is None else (2 * self.size, 2 * self.size)
         corners = [

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from lrd_ext.cfa import BY_SITE
 from lrd_ext.estimators.intervals import Estimate, from_scatter
 from lrd_ext.estimators.masked_border import BorderEstimate, StripStatistics, estimate_border
 from lrd_ext.estimators.rounding import ROUNDING, rounding_variance
@@ -82,7 +83,7 @@ def _conclude(
     ordered: Sorted, darks: list[DarkGroup], flats: list[FlatGroup], records: Sequence[Record]
 ) -> Calibration:
     kinds = {g.iso: {h.kind for h in ordered.groups if h.iso == g.iso} for g in ordered.groups}
-    isos = tuple(_at_iso(iso, darks, flats, kinds[iso]) for iso in sorted(kinds))
+    isos = tuple(_at_iso(iso, darks, flats, kinds[iso], ordered.sensor.cfa) for iso in sorted(kinds))
     borders = _borders(records, ordered)
     rows = [r for r in isos if r.read is not None]
     if not rows and not any(r.kind == "dark" for r in records):
@@ -230,7 +231,9 @@ def _best_darks(iso: float, darks: Sequence[DarkGroup]) -> DarkGroup | None:
     return max(own, key=lambda g: (g.statistics.frames, -g.exposure_s), default=None)
 
 
-def _at_iso(iso: float, darks: Sequence[DarkGroup], flats: Sequence[FlatGroup], kinds: set[str]) -> IsoResult:
+def _at_iso(
+    iso: float, darks: Sequence[DarkGroup], flats: Sequence[FlatGroup], kinds: set[str], cfa: str
+) -> IsoResult:
     dark = _best_darks(iso, darks)
     lit = tuple(g for g in flats if g.iso == iso)
     missing = []
@@ -245,7 +248,12 @@ def _at_iso(iso: float, darks: Sequence[DarkGroup], flats: Sequence[FlatGroup], 
         missing.append(transfer)
     K = transfer if isinstance(transfer, PhotonTransfer) else None
     read = read_noise(dark) if dark else None
-    prnu = _prnu(lit, dark, K, read) if dark and K and read and not read.cut else (None, None)
+    prnu: tuple[Estimate | None, Estimate | None] = (None, None)
+    if dark and K and read and not read.cut:
+        if cfa in BY_SITE:
+            prnu = _prnu(lit, dark, K, read)
+        else:
+            missing.append(f"no PRNU: a site of {cfa} holds pixels of several colours")
     return IsoResult(
         iso=iso,
         dark=dark,

@@ -141,7 +141,7 @@ def _raw_frame(root: Path, path: Path, levels: Levels) -> Frame:
 
 
 def _load_raw(path: Path, levels: Levels) -> Picture:
-    raw = raw_files.read(path)
+    raw = _read_raw(path)
     if raw.iso is None or raw.exposure_s is None:
         raise ValueError(f"{path.name}: tells no ISO or exposure time; list it in frames.csv with both")
     if levels.cfa is not None and levels.cfa != raw.cfa:
@@ -158,6 +158,17 @@ def _load_raw(path: Path, levels: Levels) -> Picture:
         model=raw.model or "unknown",
         border=_border(raw),
     )
+
+
+def _read_raw(path: Path) -> Raw:
+    raw = raw_files.read(path)
+    if raw.black_offsets is not None:
+        height, width = raw.black_offsets.shape
+        raise ValueError(
+            f"{path.name}: its black level differs over {height} x {width} pixels; figures of a profile are "
+            "by 2x2 site"
+        )
+    return raw
 
 
 def _border(raw: Raw) -> np.ndarray | None:
@@ -273,7 +284,7 @@ def _load_listed(path: Path, levels: Levels, iso: float, exposure: float, photon
 
 
 def _load_raw_listed(path: Path, levels: Levels) -> Picture:
-    raw = raw_files.read(path)
+    raw = _read_raw(path)
     black = levels.black or (tuple(float(b) for b in raw.black) if raw.black_known else None)
     make, model = raw.make or "unknown", raw.model or "unknown"
     return Picture(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lrd_ext.cfa import PATTERNS
 from lrd_ext.estimators.masked_border import strip_statistics
 
 from .dark_frames import site_planes
@@ -131,7 +132,7 @@ def _record(frame: Frame, picture: Picture) -> Record:
         model=picture.model,
         shape=(m.shape[0], m.shape[1]),
         means=np.array([plane.mean(dtype=np.float64) for plane in site_planes(m)]),
-        std=pixel_std(m),
+        std=pixel_std(m, PATTERNS[picture.cfa].cell),
         blocks=block_means(m),
         clipped=float((m >= picture.white).mean()),
         photons=picture.photons,
@@ -139,11 +140,11 @@ def _record(frame: Frame, picture: Picture) -> Record:
     )
 
 
-def pixel_std(mosaic: np.ndarray) -> float:
-    """Estimate the deviation of single pixels from differences of neighbours of one site, DN."""
+def pixel_std(mosaic: np.ndarray, cell: int = 2) -> float:
+    """Estimate the deviation of single pixels from differences of neighbours in equal places of cells, DN."""
     step = max(mosaic.shape[0] // 1024, 1) * 2
     rows = mosaic[::step].astype(np.int32)
-    d = rows[:, 2:] - rows[:, :-2]
+    d = rows[:, cell:] - rows[:, :-cell]
     apart = np.abs(d)
     # Where most neighbours are equal, the values come in steps that are coarse beside the noise.
     least = float(np.median(apart[apart > 0])) if apart.any() else 1.0

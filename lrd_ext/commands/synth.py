@@ -52,6 +52,11 @@ def add_to(commands: Any) -> None:
         metavar="DN",
         help="round to steps of so many DN, alone to those the file's values come in (default 1)",
     )
+    parser.add_argument(
+        "--no-bias",
+        action="store_true",
+        help="leave out the camera's black-level error, which moves the mean",
+    )
     add_running(parser)
     commands.add_subcommand("synth", parser, help="make low-light versions of raw files")
 
@@ -68,6 +73,7 @@ def run(options: Namespace) -> int:
         options.generator,
         options.step,
         options.read,
+        not options.no_bias,
     )
     return run_jobs(
         "synth",

@@ -77,7 +77,7 @@ def denoiser_parser() -> Parser:
 
 def run_denoiser(options: Namespace) -> int:
     """Train and return the exit code."""
-    from lrd_ext.cfa import check_cfa
+    from lrd_ext.cfa import BY_SITE, check_cfa
     from lrd_ext.denoise.card import held_out
     from lrd_ext.denoise.train import fresh, train_denoiser
     from lrd_ext.outputs import check_target
@@ -87,7 +87,7 @@ def run_denoiser(options: Namespace) -> int:
     target = check_target(
         options.output, "--output", suffix=".safetensors", overwrite=options.overwrite or options.resume
     )
-    check_cfa(options.cfa, what="--cfa")
+    check_cfa(options.cfa, among=BY_SITE, what="--cfa")
     configuration = asked_configuration(DenoiserConfiguration, options)
     fresh(configuration, options.cfa)  # refuse its size before anything is read
     noise = _noise(options, configuration)

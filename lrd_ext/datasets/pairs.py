@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from lrd_ext import raw as raw_files
 from lrd_ext.calibration.claimed_size import check_claimed_size
-from lrd_ext.cfa import MONO, ORDERS, pack, plane_sites, to_phase
+from lrd_ext.cfa import BAYER, ORDERS, pack, plane_sites, to_phase
 from lrd_ext.plain_text import cause
 from lrd_ext.raw import Raw
 
@@ -161,11 +161,11 @@ def read_frame(
         iso: ISO in place of the file's own.
 
     Raises:
-        ValueError: it cannot be read, has no colour filters, or its dark shading is not known; it is named.
+        ValueError: it cannot be read, is no Bayer picture, or its dark shading is not known; it is named.
     """
     raw = raw_files.read(path)
-    if raw.cfa == MONO:
-        raise ValueError(f"{path}: has no colour filters; a Bayer picture is needed")
+    if raw.cfa not in BAYER:
+        raise ValueError(f"{path}: a Bayer picture is needed, got {raw.cfa}")
     if area is not None:
         raw = raw.replace(active_area=area)
     if iso is not None:

@@ -16,6 +16,7 @@ from typing import IO, Any
 import numpy as np
 
 from lrd_ext import raw as raw_files
+from lrd_ext.cfa import BY_SITE, check_cfa
 from lrd_ext.outputs import replacing
 from lrd_ext.raw import Raw
 
@@ -179,6 +180,7 @@ def _outcome(path: Path, future: Future[_Decoded]) -> tuple[Path, _Decoded | Exc
 
 def _decode(path: Path, read: Callable[[Path], Raw], tile: int | None) -> _Decoded:
     raw = read(path)
+    check_cfa(raw.cfa, among=BY_SITE, what=f"{path}: pattern of training data")
     mosaic = np.ascontiguousarray(raw.whole_cells, "<u2")
     about = {
         "source": path.name,

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from lrd_ext import raw as raw_files
 from lrd_ext.calibration.frames import NOT_RAW
-from lrd_ext.cfa import Order
+from lrd_ext.cfa import BY_SITE, Order, check_cfa
 from lrd_ext.raw import Raw
 
 from .mosaics import Mosaic, check_arguments, index_of, item_of
@@ -91,6 +91,7 @@ class RawFolder(Dataset[dict[str, Any]]):
         return item_of(known, cut, self.size, self.seed, identity, self.order)
 
     def _look(self, path: Path, raw: Raw) -> _Known:
+        check_cfa(raw.cfa, among=BY_SITE, what=f"{path}: pattern of training data")
         height, width = raw.whole_cells.shape
         if self.size is not None and min(height, width) < 2 * self.size:
             raise ValueError(

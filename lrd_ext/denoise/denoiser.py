@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lrd_ext import net_files
-from lrd_ext.cfa import check_cfa
+from lrd_ext.cfa import BY_SITE, check_cfa
 
 #: Planes of a packed picture, one for each site of a 2x2 cell.
 PLANES = 4
@@ -41,7 +41,7 @@ class Denoiser(nn.Module):
         #: Cells to each side that an output cell depends on, a multiple of ``multiple``.
         self.halo = -(-reach // self.multiple) * self.multiple
         self.residual, self.conditioned = bool(residual), bool(conditioned)
-        self.cfa = check_cfa(cfa, what=f"{type(self).__name__}: cfa")
+        self.cfa = check_cfa(cfa, among=BY_SITE, what=f"{type(self).__name__}: cfa")
         #: What it was trained on, and how well it does; travels with the file.
         self.card: dict[str, Any] = {}
 

@@ -10,19 +10,22 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from lrd_ext.cfa import MONO, SITES, pack, shift_cfa, unpack
+from lrd_ext.cfa import BAYER, MONO, SITES, pack, shift_cfa, unpack
 
 
 def shift_between(given: str, wanted: str) -> tuple[int, int]:
     """Return the first row and column, 0 or 1, from which a mosaic of phase ``given`` has phase ``wanted``.
 
     Raises:
-        ValueError: one of them is a Bayer phase and the other "MONO".
+        ValueError: one of them is a Bayer phase and the other is not.
     """
     for shift in SITES:
         if shift_cfa(given, *shift) == wanted:
             return shift
-    kinds = ["monochrome" if cfa == MONO else "Bayer" for cfa in (given, wanted)]
+    kinds = [
+        "Bayer" if cfa in BAYER else "monochrome" if cfa == MONO else "of a larger pattern"
+        for cfa in (given, wanted)
+    ]
     raise ValueError(
         f"the picture is {kinds[0]} ({given}), the denoiser was trained on {kinds[1]} ({wanted})"
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lrd_ext.cfa import tiled
 from lrd_ext.params import NoiseParams
 
 if TYPE_CHECKING:
@@ -101,20 +102,19 @@ def expected_signal(clean: Raw, noisy: Raw, ratio: float) -> np.ndarray:
             f"the two files must show the same sensor area, got {_shape(clean)} and {_shape(noisy)}"
         )
     height, width = clean.mosaic.shape
-    black = by_site(clean.black, height, width)
     factor = (noisy.white - noisy.black) / ((clean.white - clean.black) * ratio)
-    signal = (clean.mosaic - black) * by_site(factor.astype(np.float32), height, width)
+    signal = (clean.mosaic - clean.black_frame) * by_site(factor.astype(np.float32), height, width)
     return np.where(clean.mosaic >= clean.white, np.float32(np.nan), np.maximum(signal, 0))
 
 
 def by_site(values: np.ndarray, height: int, width: int) -> np.ndarray:
     """Return (height, width): the value of each pixel's site, of (4,) values."""
-    return np.tile(values.reshape(2, 2), ((height + 1) // 2, (width + 1) // 2))[:height, :width]
+    return tiled(values.reshape(2, 2), height, width)
 
 
 def above_black(raw: Raw) -> np.ndarray:
     """Return the mosaic minus its black level, (H, W) float32, DN."""
-    return raw.mosaic - by_site(raw.black, *raw.mosaic.shape)
+    return raw.mosaic - raw.black_frame
 
 
 def _shape(raw: Any) -> str:

@@ -96,13 +96,14 @@ def _text(value: Any) -> str:
 TEXT = Check(_text, {"type": "string", "pattern": r"\S"})
 
 
-def one_of(accepted: Iterable[str]) -> Check[str]:
-    """A string out of a few."""
+def one_of(accepted: Iterable[str], shown: str | None = None) -> Check[str]:
+    """A string out of a few; ``shown`` names them in a message where they are many."""
     accepted = tuple(accepted)
+    shown = ", ".join(accepted) if shown is None else shown
 
     def read(value: Any) -> str:
         if not isinstance(value, str) or value not in accepted:
-            raise refusal(f"one of {', '.join(accepted)}", value)
+            raise refusal(f"one of {shown}", value)
         return value
 
     return Check(read, {"enum": list(accepted)})

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from lrd_ext.cfa import check_cfa, site_colours
+from lrd_ext.cfa import MONO, PATTERNS, check_cfa, tiled
 from lrd_ext.params import NoiseParams
 from lrd_ext.read_models import read_model
 
@@ -30,7 +30,7 @@ def to_noise_profile(params: NoiseParams, cfa: str = "RGGB", *, step: int = 1) -
 
     Args:
         params: batch of 1. Its range is the file's range; ``ratio`` plays no part, the file is not amplified.
-        cfa: phase of params' sites. The greens' black levels are averaged.
+        cfa: pattern of params' sites. Black levels are averaged over the pixels of a colour.
         step: what the values are rounded to, DN.
 
     Returns: (3, 2) float64, rows R, G, B; (1, 2) for "MONO".
@@ -43,10 +43,13 @@ def to_noise_profile(params: NoiseParams, cfa: str = "RGGB", *, step: int = 1) -
             f"to_noise_profile: params must hold one sample, got {len(params)}. Take params.select(i)"
         )
     check_cfa(cfa, what="to_noise_profile: cfa")
-    black = params.black[0].double().numpy()
-    planes = (("Y",),) if cfa == "MONO" else (("R",), ("Gr", "Gb"), ("B",))
-    sites = np.array([[colour in plane for colour in site_colours(cfa)] for plane in planes])
-    ranges = params.white.item() - np.array([black[site].mean() for site in sites])
+    cell = PATTERNS[cfa].cell
+    black, colours = (
+        tiled(params.black[0].double().numpy().reshape(2, 2), cell, cell),
+        PATTERNS[cfa].letters(cell, cell),
+    )
+    planes = "Y" if cfa == MONO else "RGB"
+    ranges = params.white.item() - np.array([black[colours == colour].mean() for colour in planes])
     gain = params.K.item() if params.shot else 0.0
     return np.stack([gain / ranges, (_variance(params) + step**2 / 12) / ranges**2], axis=1)
 

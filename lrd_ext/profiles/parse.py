@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from lrd_ext.cfa import PATTERNS
+from lrd_ext.cfa import PATTERNS, listed
 from lrd_ext.read_models import check_table, profile_models
 from lrd_ext.reference.quantile_table import KNOTS
 
@@ -110,7 +110,7 @@ def profile_check() -> Check[dict[str, Any]]:
     }
     levels: dict[str, Check[Any]] = {"bits": whole(1, 32), "black": SITES, "white": number()}
     models: dict[str, Check[Any]] = {
-        "cfa": one_of(PATTERNS),
+        "cfa": one_of(PATTERNS, listed()),
         "read": one_of(model.name for model in profile_models()),
     }
     optional: dict[str, Check[Any]] = {

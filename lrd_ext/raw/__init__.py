@@ -3,7 +3,19 @@
 
 from __future__ import annotations
 
-from lrd_ext.cfa import BAYER, MONO, ORDERS, SITES, pack, shift_cfa, site_labels, unpack
+from lrd_ext.cfa import (
+    BAYER,
+    MONO,
+    ORDERS,
+    QUAD,
+    SITES,
+    XTRANS,
+    pack,
+    remosaic,
+    shift_cfa,
+    site_labels,
+    unpack,
+)
 
 from .model import Raw, RawFileError
 from .preview import before_after, encode_preview, render, suggest_exposure, write_preview
@@ -14,7 +26,9 @@ __all__ = [
     "BAYER",
     "MONO",
     "ORDERS",
+    "QUAD",
     "SITES",
+    "XTRANS",
     "Raw",
     "RawFileError",
     "before_after",
@@ -22,6 +36,7 @@ __all__ = [
     "encode_preview",
     "pack",
     "read",
+    "remosaic",
     "render",
     "shift_cfa",
     "site_labels",

@@ -11,6 +11,7 @@ other is left out, and a remark names it.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from typing import Any, BinaryIO, TypeVar
@@ -22,12 +23,14 @@ from lrd_ext import cfa as _cfa
 from .completeness import claimed_end
 from .exif import iso_of
 from .layout import read_layout
-from .model import OPCODE_TAGS, UNKNOWN_CAMERA, RawFileError
+from .model import OPCODE_TAGS, UNKNOWN_CAMERA, RawFileError, split_black
 from .tiff import CODES, Ifd, TagError, Tiff, read_tiff
 
 _CFA, _LINEAR_RAW = 32803, 34892
 _COLOURS = "RGBCMYW"  # CFAPattern codes 0..6 (TIFF/EP; DNG 1.6, CFAPlaneColor)
 _D65 = 21
+#: Side of the largest block of black levels that is kept, pixels: 6x6 against 4x4 repeats after 12.
+_LARGEST_BLOCK = 16
 #: Compressions that neither LibRaw nor this library undoes, by name.
 _CLOSED = {
     8: "a deflate compressed DNG (Compression 8)",
@@ -45,8 +48,8 @@ def read_dng_tags(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     Returns None for a file that is not a DNG (another raw format, or no TIFF at all).
 
     Raises:
-        RawFileError: a plain TIFF, a truncated file, broken tags, or a DNG that is not a 2x2 Bayer or
-            monochrome mosaic of at most 16 bits.
+        RawFileError: a plain TIFF, a truncated file, broken tags, or a DNG that is not a Bayer, quad-Bayer,
+            X-Trans or monochrome mosaic of at most 16 bits.
     """
     with open(path, "rb") as file:
         tiff = read_tiff(file)
@@ -133,8 +136,8 @@ def _largest(ifd: Ifd, code: int, default: int) -> int:
 def unsupported(path: Any, found: str, cure: str = "") -> RawFileError:
     """Make the error for a file of a known kind that this library does not read."""
     return RawFileError(
-        f"{path}: {found} is not supported; accepted are 2x2 Bayer (RGGB, GRBG, GBRG, BGGR) and monochrome "
-        f"mosaics of integer samples, up to 16 bits{cure}"
+        f"{path}: {found} is not supported; accepted are 2x2 Bayer (RGGB, GRBG, GBRG, BGGR), 4x4 quad-Bayer, "
+        f"6x6 X-Trans and monochrome mosaics of integer samples, up to 16 bits{cure}"
     )
 
 
@@ -186,8 +189,8 @@ def _levels(raw: Ifd, path: Any, shape: tuple[int, int], remarks: list[str]) -> 
     ]
     return {
         "active_area": (top, left, bottom, right),
-        "cfa": _cfa.shift_cfa(_active_cfa(raw, path), top, left),
-        "black": _black_by_site(np.zeros((1, 1)) if black is None else black, deltas, top, left),
+        "cfa": _cfa.shift_cfa(_active_cfa(raw, path), -top, -left),
+        **_blacks(np.zeros((1, 1)) if black is None else black, deltas, top, left, remarks),
         "black_known": black is not None,
         "white": _white(raw, remarks),
     }
@@ -211,25 +214,24 @@ def _active_cfa(raw: Ifd, path: Any) -> str:
     found = _pattern(raw)
     if found is None:
         raise RawFileError(f"{path}: DNG without CFAPattern")
-    (rows, columns), colours = found
-    if (rows, columns) == (6, 6):
-        raise unsupported(path, "an X-Trans DNG (CFA pattern 6 x 6)")
-    if (rows, columns) != (2, 2) or colours not in _cfa.BAYER:
-        raise unsupported(path, f"a DNG with the {rows} x {columns} CFA pattern {colours}")
-    return colours
+    try:
+        return _cfa.name_of_filters(found)
+    except ValueError as error:
+        raise unsupported(path, f"a DNG of {error}") from error
 
 
-def _pattern(ifd: Ifd) -> tuple[tuple[int, int], str] | None:
-    """Return CFARepeatPatternDim and the letters of CFAPattern, None where there is none."""
+def _pattern(ifd: Ifd) -> list[str] | None:
+    """Return the letters of CFAPattern, a string a row, None where there is none."""
     codes, dim = ifd.numbers(33422), ifd.numbers(33421, 2)
     if codes is None:
         return None
     rows, columns = (2, 2) if dim is None else (int(v) for v in dim)
-    if rows * columns != len(codes):
+    if min(rows, columns) < 1 or rows * columns != len(codes):
         raise TagError(
             f"{ifd.tags[33422].name} has {len(codes)} values; CFARepeatPatternDim says {rows} x {columns}"
         )
-    return (rows, columns), "".join(_COLOURS[int(c)] if 0 <= c < 7 else "?" for c in codes[:64])
+    letters = "".join(_COLOURS[int(c)] if 0 <= c < 7 else "?" for c in codes)
+    return [letters[at : at + columns] for at in range(0, len(letters), columns)]
 
 
 def _black_pattern(raw: Ifd, remarks: list[str]) -> np.ndarray | None:
@@ -260,23 +262,31 @@ def _black_pattern(raw: Ifd, remarks: list[str]) -> np.ndarray | None:
     raise TagError(f"{tag.name} has {len(levels)} values, and {said}")
 
 
-def _black_by_site(pattern: np.ndarray, deltas: list[np.ndarray | None], top: int, left: int) -> np.ndarray:
-    """Return BlackLevel with its row and column deltas as one mean level per site of the whole mosaic.
+def _blacks(
+    pattern: np.ndarray, deltas: list[np.ndarray | None], top: int, left: int, remarks: list[str]
+) -> dict[str, np.ndarray | None]:
+    """Return BlackLevel and its deltas as mean levels per site of the whole mosaic, and offsets from them.
+
+    Rows and columns of the deltas count by their mean at a site; a pattern larger than 2x2 is kept, but for
+    one larger than any filter pattern, which counts by its means too.
 
     Source: DNG 1.6, BlackLevelRepeatDim, BlackLevel, BlackLevelDeltaH and BlackLevelDeltaV: all four start
     at the top-left corner of ActiveArea.
     """
-    rows, columns = pattern.shape
-    black = np.zeros(4)
+    sides = (math.lcm(2, n) for n in pattern.shape)
+    block = np.roll(_cfa.tiled(pattern, *sides), (top, left), (0, 1))
+    black, offsets = split_black(block)
+    if offsets is not None and max(block.shape) > _LARGEST_BLOCK:
+        rows, columns = block.shape
+        remarks.append(
+            f"BlackLevel (50714) repeats over {rows} x {columns} pixels: its means by site are taken"
+        )
+        offsets = None
     for site, (row, column) in enumerate(_cfa.SITES):
-        # A period of rows (columns) of this site, counted from the active area's corner.
-        r = np.unique((row - top + 2 * np.arange(rows)) % rows)
-        c = np.unique((column - left + 2 * np.arange(columns)) % columns)
-        black[site] = pattern[r][:, c].mean()
         for delta, start in zip(deltas, ((row - top) % 2, (column - left) % 2), strict=True):
             if delta is not None and delta[start::2].size:
                 black[site] += delta[start::2].mean()
-    return np.maximum(black, 0).astype(np.float32)
+    return {"black": np.maximum(black, 0).astype(np.float32), "black_offsets": offsets}
 
 
 def _color(first: Ifd, remarks: list[str]) -> dict[str, Any]:

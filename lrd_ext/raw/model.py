@@ -29,9 +29,9 @@ class Raw:
 
     Args:
         mosaic: (H, W) uint16, raw DN, the whole sensor area with its masked border.
-        cfa: colours of the sites (0,0), (0,1), (1,0), (1,1) of the mosaic: "RGGB", "GRBG", "GBRG", "BGGR", or
-            "MONO".
-        black: black level per site of the mosaic (not per colour), (4,) float32, raw DN, >= 0; a number
+        cfa: pattern of the mosaic from its first pixel on, a key of :data:`lrd_ext.cfa.PATTERNS`: "RGGB",
+            "GRBG", "GBRG", "BGGR", "MONO", "XTRANS", "QUAD", or another phase of the last two, "XTRANS@1,2".
+        black: black level per 2x2 site of the mosaic (not per colour), (4,) float32, raw DN, >= 0; a number
             serves all four.
         white: white level, raw DN, above every black level.
         iso: ISO speed, None where unknown.
@@ -42,6 +42,8 @@ class Raw:
         model: name of the camera, None where unknown.
         color_matrix: (3, 3) float64, CIE XYZ (D65) to camera colours, as DNG's ColorMatrix; None if unknown.
         as_shot_neutral: (3,) float64, camera R, G, B of a neutral surface, green = 1; None where unknown.
+        black_offsets: (h, w) float32, h and w even, DN: how far black levels lie from ``black`` in a block
+            larger than 2x2 that repeats from the first pixel on; None where ``black`` tells all.
         black_known: False where the file gives no black level; ``black`` is then 0.
         opcode_lists: DNG tags 51008, 51009, 51022 (OpcodeList1..3) as they stood in the file.
         noise_profile: (planes, 2) float64, pairs S, O of DNG's NoiseProfile; None where the file has none.
@@ -68,6 +70,7 @@ class Raw:
     model: str | None = None
     color_matrix: np.ndarray | None = None
     as_shot_neutral: np.ndarray | None = None
+    black_offsets: np.ndarray | None = None
     black_known: bool = True
     opcode_lists: Mapping[int, bytes] = dataclasses.field(default_factory=dict)
     noise_profile: np.ndarray | None = None
@@ -83,7 +86,9 @@ class Raw:
             object.__setattr__(self, "active_area", (0, 0, *self.mosaic.shape))
         object.__setattr__(self, "active_area", _area(self.active_area, self.mosaic.shape))
         object.__setattr__(self, "white", _number("white", self.white, above=0))
-        object.__setattr__(self, "black", _black(self.black, self.white))
+        object.__setattr__(self, "black", _black(self.black))
+        object.__setattr__(self, "black_offsets", _black_offsets(self.black_offsets))
+        _check_levels(self.black_block, self.white)
         for name in ("iso", "exposure_s"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, _number(name, getattr(self, name), above=0))
@@ -101,12 +106,25 @@ class Raw:
             raise ValueError(f"Raw: opcode_lists accepts {OPCODE_TAGS}, got {sorted(self.opcode_lists)}")
 
     def pack(self, order: str = "site") -> np.ndarray:
-        """Return the mosaic as (4, H/2, W/2) planes, see :func:`lrd_ext.raw.pack`."""
+        """Return the mosaic as planes of one colour each, see :func:`lrd_ext.raw.pack`."""
         return _cfa.pack(self, order)
 
     def replace(self, **changes: Any) -> Raw:
         """Return a copy with the named fields changed; everything is checked again."""
         return dataclasses.replace(self, **changes)
+
+    @property
+    def black_block(self) -> np.ndarray:
+        """Black levels of the block that repeats over the mosaic from its first pixel on, (h, w) raw DN."""
+        sites = self.black.reshape(2, 2)
+        if self.black_offsets is None:
+            return sites
+        return _cfa.tiled(sites, *self.black_offsets.shape) + self.black_offsets
+
+    @property
+    def black_frame(self) -> np.ndarray:
+        """Black level of every pixel of the mosaic, (H, W) float32, raw DN."""
+        return _cfa.tiled(self.black_block, *self.mosaic.shape)
 
     @property
     def camera(self) -> str | None:
@@ -121,21 +139,40 @@ class Raw:
         return self.mosaic[top:bottom, left:right]
 
     @property
+    def cell(self) -> int:
+        """Side of the smallest square after which pattern and black levels repeat, pixels."""
+        offsets = () if self.black_offsets is None else self.black_offsets.shape
+        return math.lcm(_cfa.PATTERNS[self.cfa].cell, *offsets)
+
+    @property
     def whole_cells(self) -> np.ndarray:
-        """The unmasked pixels in whole 2x2 cells of the mosaic, a view: so the phase is :attr:`cfa`."""
+        """The unmasked pixels in whole cells, a view: so their pattern is :attr:`cfa`."""
         return self.mosaic[self.whole_cell_area]
 
     @property
     def whole_cell_area(self) -> tuple[slice, slice]:
         """Rows and columns of :attr:`whole_cells` in the mosaic, for arrays of its size."""
+        cell = self.cell
         top, left, bottom, right = self.active_area
-        top, left = top + top % 2, left + left % 2
-        return slice(top, bottom - (bottom - top) % 2), slice(left, right - (right - left) % 2)
+        top, left = top + -top % cell, left + -left % cell
+        return slice(top, bottom - (bottom - top) % cell), slice(left, right - (right - left) % cell)
 
     @property
     def active_cfa(self) -> str:
         """Phase of the active area's first pixel."""
         return _cfa.shift_cfa(self.cfa, *self.active_area[:2])
+
+
+def split_black(block: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Split black levels of a block, (h, w) both even, in (4,) means by site and offsets (h, w) from them.
+
+    The offsets are None where each site has one level.
+    """
+    sites = [block[row::2, column::2] for row, column in _cfa.SITES]
+    if not any(np.ptp(values) for values in sites):
+        return block[:2, :2].ravel().astype(np.float64), None
+    black = np.array([values.mean() for values in sites], np.float32).astype(np.float64)  # as it will be held
+    return black, block - _cfa.tiled(black.reshape(2, 2), *block.shape)
 
 
 def _check_mosaic(mosaic: Any) -> None:
@@ -170,14 +207,25 @@ def _array(name: str, value: Any, shape: tuple[int | None, ...]) -> np.ndarray |
     return array
 
 
-def _black(value: Any, white: float) -> np.ndarray:
+def _black(value: Any) -> np.ndarray:
     black = np.array(value, np.float32)
     if black.shape not in ((), (4,)):
         raise ValueError(f"Raw: black must be a number or (4,), one per site, got shape {black.shape}")
-    black = np.array(np.broadcast_to(black, (4,)))
+    return np.array(np.broadcast_to(black, (4,)))
+
+
+def _black_offsets(value: Any) -> np.ndarray | None:
+    if value is None:
+        return None
+    offsets = np.array(value, np.float32)
+    if offsets.ndim != 2 or not offsets.size or any(n % 2 for n in offsets.shape):
+        raise ValueError(f"Raw: black_offsets must be (h, w), both even, got shape {offsets.shape}")
+    return offsets
+
+
+def _check_levels(black: np.ndarray, white: float) -> None:
     if not (np.isfinite(black).all() and (black >= 0).all() and (black < white).all()):
-        raise ValueError(f"Raw: black must be >= 0 and below white {white:g}, got {black.tolist()}")
-    return black
+        raise ValueError(f"Raw: black must be >= 0 and below white {white:g}, got {black.ravel().tolist()}")
 
 
 def _area(value: Any, shape: tuple[int, ...]) -> tuple[int, int, int, int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrd_ext.cfa import MONO
+from lrd_ext.cfa import BAYER, MONO, PATTERNS
 from lrd_ext.outputs import check_target, write_files
 
 from .model import Raw
@@ -22,15 +22,18 @@ _D65_WHITE = np.array([0.95047, 1.0, 1.08883])  # CIE XYZ of D65, 2 degree obser
 # Bilinear interpolation as a weighted mean of the neighbours that have the colour.
 _GREEN_KERNEL = np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]], np.float32) / 4
 _RED_BLUE_KERNEL = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32) / 4
+# Wide enough that every pixel of a quad-Bayer or X-Trans mosaic has each colour in reach.
+_TENT_KERNEL = np.outer([1, 2, 3, 2, 1], np.array([1, 2, 3, 2, 1], np.float32))
 
 
 def render(raw: Raw, *, exposure_ev: float = 0.0, max_size: int | None = None) -> np.ndarray:
-    """Render the active area as sRGB: levels, white balance, bilinear demosaic, camera matrix, clip, gamma.
+    """Render the active area as sRGB: levels, white balance, plain demosaic, camera matrix, clip, gamma.
 
     White balance is ``raw.as_shot_neutral``; without one the camera's white under D65 by
     ``raw.color_matrix``; without that the grey world of the picture. Without a colour matrix camera colours
-    are taken as sRGB's. Signals outside black .. white are clipped, never wrapped. No tone curve, no noise
-    reduction, no opcode list, and ``raw.baseline_exposure`` is not applied.
+    are taken as sRGB's. Colours are weighted means of the neighbours that have them: bilinear in a Bayer
+    mosaic, over 5x5 pixels in a larger pattern. Signals outside black .. white are clipped, never wrapped. No
+    tone curve, no noise reduction, no opcode list, and ``raw.baseline_exposure`` is not applied.
 
     Args:
         raw: what to show; a monochrome mosaic gives grey.
@@ -162,32 +165,43 @@ def encode_preview(
 def _linear(raw: Raw) -> np.ndarray:
     """Return the active area as (h, w) float32: 0 is each site's black (noise lies below too), 1 is white."""
     top, left, bottom, right = raw.active_area
-    black = np.roll(raw.black.reshape(2, 2), (-top % 2, -left % 2), (0, 1))
-    height, width = bottom - top, right - left
-    black = np.tile(black, (height // 2 + 1, width // 2 + 1))[:height, :width]
+    black = raw.black_frame[top:bottom, left:right]
     return np.minimum((raw.active - black) / (np.float32(raw.white) - black), 1).astype(np.float32)
 
 
 def _demosaic(mosaic: np.ndarray, cfa: str, max_size: int | None) -> np.ndarray:
-    """Return (h, w, 3): one pixel per 2x2 cell where that is size enough, else bilinear interpolation."""
+    """Return (h, w, 3): one pixel per cell of the pattern where that is size enough, else interpolated."""
     from scipy.ndimage import correlate
 
     if cfa == MONO:
         return np.repeat(mosaic[..., None], 3, axis=-1)
-    if max_size is not None and min(mosaic.shape) > 1 and max(mosaic.shape) // 2 >= max_size:
-        height, width = (n // 2 * 2 for n in mosaic.shape)
-        sites = [mosaic[r:height:2, c:width:2] for r in (0, 1) for c in (0, 1)]
-        planes = [[s for s, name in zip(sites, cfa, strict=True) if name == colour] for colour in "RGB"]
+    cell = PATTERNS[cfa].cell
+    if max_size is not None and min(mosaic.shape) >= cell and max(mosaic.shape) // cell >= max_size:
+        height, width = (n // cell * cell for n in mosaic.shape)
+        whole = mosaic[:height, :width]
+        planes = [[whole[place] for place in _places(cfa, colour)] for colour in "RGB"]
         return np.stack([np.mean(plane, axis=0) for plane in planes], axis=-1)
     out = np.empty((*mosaic.shape, 3), np.float32)
     for channel, colour in enumerate("RGB"):
         plane = np.zeros_like(mosaic)
-        for r, c in (divmod(site, 2) for site in range(4) if cfa[site] == colour):
-            plane[r::2, c::2] = mosaic[r::2, c::2]
-        kernel = _GREEN_KERNEL if colour == "G" else _RED_BLUE_KERNEL
-        # Mirrored at its first and last line the pattern goes on, and every pixel has its neighbours.
-        out[..., channel] = correlate(plane, kernel, mode="mirror")
+        for place in _places(cfa, colour):
+            plane[place] = mosaic[place]
+        if cfa in BAYER:
+            kernel = _GREEN_KERNEL if colour == "G" else _RED_BLUE_KERNEL
+            # Mirrored at its first and last line the pattern goes on, and every pixel has its neighbours.
+            out[..., channel] = correlate(plane, kernel, mode="mirror")
+        else:
+            mask = (PATTERNS[cfa].letters(*mosaic.shape) == colour).astype(np.float32)
+            total, weight = (correlate(values, _TENT_KERNEL, mode="constant") for values in (plane, mask))
+            out[..., channel] = total / np.maximum(weight, 1)
     return out
+
+
+def _places(cfa: str, colour: str) -> list[tuple[slice, slice]]:
+    """Return where in a mosaic each place of the pattern's cell lies that has a colour."""
+    cell = PATTERNS[cfa].cell
+    own = np.argwhere(PATTERNS[cfa].letters(cell, cell) == colour)
+    return [(slice(row, None, cell), slice(column, None, cell)) for row, column in own.tolist()]
 
 
 def camera_white(raw: Raw) -> np.ndarray:
@@ -199,11 +213,7 @@ def camera_white(raw: Raw) -> np.ndarray:
         if (white > 0).all():
             return white / white[1]
     mosaic = _linear(raw)
-    names = np.array(list(raw.active_cfa)).reshape(2, 2)
-    cells = {
-        colour: [mosaic[r::2, c::2] for r in (0, 1) for c in (0, 1) if names[r, c] == colour]
-        for colour in "RGB"
-    }
+    cells = {colour: [mosaic[place] for place in _places(raw.active_cfa, colour)] for colour in "RGB"}
     means = np.array([sum(p.sum() for p in cells[c]) / max(1, sum(p.size for p in cells[c])) for c in "RGB"])
     return means / means[1] if (means > 0).all() else np.ones(3)
 

@@ -15,7 +15,7 @@ from lrd_ext import cfa as _cfa
 from .dng_tags import check_told, printable, read_dng_tags, unsupported
 from .exif import ELSEWHERE, iso_of
 from .layout import read_plain
-from .model import Raw, RawFileError
+from .model import Raw, RawFileError, split_black
 from .quiet import libraw_silenced, silenced
 from .tiff import CODES
 
@@ -31,13 +31,13 @@ _ORIENTATION_OF_FLIP = {0: 1, 1: 2, 2: 4, 3: 3, 4: 5, 5: 8, 6: 6, 7: 7}
 
 
 def read(path: str | os.PathLike[str]) -> Raw:
-    """Read a raw file: any DNG or camera format with a 2x2 Bayer or monochrome mosaic that LibRaw decodes.
+    """Read a raw file: a DNG or camera format of a Bayer, quad-Bayer, X-Trans or monochrome mosaic.
 
-    A DNG's levels, area, filters, colour and exposure come from its tags. BlackLevelDeltaH and
-    BlackLevelDeltaV are merged into one mean per site, the LinearizationTable is applied, opcode lists are
-    kept but not applied. Other formats are described by LibRaw, which knows no black level of some cameras
-    (``black_known`` is False then). rawpy does not tell the camera's name: that, and an ISO or exposure time
-    LibRaw lacks, come from Exif where there is any.
+    LibRaw decodes it. A DNG's levels, area, filters, colour and exposure come from its tags. BlackLevelDeltaH
+    and BlackLevelDeltaV are merged into one mean per site, the LinearizationTable is applied, opcode lists
+    are kept but not applied. Other formats are described by LibRaw, which knows no black level of some
+    cameras (``black_known`` is False then). rawpy does not tell the camera's name: that, and an ISO or
+    exposure time LibRaw lacks, come from Exif where there is any.
 
     Args:
         path: the file.
@@ -47,7 +47,7 @@ def read(path: str | os.PathLike[str]) -> Raw:
 
     Raises:
         RawFileError: the file is missing, a folder, empty, not a raw file, truncated, broken or of a kind
-            that is not supported (LinearRaw, X-Trans, other filter patterns, Foveon, JPEG XL, float).
+            that is not supported (LinearRaw, RGBW and other filter patterns, Foveon, JPEG XL, float).
         OSError: the system refuses to read the file.
     """
     _check_source(path)
@@ -184,10 +184,12 @@ def _description_of(raw: Any, path: Any) -> dict[str, Any]:
     top, left = sizes.top_margin, sizes.left_margin
     matrix = np.round(np.array(raw.rgb_xyz_matrix, np.float64)[:3], 6)  # held as float32
     gains = np.array(raw.camera_whitebalance, np.float64)[:3]
-    black = _black_by_site(raw)
+    cfa = _cfa_of(raw, path)
+    black, offsets = split_black(_black_block(raw, cfa))
     return {
-        "cfa": _cfa_of(raw, path),
+        "cfa": cfa,
         "black": black,
+        "black_offsets": offsets,
         "black_known": bool(black.any()),
         "white": float(raw.white_level),
         "active_area": (top, left, top + sizes.height, left + sizes.width),
@@ -197,11 +199,16 @@ def _description_of(raw: Any, path: Any) -> dict[str, Any]:
     }
 
 
-def _black_by_site(raw: Any) -> np.ndarray:
+def _black_block(raw: Any, cfa: str) -> np.ndarray:
     # black_level_per_channel is indexed by colour: 1 and 3 are the greens. A monochrome pixel has colour 6.
-    levels = raw.black_level_per_channel
-    colours = [raw.raw_color(row, column) for row, column in _cfa.SITES]
-    return np.array([levels[c] if c < 4 else levels[0] for c in colours], np.float32)
+    levels, cell = raw.black_level_per_channel, _cfa.PATTERNS[cfa].cell
+    colours = _colours(raw, cell)
+    return np.array(levels, np.float64)[np.where(colours < 4, colours, 0)]
+
+
+def _colours(raw: Any, side: int) -> np.ndarray:
+    """Return LibRaw's colour of each pixel of a corner of the mosaic, (side, side)."""
+    return np.array([[raw.raw_color(row, column) for column in range(side)] for row in range(side)])
 
 
 def _cfa_of(raw: Any, path: Any) -> str:
@@ -211,23 +218,11 @@ def _cfa_of(raw: Any, path: Any) -> str:
         return _cfa.MONO
     names = raw.color_desc.decode("ascii", "replace")
     # 12 is a multiple of every known period (2, 4, 6).
-    block = [[raw.raw_color(row, column) for column in range(12)] for row in range(12)]
-    letters = np.array([[names[c] if c < len(names) else "?" for c in row] for row in block])
-    cell = "".join(letters[:2, :2].ravel())
-    if _has_period_of_6(raw):
-        raise unsupported(path, "an X-Trans raw file (6 x 6 CFA pattern)")
-    if cell not in _cfa.BAYER or not np.array_equal(letters, np.tile(letters[:2, :2], (6, 6))):
-        raise unsupported(
-            path, f"a raw file whose filters are not a 2x2 Bayer pattern (colours {names}, cell {cell})"
-        )
-    return cell
-
-
-def _has_period_of_6(raw: Any) -> bool:
+    letters = [[names[c] if c < len(names) else "?" for c in row] for row in _colours(raw, 12)]
     try:
-        return raw.raw_pattern is not None and raw.raw_pattern.shape == (6, 6)
-    except NotImplementedError:  # filters rawpy has no pattern for
-        return False
+        return _cfa.name_of_filters(letters)
+    except ValueError as error:
+        raise unsupported(path, f"a raw file of {error} (colours {names})") from error
 
 
 def _merge(

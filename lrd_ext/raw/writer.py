@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lrd_ext.cfa import MONO, shift_cfa
+from lrd_ext.cfa import MONO, PATTERNS, shift_cfa
 from lrd_ext.outputs import check_target, write_files
 
 from .model import UNKNOWN_CAMERA, Raw
@@ -46,9 +46,11 @@ def write_dng(
 
     The bytes depend on the arguments alone (no time stamp), and the file appears under its name only when
     complete. Values are written as they are held (black levels as rationals where they are no whole numbers);
-    an ISO is rounded to a whole number. A Bayer picture without a colour matrix gets sRGB's: DNG demands one.
-    LibRaw (rawpy) misreads differing black levels and crops a pixel where ActiveArea starts at an odd pixel;
-    the tags follow the specification all the same. It refuses areas under 22 pixels high or wide.
+    an ISO is rounded to a whole number. The CFA pattern is written 2x2, 4x4 or 6x6 as it is, a monochrome
+    mosaic as LinearRaw of one sample. A picture of colours without a colour matrix gets sRGB's: DNG demands
+    one. LibRaw (rawpy) misreads differing black levels and crops a pixel where ActiveArea starts at an odd
+    pixel; the tags follow the specification all the same. It refuses areas under 22 pixels high or wide, and
+    knows no 4x4 patterns: of quad-Bayer it gives the right values under wrong colours.
 
     Args:
         path: the file, replaced if it exists.
@@ -124,16 +126,23 @@ def _level_tags(raw: Raw) -> list[_Tag]:
         raise ValueError(f"raw.write_dng: white must be a whole number up to 65535, got {raw.white:g}")
     # Patterns start at the corner of ActiveArea, not of the mosaic (DNG 1.6, BlackLevelRepeatDim).
     top, left = raw.active_area[:2]
-    black = np.roll(raw.black.reshape(2, 2), (-top % 2, -left % 2), (0, 1)).ravel()
+    block = np.roll(raw.black_block, (-top, -left), (0, 1))
+    black = block.ravel()
     if (black == np.round(black)).all():
-        level: _Tag = (50714, _SHORT, 4, tuple(int(b) for b in black))
+        level: _Tag = (50714, _SHORT, black.size, tuple(int(b) for b in black))
     else:
-        level = (50714, _RATIONAL, 4, sum((_rational("black", b) for b in black), ()))
-    tags: list[_Tag] = [(50713, _SHORT, 2, (2, 2)), level, (50717, _LONG, 1, int(raw.white))]
+        level = (50714, _RATIONAL, black.size, sum((_rational("black", b) for b in black), ()))
+    tags: list[_Tag] = [(50713, _SHORT, 2, block.shape), level, (50717, _LONG, 1, int(raw.white))]
     if raw.cfa == MONO:
         return tags
-    codes = tuple("RGB".index(c) for c in shift_cfa(raw.cfa, top, left))
-    return [*tags, (33421, _SHORT, 2, (2, 2)), (33422, _BYTE, 4, codes), (50710, _BYTE, 3, (0, 1, 2))]
+    pattern = PATTERNS[shift_cfa(raw.cfa, top, left)]
+    codes = tuple("RGB".index(letter) for letter in pattern.letters(*pattern.size).ravel())
+    return [
+        *tags,
+        (33421, _SHORT, 2, pattern.size),
+        (33422, _BYTE, len(codes), codes),
+        (50710, _BYTE, 3, (0, 1, 2)),
+    ]
 
 
 def _area_tags(raw: Raw) -> list[_Tag]:

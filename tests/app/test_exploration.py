@@ -18,6 +18,7 @@ from lrd_ext.app import Exploration
 from lrd_ext.app.exploration import BUNDLED
 from lrd_ext.app.picture import Picture
 from lrd_ext.app.view import View
+from lrd_ext.cfa import PATTERNS
 
 VIEW = View(
     picture=0,
@@ -99,6 +100,29 @@ def test_parts_lie_where_the_upright_picture_shows_them(orientation, tmp_path):
         if np.array_equal(upright[y + 4 : y + 56, x + 4 : x + 96], inner)
     ]
     assert len(found) == 1
+
+
+@pytest.mark.parametrize("cfa", ["XTRANS@1,2", "QUAD@3,1"])
+def test_parts_of_a_large_pattern_begin_where_it_does(tmp_path, cfa):
+    letters = PATTERNS[cfa].letters(120, 150)
+    codes = np.searchsorted(np.array(["B", "G", "R"]), letters).astype(np.uint16)
+    raw.write_dng(tmp_path / "a.dng", raw.Raw(codes, cfa, 0, 9, active_area=(1, 3, 119, 149)))
+    picture = Picture.open(tmp_path / "a.dng")
+    for x in np.linspace(0, 1, 7):
+        part, (top, left) = picture.part(x, 1 - x, 50, 40)
+        height, width = part.mosaic.shape
+        np.testing.assert_array_equal(part.mosaic, codes[top : top + height, left : left + width])
+        np.testing.assert_array_equal(
+            PATTERNS[part.cfa].letters(height, width), letters[top:, left:][:height, :width]
+        )
+
+
+def test_a_black_level_that_the_program_would_not_know_is_refused(tmp_path):
+    offsets = np.zeros((4, 4))
+    offsets[0, 0], offsets[0, 2] = 1, -1
+    raw.write_dng(tmp_path / "a.dng", rose().replace(black_offsets=offsets))
+    with pytest.raises(ValueError, match=r"a.dng: black level differs over 4 x 4 pixels"):
+        Picture.open(tmp_path / "a.dng")
 
 
 @pytest.mark.parametrize(

@@ -253,6 +253,7 @@ def test_a_bank_that_does_not_fit_is_refused_at_once(places, options, said):
         ({"origin": (1, 0)}, "origin must be even"),
         ({"origin": (60, 0)}, "lies at row 60"),
         ({"origin": (0, 0), "cfa": "BGGR"}, "of another phase"),
+        ({"origin": (0, 0), "cfa": "XTRANS"}, "picture's cfa must be one of RGGB, .*, got 'XTRANS'"),
     ],
 )
 def test_pictures_that_do_not_fit_are_refused(places, call, said):

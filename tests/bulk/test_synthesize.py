@@ -195,6 +195,8 @@ def test_a_damaged_picture_is_named_and_the_rest_is_done(tmp_path, raws, capsys)
     assert told.err.startswith(f"lrd data: left out: {folder}/1.dng: ")
     assert cli.main(["data", "verify", str(tmp_path / "out")]) == 0
     assert "24 pairs of 2 pictures are as they were written" in capsys.readouterr().out
+    assert cli.main(["data", "verify", str(tmp_path / "out"), "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
 
 
 def test_damage_is_found(tmp_path, sources, recipe, capsys):

@@ -200,6 +200,16 @@ def test_bad_inputs_are_named_and_the_others_stored(raws, tmp_path, capsys):
     assert "3 mosaics are as they were stored" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("cfa", ["XTRANS@1,2", "QUAD"])
+def test_patterns_that_do_not_pack_in_four_planes_are_refused_by_name(tmp_path, cfa):
+    write_raw(tmp_path / "large.dng", cfa=cfa)
+    said = f"large.dng: pattern of training data must be one of RGGB, .*, got '{cfa}'"
+    with pytest.raises(ValueError, match=said):
+        datasets.RawFolder(tmp_path, size=16)[0]
+    with pytest.raises(ValueError, match=said):
+        prepare_tiles([tmp_path / "large.dng"], tmp_path / "store")
+
+
 @pytest.mark.parametrize(
     ("inputs", "options", "said"),
     [

@@ -318,7 +318,7 @@ def test_files_that_are_no_pair_are_named(tmp_path):
     with pytest.raises(ValueError, match=r"20201_00_0.1s.ARW: is no pair .* size 40 x 24 and 32 x 24"):
         dataset[1]
     write(dataset.pairs[2].noisy, "MONO", np.full(published_trees.SIZE, 0.5), 0.1)
-    with pytest.raises(ValueError, match=r"20208_00_0.1s.ARW: has no colour filters"):
+    with pytest.raises(ValueError, match=r"20208_00_0.1s.ARW: a Bayer picture is needed, got MONO"):
         dataset[2]
 
 

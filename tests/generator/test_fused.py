@@ -31,12 +31,23 @@ def test_noise_is_forwards_on_the_same_n_init(synth, widths, log_sigma):
     assert error.max() <= 1e-4
 
 
-def test_weights_in_bfloat16_are_used_as_they_are(synth):
-    generator = lively_generator().bfloat16()
-    rounded = lively_generator()
+def has_matrix_unit():
+    """Whether this process runs bfloat16 stacks on one: an AMX processor and the AVX-512 build on Linux."""
+    cpuinfo = Path("/proc/cpuinfo")
+    return ops.NATIVE is not None and ops.NATIVE.isa() == "avx512" and " amx_bf16" in cpuinfo.read_text()
+
+
+@pytest.mark.parametrize(("widths", "log_sigma"), STACKS)
+def test_bfloat16_stays_within_its_bound_of_float32_sums(synth, widths, log_sigma):
+    generator = lively_generator(widths, log_sigma).bfloat16()
+    rounded = lively_generator(widths, log_sigma)
     rounded.load_state_dict(generator.state_dict())
-    assert torch.equal(noise(generator, 1, 36, 140, synth=synth), noise(rounded, 1, 36, 140, synth=synth))
-    assert not torch.equal(noise(generator, 1, 36, 140), noise(lively_generator(), 1, 36, 140))
+    drawn = noise(generator, 2, 150, 140, synth=synth, sigma_init=3.0)
+    in_float32 = noise(rounded, 2, 150, 140, synth=synth, sigma_init=3.0)
+    error = (drawn - in_float32).abs().max() / 3.0
+    assert error <= 0.04  # docs/train_generator.md
+    assert (error > 0) == (synth is not reference_synth and has_matrix_unit())
+    assert not torch.equal(in_float32, noise(lively_generator(widths, log_sigma), 2, 150, 140, synth=synth))
 
 
 @pytest.mark.native
@@ -75,25 +86,27 @@ def test_zero_weights_give_gaussian_noise_of_sigma_init(synth, log_sigma):
 
 
 @pytest.mark.native
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize(("widths", "log_sigma"), STACKS)
-def test_crops_batches_layouts_and_tiles_are_windows_on_one_field(widths, log_sigma):
-    generator = lively_generator(widths, log_sigma)
+def test_crops_batches_layouts_and_tiles_are_windows_on_one_field(widths, log_sigma, precision):
+    generator = lively_generator(widths, log_sigma).to(precision)
     sigma = torch.tensor([0.7, 3.0, 11.0])
-    whole = noise(generator, 3, 70, 140, sigma_init=sigma, origin=(-10, -20))
-    for top, left, height, width in [(0, 0, 2, 2), (2, 6, 30, 128), (64, 126, 6, 14), (34, 0, 36, 140)]:
+    whole = noise(generator, 3, 150, 140, sigma_init=sigma, origin=(-10, -20))
+    for top, left, height, width in [(0, 0, 2, 2), (2, 6, 30, 128), (64, 126, 6, 14), (34, 0, 116, 140)]:
         origin = (-10 + top, -20 + left)
         crop = noise(generator, 3, height, width, sigma_init=sigma, origin=origin)
         assert torch.equal(crop, whole[:, top : top + height, left : left + width])
-    packed = noise(generator, 3, 4, 35, 70, sigma_init=sigma, origin=(-10, -20))
+    packed = noise(generator, 3, 4, 75, 70, sigma_init=sigma, origin=(-10, -20))
     assert torch.equal(bayer.from_cells(packed, packed=False), whole)
     for i in range(3):
-        one = noise(generator, 70, 140, sigma_init=float(sigma[i]), index=3 + i, origin=(-10, -20))
+        one = noise(generator, 150, 140, sigma_init=float(sigma[i]), index=3 + i, origin=(-10, -20))
         assert torch.equal(one, whole[i])
 
 
 @pytest.mark.native
-def test_threads_do_not_matter():
-    generator = lively_generator()
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_threads_do_not_matter(precision):
+    generator = lively_generator().to(precision)
     before = torch.get_num_threads()
     results = []
     for threads in (1, 2, 5):

@@ -158,7 +158,7 @@ def test_levels_of_the_file_rescale_every_figure(a7s2):
         ({"iso": 3200, "ratio": 0}, ValueError, "ratio must be above 0 and below"),
         ({"iso": 3200, "ratio": math.inf}, ValueError, "ratio must be above 0"),
         ({"iso": 3200, "read": "laplace"}, ValueError, "read must be one of none, gaussian, tukey_lambda"),
-        ({"iso": 3200, "cfa": "XTRANS"}, ValueError, "cfa must be one of RGGB"),
+        ({"iso": 3200, "cfa": "RGBW"}, ValueError, "cfa must be one of RGGB"),
         ({"iso": 3200, "white": 100}, ValueError, "white must be above black"),
     ],
 )

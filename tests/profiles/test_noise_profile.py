@@ -89,4 +89,4 @@ def test_bad_level_batch_or_phase_is_refused():
     with pytest.raises(ValueError, match="one sample, got 2"):
         to_noise_profile(NoiseParams(K=[1, 2], ratio=1, white=100, black=0))
     with pytest.raises(ValueError, match="cfa must be one of"):
-        to_noise_profile(NoiseParams(K=1, ratio=1, white=100, black=0), "XTRANS")
+        to_noise_profile(NoiseParams(K=1, ratio=1, white=100, black=0), "RGBW")

@@ -64,11 +64,11 @@ def _read(path):
         return b""
 
 
-@pytest.mark.parametrize(("actors", "name"), [(1, "npz"), (2, "webdataset"), (4, "parquet")])
+@pytest.mark.parametrize(("actors", "name"), [(1, "npz"), (2, "webdataset"), (4, "parquet"), (5, "tiles")])
 def test_any_number_of_actors_writes_the_bytes_of_one_process(
     tmp_path, sources, recipe, cluster, alone, actors, name
 ):
-    pytest.importorskip({"parquet": "pyarrow"}.get(name, "webdataset"))
+    """Five: one more than there are processors waits for ever, and nothing waits for it."""
     done = synthesize(sources, str(tmp_path), recipe(format=name), ray=cluster, actors=actors)
     assert done.left_out == {}
     assert contents(tmp_path) == alone(recipe(format=name))
@@ -88,6 +88,14 @@ def test_a_killed_actor_loses_and_repeats_nothing(tmp_path, sources, recipe, clu
     assert len(killed) == 1
     assert sorted(seen) == [0, 1, 2, 3, 4]
     assert contents(tmp_path) == alone(recipe())
+
+
+def test_names_are_those_of_the_folder_the_program_is_in(tmp_path, raws, cluster, monkeypatch):
+    monkeypatch.chdir(raws)
+    command = ["data", "synthesize", "scene0.dng", "--camera", "sony_a7s2", "--iso", "800", "-o"]
+    assert cli.main([*command, str(tmp_path / "alone")]) == 0
+    assert cli.main([*command, "../here", "--ray", cluster, "--actors", "1"]) == 0
+    assert contents(raws.parent / "here") == contents(tmp_path / "alone")
 
 
 def test_a_picture_that_kills_its_actors_is_left_out(tmp_path, sources, recipe, cluster):
