@@ -18,6 +18,7 @@
 #include "cpu/isa.h"
 #include "noise/params.h"
 #include "noise/philox.h"
+#include "noise/sensor_row.h"
 
 #if defined(LRD_WITH_CUDA)
 #include "cuda/fused_synth.h"
@@ -109,11 +110,12 @@ void pack(const py::array_t<uint16_t>& mosaic, py::array_t<uint16_t>& planes, co
   }
 }
 
-// Name and width of each field of the parameter table's rows, in order.
-std::vector<std::pair<std::string, size_t>> table_columns() {
-  std::vector<std::pair<std::string, size_t>> columns;
-  for (const lrd::Column& c : lrd::kColumns) columns.emplace_back(c.name, c.size / sizeof(float));
-  return columns;
+// Name and width of each field of a part of the parameter table's rows, in order.
+template <size_t kCount>
+std::vector<std::pair<std::string, size_t>> names_and_widths(const lrd::Column (&columns)[kCount]) {
+  std::vector<std::pair<std::string, size_t>> result;
+  for (const lrd::Column& c : columns) result.emplace_back(c.name, c.size / sizeof(float));
+  return result;
 }
 
 std::vector<std::string> isa_names() {
@@ -135,7 +137,8 @@ PYBIND11_MODULE(_C, m) {
   m.attr("cuda_targets") = "";
   m.attr("cuda_why_not") = LRD_NAME_OF(LRD_CUDA_WHY_NOT);  // a key of WHY_NOT_CUDA in lrd_ext/ops.py
 #endif
-  m.attr("table_columns") = table_columns();
+  m.attr("table_columns") = names_and_widths(lrd::kColumns);
+  m.attr("sensor_columns") = names_and_widths(lrd::kSensorColumnNames);
   m.attr("read_models") =
       std::vector<std::string>(std::begin(lrd::portable::kReadNames), std::end(lrd::portable::kReadNames));
   m.def("isa", [] { return std::string(lrd::chosen_build().name); }, "Instruction set the CPU executor runs on.");

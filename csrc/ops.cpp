@@ -80,39 +80,46 @@ void check_beside(const Tensor& t, const Tensor& clean, const char* name) {
 
 // Seed and index as tensors, which a compiled graph or a CUDA graph may refill, or as numbers.
 struct Identity {
-  std::optional<Tensor> seed, index;
-  int64_t seed_value, first_index;
+  std::optional<Tensor> seed, index, sensor;
+  int64_t seed_value, first_index, sensor_value;
 };
+
+// One number per sample.
+const int64_t* numbers_of(const Tensor& t, const Tensor& clean, int64_t batch, const char* name) {
+  STD_TORCH_CHECK(
+      t.numel() == batch && t.scalar_type() == ScalarType::Long && same_device(t, clean) && t.is_contiguous(),
+      "lrd_ext.fused_synth: ", name, " must be ", batch, " contiguous int64 on clean's device");
+  return static_cast<const int64_t*>(t.const_data_ptr());
+}
 
 void add_identity(const Identity& identity, const Tensor& clean, lrd::Request& q) {
   q.seed_value = identity.seed_value;
   q.first_index = identity.first_index;
+  q.sensor_value = identity.sensor_value;
   if (identity.seed.has_value()) {
     const Tensor& seed = *identity.seed;
     STD_TORCH_CHECK(seed.numel() == 1 && seed.scalar_type() == ScalarType::Long && same_device(seed, clean),
                     "lrd_ext.fused_synth: seed must be one int64 on clean's device");
     q.seed = static_cast<const int64_t*>(seed.const_data_ptr());
   }
-  if (identity.index.has_value()) {
-    const Tensor& index = *identity.index;
-    STD_TORCH_CHECK(index.numel() == q.batch && index.scalar_type() == ScalarType::Long && same_device(index, clean) &&
-                        index.is_contiguous(),
-                    "lrd_ext.fused_synth: index must be ", q.batch, " contiguous int64 on clean's device");
-    q.index = static_cast<const int64_t*>(index.const_data_ptr());
-  }
+  if (identity.index.has_value()) q.index = numbers_of(*identity.index, clean, q.batch, "index");
+  if (identity.sensor.has_value()) q.sensor = numbers_of(*identity.sensor, clean, q.batch, "sensor");
 }
 
 void add_table(const Tensor& table, const Tensor& clean, lrd::Request& q) {
-  constexpr int64_t kWithQuantiles = lrd::kTableColumns + lrd::kKnots;
-  STD_TORCH_CHECK(table.dim() == 2 && (table.size(1) == lrd::kTableColumns || table.size(1) == kWithQuantiles) &&
+  constexpr int64_t kPlain = lrd::kTableColumns, kSensor = lrd::kSensorColumns;
+  const int64_t more = table.dim() == 2 ? table.size(1) - kPlain : -1;
+  STD_TORCH_CHECK((more == 0 || more == lrd::kKnots || more == kSensor || more == lrd::kKnots + kSensor) &&
                       table.is_contiguous() && same_device(table, clean) && table.scalar_type() == ScalarType::Float,
-                  "lrd_ext.fused_synth: table must be a contiguous float32 (B, ", lrd::kTableColumns, ") or (B, ",
-                  kWithQuantiles, ") tensor on clean's device");
+                  "lrd_ext.fused_synth: table must be a contiguous float32 (B, ", kPlain,
+                  ") tensor on clean's device, ", "with ", lrd::kKnots, " columns more for quantiles and ", kSensor,
+                  " more for the sensor");
   STD_TORCH_CHECK(table.size(0) == 1 || table.size(0) == q.batch, "lrd_ext.fused_synth: table must have 1 or ", q.batch,
                   " rows, got ", table.size(0));
   q.table = static_cast<const lrd::TableRow*>(table.const_data_ptr());
   q.table_rows = table.size(0);
-  q.has_quantiles = table.size(1) == kWithQuantiles;
+  q.has_quantiles = more >= lrd::kKnots;
+  q.has_sensor = more == kSensor || more == lrd::kKnots + kSensor;
 }
 
 // The call as plain data, checked as far as memory safety needs; every tensor on clean's device.
@@ -218,9 +225,10 @@ void fused_synth_cpu(const Tensor& clean, const Tensor& table, std::optional<Ten
                      std::optional<Tensor> dark, std::vector<int64_t> channels, bool shot, int64_t output,
                      int64_t quantize, int64_t clip, Tensor out, std::optional<Tensor> weights,
                      std::optional<Tensor> sigma_init, std::vector<int64_t> widths, bool bfloat16,
-                     std::optional<Tensor> clean_out, std::optional<Tensor> sigma_out) {
-  lrd::Request q = checked_request(clean, table, {seed, index, seed_value, first_index}, origin_row, origin_col, dark,
-                                   channels, shot, output, quantize, clip, out);
+                     std::optional<Tensor> clean_out, std::optional<Tensor> sigma_out, std::optional<Tensor> sensor,
+                     int64_t sensor_value) {
+  lrd::Request q = checked_request(clean, table, {seed, index, sensor, seed_value, first_index, sensor_value},
+                                   origin_row, origin_col, dark, channels, shot, output, quantize, clip, out);
   add_target(clean_out, clean, channels, "clean_out", q.clean_out, q.batch);
   add_target(sigma_out, clean, channels, "sigma_out", q.sigma_out, q.batch);
   check_table_values(q);
@@ -255,9 +263,10 @@ void fused_synth_cuda(const Tensor& clean, const Tensor& table, std::optional<Te
                       std::optional<Tensor> dark, std::vector<int64_t> channels, bool shot, int64_t output,
                       int64_t quantize, int64_t clip, Tensor out, std::optional<Tensor> weights,
                       std::optional<Tensor> sigma_init, std::vector<int64_t> widths, bool bfloat16,
-                      std::optional<Tensor> clean_out, std::optional<Tensor> sigma_out) {
-  lrd::Request q = checked_request(clean, table, {seed, index, seed_value, first_index}, origin_row, origin_col, dark,
-                                   channels, shot, output, quantize, clip, out);
+                      std::optional<Tensor> clean_out, std::optional<Tensor> sigma_out, std::optional<Tensor> sensor,
+                      int64_t sensor_value) {
+  lrd::Request q = checked_request(clean, table, {seed, index, sensor, seed_value, first_index, sensor_value},
+                                   origin_row, origin_col, dark, channels, shot, output, quantize, clip, out);
   add_target(clean_out, clean, channels, "clean_out", q.clean_out, q.batch);
   add_target(sigma_out, clean, channels, "sigma_out", q.sigma_out, q.batch);
   if (weights.has_value()) add_generator(clean, *weights, sigma_init, widths, bfloat16, q);
@@ -277,7 +286,7 @@ STABLE_TORCH_LIBRARY(lrd_ext, m) {
       "fused_synth(Tensor clean, Tensor table, Tensor? seed, Tensor? index, SymInt seed_value, SymInt first_index, "
       "SymInt origin_row, SymInt origin_col, Tensor? dark, int[] channels, bool shot, int output, int quantize, "
       "int clip, Tensor(a!) out, Tensor? weights=None, Tensor? sigma_init=None, int[] widths=[], bool bfloat16=False, "
-      "Tensor(b!)? clean_out=None, Tensor(c!)? sigma_out=None) "
+      "Tensor(b!)? clean_out=None, Tensor(c!)? sigma_out=None, Tensor? sensor=None, SymInt sensor_value=0) "
       "-> ()");
 }
 

@@ -42,9 +42,12 @@ struct Request {
   const TableRow* table;
   int64_t table_rows;    // 1 or batch
   bool has_quantiles;    // a table of quantiles (noise/quantile_table.h) follows each row
+  bool has_sensor;       // then what the sensor adds does (noise/sensor_row.h)
   const int64_t* seed;   // one number, or null: seed_value
   const int64_t* index;  // (batch,), or null: first_index and those after it
   int64_t seed_value, first_index;
+  const int64_t* sensor;  // (batch,), the body of each sample, or null: sensor_value
+  int64_t sensor_value;
   int output, quantize, clip;
   bool shot;
   const float* weights;     // of the learned generator as packed by lrd_ext/generator/packing.py, or null

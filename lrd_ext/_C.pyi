@@ -11,6 +11,7 @@ source_hash: str
 cuda_targets: str
 cuda_why_not: str
 table_columns: list[tuple[str, int]]
+sensor_columns: list[tuple[str, int]]
 read_models: list[str]
 
 def isa() -> str: ...

@@ -15,6 +15,7 @@ from torch import Tensor
 from .native import NATIVE, WHY_NOT_NATIVE
 from .params import FIGURES, READ_MODELS
 from .request import CLIP, OUTPUTS, QUANTIZE, Request
+from .sensor_figures import SENSOR_FIGURES
 
 #: Why a compiled module has no CUDA kernels, by the word that setup.py leaves in it.
 WHY_NOT_CUDA = {
@@ -35,6 +36,7 @@ def _check_built_for(native: ModuleType) -> None:
     """
     own = {
         "table_columns": [*((name, figure.width) for name, figure in FIGURES.items()), ("read", 1)],
+        "sensor_columns": [(name, figure.width) for name, figure in SENSOR_FIGURES.items()],
         "read_models": list(READ_MODELS),
     }
     for what, expected in own.items():
@@ -107,6 +109,8 @@ if NATIVE is not None:
         bfloat16: bool = False,
         clean_out: Tensor | None = None,
         sigma_out: Tensor | None = None,
+        sensor: Tensor | None = None,
+        sensor_value: int = 0,
     ) -> None:
         return None
 
@@ -132,11 +136,14 @@ def run(request: Request) -> Tensor:
         CLIP.index(request.clip),
         out,
     )
-    if request.generator is None and request.clean_out is None and request.sigma_out is None:
+    beside = request.generator is not None or request.clean_out is not None or request.sigma_out is not None
+    if not beside and not request.params.has_sensor:
         torch.ops.lrd_ext.fused_synth.default(*arguments)
     else:
         wanted = request.clean_out, request.sigma_out
-        torch.ops.lrd_ext.fused_synth.default(*arguments, *_generator_arguments(request), *wanted)
+        sensor = _number_or_tensor(0, request.sensor)
+        body = sensor[1], sensor[3]
+        torch.ops.lrd_ext.fused_synth.default(*arguments, *_generator_arguments(request), *wanted, *body)
     return out if out.shape == request.shape else out.view(request.shape)
 
 

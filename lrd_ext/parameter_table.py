@@ -20,7 +20,7 @@ Numbers = float | Sequence[float] | Sequence[Sequence[float]] | Tensor
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-    """One number per sample, or one per CFA site, of NoiseParams: all that the code has to know about it.
+    """One or several numbers per sample of NoiseParams: all that the code has to know about them.
 
     Attributes:
         unit: for people to read.
@@ -31,6 +31,7 @@ class Figure:
         by_site: (B, 4) in place of (B,).
         scales: given in DN above black, so that it grows with the raw range.
         signal_independent: belongs to noise that a learned generator draws in place of physics.
+        shape: (B, *shape) in place of (B,).
     """
 
     unit: str
@@ -41,11 +42,12 @@ class Figure:
     by_site: bool = False
     scales: bool = False
     signal_independent: bool = False
+    shape: tuple[int, ...] = ()
 
     @property
     def width(self) -> int:
         """Columns in the table."""
-        return 4 if self.by_site else 1
+        return 4 if self.by_site else math.prod(self.shape)
 
     @property
     def may_be_nan(self) -> bool:

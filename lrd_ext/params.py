@@ -28,6 +28,18 @@ from .parameter_table import (
 from .read_models import READ_MODELS, ReadName
 from .reference.quantile_table import KNOTS
 from .reference.read_noise import read_std
+from .sensor_figures import (
+    NOTHING,
+    PLACES,
+    SENSOR_COLUMNS,
+    SENSOR_FIGURES,
+    check_sensor,
+    in_another_range,
+    sensor_columns,
+    shaped,
+    with_figures_in,
+    without_signal_independent,
+)
 
 
 def _figure(unit: str, low: float, high: float, **more: Any) -> dict[str, Figure]:
@@ -65,10 +77,30 @@ class NoiseParams:
             standard deviation 1 and not falling, for read "empirical" and for nothing else: at the
             probabilities ``reference.quantile_table.knot_probabilities()``, linear between. sigma_read is
             then the standard deviation. ``read_models.standard_table`` makes one of any quantiles.
+        sigma_prnu: standard deviation of the pixels' gain, (B,), share of the signal; fixed in the body.
+        sigma_dsnu: standard deviation of the pixels' offsets, (B,), DN; fixed in the body.
+        sigma_row_fixed: of the rows' offsets, (B,), DN; fixed in the body.
+        sigma_col_fixed: of the columns' offsets, (B,), DN; fixed in the body.
+        dark_current: electrons without light, (B,), e-/s, mean of the pixels that are not hot.
+        dark_current_spread: standard deviation of its logarithm over pixels, (B,), up to 3: log-normal.
+        hot_fraction: share of hot pixels, (B,), up to 0.25.
+        hot_current: what a hot pixel has more than the others' mean, (B,), e-/s, mean of an exponential.
+        blink_fraction: share of the hot pixels that are hot in every second frame only, at random, (B,).
+        exposure_s: exposure of the short frame, (B,), s; needed with dark current or hot pixels.
+        sigma_drift: standard deviation of each site's black level from frame to frame, (B,), DN.
+        step: of the converter, (B,), DN, from 1 on: raw values are its multiples.
+        row_taps: colour of row noise, (n,) or (B, n), n up to 33, energy 1: row i is the sum of tap j times
+            the draw of row i - j; (B, 33), filled up with zeros.
+        col_taps: likewise of column noise, (B, 33).
+        row_waves: sinusoids down the rows, (n, 2) or (B, n, 2), n up to 4: amplitude, DN, and period, mosaic
+            lines, from 2 on; each frame draws their phases. (B, 4, 2), DN, lines.
+        col_waves: likewise across the columns, (B, 4, 2), DN, lines.
 
     Attributes:
         table: (B, 17) float32, the memory of all figures, as the kernels read it; the other tensors are views
-            of its columns. Where a sample is "empirical", its quantiles follow: (B, 946).
+            of its columns. Where a sample is "empirical", 929 quantiles follow; where a figure from
+            ``sigma_prnu`` on is above what leaves it off, the 94 columns of those figures. Without these
+            columns they read as off.
         read: one name where all samples have the same, else a tuple of B.
 
     Raises:
@@ -93,6 +125,23 @@ class NoiseParams:
     read: str | tuple[str, ...]
     shot: bool
     read_table: Tensor | None
+    # Of sensor_figures.SENSOR_FIGURES, in their order.
+    sigma_prnu: Tensor
+    sigma_dsnu: Tensor
+    sigma_row_fixed: Tensor
+    sigma_col_fixed: Tensor
+    dark_current: Tensor
+    dark_current_spread: Tensor
+    hot_fraction: Tensor
+    hot_current: Tensor
+    blink_fraction: Tensor
+    exposure_s: Tensor
+    sigma_drift: Tensor
+    step: Tensor
+    row_taps: Tensor
+    col_taps: Tensor
+    row_waves: Tensor
+    col_waves: Tensor
     table: Tensor = field(init=False)  # so that dataclasses.replace leaves it to __init__
 
     def __init__(
@@ -104,12 +153,14 @@ class NoiseParams:
         **figures: Numbers,
     ) -> None:
         """Convert, broadcast and validate every field (reads values: may synchronize a device)."""
+        of_sensor = {name: figures.pop(name) for name in SENSOR_FIGURES if name in figures}
+        of_sensor = {name: value for name, value in of_sensor.items() if value is not None}
         missing = [name for name in REQUIRED if name not in figures]
         if missing or not FIGURES.keys() >= figures.keys():
             unknown = [name for name in figures if name not in FIGURES]
             raise TypeError(
                 f"NoiseParams: needs {', '.join(REQUIRED)} and accepts {', '.join(FIGURES)}, read, shot, "
-                "read_table; "
+                f"read_table, {', '.join(SENSOR_FIGURES)}; "
                 + (f"missing: {', '.join(missing)}" if missing else f"unknown: {', '.join(unknown)}")
             )
         if not isinstance(shot, bool):
@@ -120,14 +171,16 @@ class NoiseParams:
             table = table_of_tensors(FIGURES, figures, models)
         if read_table is not None or any(READ_MODELS[name].tabled for name in models):
             table = with_quantiles(table, checked_quantiles(read_table, models), models)
-        self._keep(table, models, shot)
+        sensor = sensor_columns(of_sensor, table.device) if of_sensor else None
+        self._keep(table if sensor is None else _joined(table, sensor), models, shot)
         self._check_values(models)
 
     def _keep(self, table: Tensor, models: tuple[str, ...], shot: bool) -> None:
         keep = object.__setattr__
         keep(self, "read", models[0] if len(set(models)) == 1 else models)
         keep(self, "shot", shot)
-        keep(self, "read_table", table[:, COLUMNS:] if table.shape[1] > COLUMNS else None)
+        tabled = table.shape[1] >= COLUMNS + KNOTS
+        keep(self, "read_table", table[:, COLUMNS : COLUMNS + KNOTS] if tabled else None)
         keep(self, "table", table)
 
     @classmethod
@@ -150,6 +203,8 @@ class NoiseParams:
                 f"NoiseParams: white must be above black at every site, got white {self.white.tolist()} "
                 f"and black {self.black.tolist()}"
             )
+        if self.has_sensor:
+            check_sensor(self._sensor())
         if "none" in models:
             sigma = values[:, _PLACES["sigma_read"]]
             silent = sigma[[m == "none" for m in models]] if len(models) > 1 else sigma
@@ -172,17 +227,33 @@ class NoiseParams:
             noise = [name for name, figure in FIGURES.items() if figure.default == 0.0]
             known = [n for n in FIGURES if n not in noise and not bool(getattr(self, n).isnan().all())]
             drawn = [n for n in noise if bool(getattr(self, n).any())]
+            if self.has_sensor:
+                drawn += [n for n, place in PLACES.items() if _differs(self._sensor()[:, place], n)]
             lines += [", ".join(self._range(name) for name in part) for part in (known, drawn) if part]
             if "sigma_read" in drawn:
                 lines.append(f"read noise std {_from_to(read_std(self))} DN")
         return ",\n  ".join(lines) + ")"
 
     def _range(self, name: str) -> str:
-        values, unit = getattr(self, name), FIGURES[name].unit
+        values, unit = getattr(self, name), (FIGURES | SENSOR_FIGURES)[name].unit
         return f"{name} {_from_to(values[~values.isnan()])}{f' {unit}' if unit else ''}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return NoiseParams._of, (self.table, self._models(), self.shot)
+
+    @property
+    def has_sensor(self) -> bool:
+        """Whether figures from ``sigma_prnu`` on are in the table, known without looking at values."""
+        return (self.table.shape[1] - COLUMNS) % KNOTS != 0
+
+    def _sensor(self) -> Tensor:
+        """The sensor's columns, (B, SENSOR_COLUMNS)."""
+        if self.has_sensor:
+            return self.table[:, -SENSOR_COLUMNS:]
+        return NOTHING.to(self.device).expand(len(self), -1)
+
+    def _without_sensor(self) -> Tensor:
+        return self.table[:, :-SENSOR_COLUMNS] if self.has_sensor else self.table
 
     def _models(self) -> tuple[str, ...]:
         return (self.read,) if isinstance(self.read, str) else self.read
@@ -240,14 +311,21 @@ class NoiseParams:
                 got = " and ".join(sorted(found))
                 raise ValueError(f"NoiseParams.cat: {what} must be the same in all, got {got}. Use {rule}")
         models = [m for part in parts for m in part._models() * (len(part) // len(part._models()))]
-        tables = [part.table for part in parts]
+        tables = [part._without_sensor() for part in parts]
         width = max(table.shape[1] for table in tables)
         tables = [t if t.shape[1] == width else pad(t, (0, width - t.shape[1])) for t in tables]
+        if any(part.has_sensor for part in parts):
+            tables = [torch.cat([t, part._sensor()], 1) for t, part in zip(tables, parts, strict=True)]
         return cls._of(torch.cat(tables), tuple(models), parts[0].shot)
 
     def shot_only(self) -> NoiseParams:
-        """Return a copy without read, row and column noise: what goes with a learned generator."""
+        """Return a copy without the noise that light does not make: what goes with a learned generator.
+
+        Read, row and column noise go, and of the sensor's figures all but ``sigma_prnu`` and ``step``.
+        """
         table = self.table[:, :COLUMNS].masked_fill(_SIGNAL_INDEPENDENT.to(self.device), 0.0)
+        if self.has_sensor:
+            table = torch.cat([table, without_signal_independent(self._sensor())], 1)
         return self._of(table, ("none",), self.shot)
 
     def without_bias(self) -> NoiseParams:
@@ -272,6 +350,8 @@ class NoiseParams:
         scales = _SCALES.to(self.device)
         table = self.table.clone()
         table[:, :COLUMNS] = torch.where(scales, table[:, :COLUMNS] * factor[:, None], table[:, :COLUMNS])
+        if self.has_sensor:
+            table[:, -SENSOR_COLUMNS:] = in_another_range(self._sensor(), factor)
         scaled = self._of(table, self._models(), self.shot)
         result = scaled._replace(white=target.white, black=target.black)
         result._check_values(result._models())
@@ -282,6 +362,8 @@ class NoiseParams:
         out: dict[str, Any] = {name: getattr(self, name).tolist() for name in FIGURES}
         out["iso"] = [None if math.isnan(v) else v for v in out["iso"]]
         out |= {"read": self.read if isinstance(self.read, str) else list(self.read), "shot": self.shot}
+        if self.has_sensor:
+            out |= {name: getattr(self, name).tolist() for name in SENSOR_FIGURES}
         return out if self.read_table is None else out | {"read_table": self.read_table.tolist()}
 
     @classmethod
@@ -291,7 +373,7 @@ class NoiseParams:
         Raises:
             ValueError: a required field is missing or an unknown one is present.
         """
-        known = [*FIGURES, "read", "shot", "read_table"]
+        known = [*FIGURES, "read", "shot", "read_table", *SENSOR_FIGURES]
         if not set(REQUIRED) <= set(fields) <= set(known):
             raise ValueError(
                 f"NoiseParams.from_dict: needs {', '.join(REQUIRED)} and accepts {sorted(known)}, "
@@ -345,7 +427,11 @@ class NoiseParams:
         return new
 
     def _replace(self, **changes: Tensor) -> NoiseParams:
-        new = self._of(self.table.clone(), self._models(), self.shot)
+        of_sensor = {name: changes.pop(name) for name in SENSOR_FIGURES if name in changes}
+        table = self.table.clone()
+        if of_sensor:
+            table = torch.cat([self._without_sensor(), with_figures_in(self._sensor(), of_sensor)], 1)
+        new = self._of(table, self._models(), self.shot)
         for name, values in changes.items():
             getattr(new, name).copy_(values)
         return new
@@ -373,8 +459,14 @@ def _view(place: int | slice) -> property:
     return property(lambda params: params.table[:, place])
 
 
+def _view_of_sensor(name: str) -> property:
+    return property(lambda params: shaped(name, params._sensor()[:, PLACES[name]]))
+
+
 for _name, _place in _PLACES.items():
     setattr(NoiseParams, _name, _view(_place))
+for _name in SENSOR_FIGURES:
+    setattr(NoiseParams, _name, _view_of_sensor(_name))
 
 
 def _by_column(values: Iterable[float | bool], code: float | bool) -> Tensor:
@@ -392,6 +484,10 @@ _SCALES = _by_column((f.scales for f in FIGURES.values()), False)
 _SIGNAL_INDEPENDENT = _by_column((f.signal_independent for f in FIGURES.values()), True)
 
 
+def _differs(columns: Tensor, name: str) -> bool:
+    return bool((columns != NOTHING[:, PLACES[name]].to(columns.device)).any())
+
+
 def _signature() -> inspect.Signature:
     written = inspect.signature(NoiseParams.__init__).parameters
     empty, keyword = inspect.Parameter.empty, inspect.Parameter.KEYWORD_ONLY
@@ -401,10 +497,23 @@ def _signature() -> inspect.Signature:
         )
         for name, f in FIGURES.items()
     ]
-    return inspect.Signature([*figures, written["read"], written["shot"], written["read_table"]])
+    of_sensor = [
+        inspect.Parameter(name, keyword, default=None if f.shape else f.default, annotation="Numbers")
+        for name, f in SENSOR_FIGURES.items()
+    ]
+    return inspect.Signature([*figures, written["read"], written["shot"], written["read_table"], *of_sensor])
 
 
 NoiseParams.__signature__ = _signature()  # type: ignore[attr-defined]  # for help() and editors
+
+
+def _joined(table: Tensor, sensor: Tensor) -> Tensor:
+    batch = max(len(table), len(sensor))
+    if len(table) not in (1, batch) or len(sensor) not in (1, batch):
+        raise ValueError(
+            f"NoiseParams: batch sizes must agree (or be 1), got {len(table)} and {len(sensor)} of the sensor"
+        )
+    return torch.cat([table.expand(batch, -1), sensor.expand(batch, -1)], 1)
 
 
 def _from_to(values: Tensor) -> str:

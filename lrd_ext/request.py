@@ -47,8 +47,9 @@ class Request:
     Frames, read or written, are (B, H, W) mosaics or, with ``packed``, (B, 4, H/2, W/2); ``dark`` may have a
     batch of 1; ``clean_out`` and ``sigma_out`` are float. ``channels`` says which packed channel holds each
     site. ``seed`` is an int in [-2^63, 2^63) or () int64; ``index`` is the first sample's number,
-    for those after it counted on, or (B,) int64. ``origin`` counts cells. ``dtype`` is the dtype of the
-    result. ``sigma_init`` is (1,) or (B,) float32 where there is a generator.
+    for those after it counted on, or (B,) int64; ``sensor`` the body of all, or (B,) int64.
+    ``origin`` counts cells. ``dtype`` is the dtype of the result. ``sigma_init`` is (1,) or (B,) float32
+    where there is a generator.
     """
 
     clean: Tensor
@@ -69,6 +70,7 @@ class Request:
     sigma_init: Tensor | None = None
     clean_out: Tensor | None = None
     sigma_out: Tensor | None = None
+    sensor: int | Tensor = 0
 
 
 def check_arguments(
@@ -91,6 +93,7 @@ def check_arguments(
     cfa: str,
     clean_out: Tensor | None,
     sigma_out: Tensor | None,
+    sensor: int | Tensor,
 ) -> Request:
     """Check the arguments of one call; see :func:`lrd_ext.fused_synth` for their meaning.
 
@@ -118,6 +121,7 @@ def check_arguments(
             "sigma_init": sigma,
             "seed": seed,
             "index": index,
+            "sensor": sensor,
         }
         check_buffers(buffers, read, clean, of_result)
     return Request(
@@ -139,6 +143,7 @@ def check_arguments(
         sigma_init=sigma,
         clean_out=None if clean_out is None else _with_batch(clean_out, packed),
         sigma_out=None if sigma_out is None else _with_batch(sigma_out, packed),
+        sensor=_checked_sensor(sensor, batch, clean.device),
     )
 
 
@@ -310,17 +315,33 @@ def _checked_index(index: int | Tensor, batch: int, device: torch.device) -> int
                 f"fused_synth: index must be an int or hold one number per sample, ({batch},), "
                 f"got shape {tuple(index.shape)}"
             )
-        index = _int64_tensor("index", index, device)
-        index = index if index.ndim == 1 else index.reshape(batch)
-        if may_look(index) and bool((index >> 56).any()):
-            raise ValueError(
-                f"fused_synth: index must be in [0, 2^56), got {index[index >> 56 != 0][0].item()}"
-            )
-        return index
+        return _identities("index", index, batch, device)
     first = _integer("index", index)
     if not 0 <= first <= 2**56 - max(batch, 1):
         raise ValueError(f"fused_synth: index must be in [0, 2^56 - batch size], got {first}")
     return first
+
+
+def _identities(name: str, value: Tensor, batch: int, device: torch.device) -> Tensor:
+    value = _int64_tensor(name, value, device)
+    value = value if value.ndim == 1 else value.reshape(batch)
+    if may_look(value) and bool((value >> 56).any()):
+        raise ValueError(f"fused_synth: {name} must be in [0, 2^56), got {value[value >> 56 != 0][0].item()}")
+    return value
+
+
+def _checked_sensor(sensor: int | Tensor, batch: int, device: torch.device) -> int | Tensor:
+    if isinstance(sensor, Tensor):
+        if tuple(sensor.shape) not in ((batch,), (), (1,)):
+            raise ValueError(
+                f"fused_synth: sensor must be an int, one body for all, or hold one number per sample, "
+                f"({batch},), got shape {tuple(sensor.shape)}"
+            )
+        return _identities("sensor", sensor.expand(batch), batch, device)
+    number = _integer("sensor", sensor)
+    if not 0 <= number < 2**56:
+        raise ValueError(f"fused_synth: sensor must be in [0, 2^56), got {number}")
+    return number
 
 
 def _cell_origin(origin: tuple[int, int]) -> tuple[int, int]:

@@ -43,6 +43,7 @@ def fused_synth(
     cfa: str = "RGGB",
     clean_out: Tensor | None = None,
     sigma_out: Tensor | None = None,
+    sensor: int | Tensor = 0,
 ) -> Tensor:
     """Synthesise what a camera would have recorded of a clean scene with 1/ratio of the light.
 
@@ -68,7 +69,8 @@ def fused_synth(
             after column noise; None draws none. It adds to the read noise in params, which
             :meth:`NoiseParams.shot_only` leaves out. Its weights are used without a gradient. With
             ``generator.bfloat16()`` tensor cores (sm_80 and newer) and Intel's matrix unit (AMX) run it:
-            fast, but equal to other machines within 0.04 sigma_init only, not bit for bit.
+            fast, but equal to other machines within 0.04 sigma_init only, not bit for bit. On a GPU figures
+            of the sensor, ``sigma_prnu`` and those after it in NoiseParams, are refused beside it.
         sigma_init: scale of the generator's noise, DN, a number or (B,); None asks the generator for that of
             ``params.iso``, and for ISOs on a GPU waits for the device. In [1e-6, 1e6]: a value outside is
             an error on the CPU; on a GPU, where checking would mean waiting, its sample becomes NaN.
@@ -96,6 +98,9 @@ def fused_synth(
             at most 1e7 K; K y stands for shot noise where it is drawn, s(shape) is the standard deviation of
             the read noise at scale 1, sigma_init counts as that of a generator's noise, and 1/12 is left out
             with quantize="none". Dark frames, bias and clipping are not in it. NaN where clean is.
+        sensor: identity of the body, int for all samples or int64 tensor (B,), in [0, 2^56). What is fixed in
+            a camera (``sigma_prnu``, ``sigma_dsnu``, fixed rows and columns, dark current, hot pixels)
+            depends on (seed, sensor, position) and not on index: frames of one sensor share it.
 
     Returns: tensor of clean's shape.
 
@@ -130,6 +135,7 @@ def fused_synth(
         cfa=cfa,
         clean_out=clean_out,
         sigma_out=sigma_out,
+        sensor=sensor,
     )
     if _resolve(backend, clean.device) == "reference":
         return synthesize(request)

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 
 from lrd_ext.reference import bayer, synth
+from lrd_ext.reference.body import body_offset, body_signal
+from lrd_ext.reference.lines import drift
 from lrd_ext.reference.normal import normal_quantile
 from lrd_ext.reference.philox import Component
 from lrd_ext.reference.read_noise import read_noise
@@ -19,6 +21,7 @@ from lrd_ext.request import check_arguments
 
 STEP = 1e-6
 ULPS = 4
+MEAN_ERROR = 1e-6  # relative, of what the body makes of the signal in float32
 DEFAULTS = {
     "index": 0,
     "origin": (0, 0),
@@ -35,11 +38,12 @@ DEFAULTS = {
     "cfa": "RGGB",
     "clean_out": None,
     "sigma_out": None,
+    "sensor": 0,
 }
 
 
-def near_poisson_step(word, mean):
-    """Whether u lies within STEP of a value of the CDF."""
+def near_poisson_step(word, mean, error=0.0):
+    """Whether u lies within STEP of a value of the CDF, for a mean with this relative error."""
     u = (word.double() + 0.5) * 2.0**-32
     mean = mean.double().nan_to_num(0.0, 1e7, 0.0).clamp(0, 1e7).expand(word.shape)
     z = normal_quantile(word)
@@ -49,7 +53,9 @@ def near_poisson_step(word, mean):
     near = torch.zeros(word.shape, dtype=torch.bool)
     for offset in range(-3, 5):
         k = (guess + offset).clamp_min(0)
-        near |= (torch.special.gammaincc(k + 1, mean) - u).abs() <= STEP
+        low = torch.special.gammaincc(k + 1, mean * (1 + error)) - u
+        high = low if error == 0 else torch.special.gammaincc(k + 1, mean * (1 - error)) - u
+        near |= (low <= STEP) & (high >= -STEP)
     return near
 
 
@@ -60,14 +66,18 @@ def terms_of_the_sum(request, signal, draw):
         synth._site(p.black),
         synth._shot(signal, p, draw),
         read_noise(draw.site(Component.READ), p),
-        synth._sample(p.sigma_row) * bayer.rows_of_cells(normal_quantile(draw.row())),
-        synth._sample(p.sigma_col) * bayer.columns_of_cells(normal_quantile(draw.column())),
+        synth.row_noise(p, draw),
+        synth.column_noise(p, draw),
         synth._site(p.bias),
     ]
+    if p.has_sensor:
+        terms += [synth._site(drift(draw.seed, draw.index, p.sigma_drift)), body_offset(p, draw.body())]
     if request.dark is not None:
         terms.append(bayer.to_cells(request.dark, request.packed, request.channels))
     if request.quantize == "uniform":
-        terms.append((draw.site(Component.QUANTIZE).double() + 0.5) * 2.0**-32 - 0.5)
+        terms.append(
+            synth._sample(p.step) * ((draw.site(Component.QUANTIZE).double() + 0.5) * 2.0**-32 - 0.5)
+        )
     return torch.stack([term.double().expand(signal.shape) for term in terms])
 
 
@@ -77,10 +87,15 @@ def excluded_sites(clean, params, *, seed, **options):
     p, cells = request.params, bayer.to_cells(request.clean, request.packed, request.channels)
     draw = synth._Words(request, cells)
     signal = synth._signal(cells, p)
+    if p.has_sensor:
+        signal = body_signal(signal, p, draw.body())
     terms = terms_of_the_sum(request, signal, draw)
     largest = terms.abs().amax(0).nan_to_num(0.0, 3e38).float()
-    distance = (terms.sum(0) - torch.floor(terms.sum(0)) - 0.5).abs()
+    step = synth._sample(p.step).double() if request.quantize == "round" else torch.tensor(1.0)
+    steps = terms.sum(0) / step
+    distance = (steps - torch.floor(steps) - 0.5).abs() * step
     excluded = distance <= ULPS * torch.from_numpy(np.spacing(largest.numpy())).double()
     if p.shot:
-        excluded |= near_poisson_step(draw.site(Component.SHOT), signal * (1 / synth._sample(p.K)))
+        error = MEAN_ERROR if p.has_sensor else 0.0
+        excluded |= near_poisson_step(draw.site(Component.SHOT), signal * (1 / synth._sample(p.K)), error)
     return bayer.from_cells(excluded, request.packed, request.channels).reshape(clean.shape)

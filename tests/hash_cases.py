@@ -22,6 +22,24 @@ NOISE = {
     "sigma_col": 0.7,
     "bias": [0.1, -0.2, 0.3, 0.05],
 }
+SENSOR = {
+    "sigma_prnu": 0.02,
+    "sigma_dsnu": 3.0,
+    "sigma_row_fixed": 2.0,
+    "sigma_col_fixed": 1.5,
+    "dark_current": 3.0,
+    "dark_current_spread": 0.8,
+    "hot_fraction": 0.03,
+    "hot_current": 50.0,
+    "blink_fraction": 0.3,
+    "exposure_s": 2.0,
+    "sigma_drift": 3.0,
+    "step": 4.0,
+    "row_taps": [0.8, 0.6],
+    "col_taps": [0.6, 0.0, -0.8],
+    "row_waves": [[5.0, 7.3], [2.0, 31.0]],
+    "col_waves": [[4.0, 9.0]],
+}
 
 
 def scene(*shape):
@@ -77,6 +95,13 @@ CASES = {
     "noise level, gaussian, float16": lambda: beside(
         "sigma_out", scene(2, 4, 35, 75), read="gaussian", dtype=torch.float16
     ),
+    "sensor, uint16": lambda: call(
+        scene(2, 70, 150), read="gaussian", **SENSOR, sensor=2**40 + 1, output="dn"
+    ),
+    "sensor, packed, not rounded": lambda: call(
+        scene(2, 4, 35, 75), read="tukey_lambda", **SENSOR, sensor=3, quantize="none", origin=(-6, 2**32 - 80)
+    ),
+    "sensor, noise level": lambda: beside("sigma_out", scene(40, 150), **SENSOR),
 }
 
 

@@ -65,9 +65,12 @@ def test_opcheck(sample):
     torch.library.opcheck(torch.ops.lrd_ext.fused_synth, (), SAMPLES[sample]())
 
 
-@pytest.mark.parametrize("what", ["table_columns", "read_models"])
+COMPARED = ("table_columns", "sensor_columns", "read_models")
+
+
+@pytest.mark.parametrize("what", COMPARED)
 def test_a_module_built_from_other_sources_is_refused(what):
-    names = {name: list(getattr(ops.NATIVE, name)) for name in ("table_columns", "read_models")}
+    names = {name: list(getattr(ops.NATIVE, name)) for name in COMPARED}
     ops._check_built_for(types.SimpleNamespace(**names))
     for other in (names[what][::-1], names[what][:-1], [*names[what], names[what][0]]):
         with pytest.raises(ImportError, match=f"its {what} are .*Build it again: pip install -e"):

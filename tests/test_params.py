@@ -19,6 +19,7 @@ from quantile_tables import HUMP, SKEWED
 from lrd_ext import NoiseParams
 from lrd_ext.params import FIGURES
 from lrd_ext.reference.quantile_table import KNOTS
+from lrd_ext.sensor_figures import SENSOR_FIGURES
 
 LEVELS = {"K": 1.5, "ratio": 100.0, "white": 1023.0, "black": 64.0}
 SCALARS = ("K", "ratio", "white", "sigma_read", "tukey_lambda", "sigma_row", "sigma_col", "iso")
@@ -260,11 +261,17 @@ def test_given_tensors_are_copied():
 
 def test_every_figure_is_declared_once_and_told_to_people():
     shown = inspect.signature(NoiseParams).parameters
-    assert list(shown) == [*FIGURES, "read", "shot", "read_table"]
+    assert list(shown) == [*FIGURES, "read", "shot", "read_table", *SENSOR_FIGURES]
     for name, figure in FIGURES.items():
         assert shown[name].default is inspect.Parameter.empty or figure.default is not None
         line = re.search(rf"^ +{name}: .*?^ {{8}}\w", NoiseParams.__doc__, re.MULTILINE | re.DOTALL)[0]
         assert "(B, 4)" in line if figure.by_site else "(B,)" in line
+        assert figure.unit in line
+    for name, figure in SENSOR_FIGURES.items():
+        line = re.search(
+            rf"^ +{name}: .*?^ {{8}}\w", NoiseParams.__doc__ + "        x", re.MULTILINE | re.DOTALL
+        )[0]
+        assert "(B, " in line if figure.shape else "(B,)" in line
         assert figure.unit in line
     assert batch_of_three().table.shape == (3, sum(f.width for f in FIGURES.values()) + 1)
 

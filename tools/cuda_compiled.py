@@ -21,6 +21,7 @@ LAUNCHES = """
 #include <cstdio>
 #define LRD_ISA device
 #include "cuda_dialect.cuh"
+#include "sensor_kernel.cuh"
 #include "stack_kernel.cuh"
 using namespace lrd::device;
 template <int kWidth, Precision kPrecision>
@@ -32,6 +33,7 @@ void tell() {
 }
 int main() {
   for (const char* calls : {"usual", "any"}) std::printf("physics_kernel<%s> %d\\n", calls, kThreads);
+  std::printf("sensor_kernel %d\\n", kThreads);
   tell<16, Precision::kFloat32>();
   tell<16, Precision::kBfloat16>();
   tell<32, Precision::kFloat32>();
@@ -131,12 +133,13 @@ def readable(symbol: str) -> str:
     """_ZN3lrd6device12stack_kernelILi16ELNS0_9PrecisionE1EE... to stack_kernel<16,bfloat16>.
 
     physics_kernelILb1EE to physics_kernel<usual>, ILb0EE, for all other calls, to physics_kernel<any>.
+    sensor_kernel has one form.
     """
     template = re.search(r"\d+([a-z_]+_kernel)ILi(\d+)EL\w+?E(\d)E", symbol)
     if template:
         return f"{template[1]}<{template[2]},{('float32', 'bfloat16')[int(template[3])]}>"
-    name, usual = re.search(r"\d+([a-z_]+_kernel)ILb(\d)E", symbol).groups()
-    return f"{name}<{('any', 'usual')[int(usual)]}>"
+    name, usual = re.search(r"\d+([a-z_]+_kernel)(?:ILb(\d)E)?E", symbol).groups()
+    return name if usual is None else f"{name}<{('any', 'usual')[int(usual)]}>"
 
 
 def machine_instructions(code: str, symbol: str) -> Counts:

@@ -114,7 +114,15 @@ def fit_tukey_lambda_variance() -> None:
     show("tukey_lambda_variance", *minimax(powers(6 / (6 + shape) - 0.8, 10), target, 1 / target))
 
 
+def fit_sine() -> None:
+    """sin(2 pi t) = t P(t^2), t in [0, 1/4]."""
+    t = np.linspace(1e-3, 0.25, 4001)
+    sine = np.sin(2 * np.pi * t)
+    show("sine_of_quarter", *minimax(powers(t * t, 5), sine / t, t / sine))
+
+
 if __name__ == "__main__":
+    fit_sine()
     fit_log()
     fit_exp()
     fit_power()

@@ -33,6 +33,12 @@ CAMERA = {
     "bias": [0.1, -0.2, 0.3, 0.05],
 }
 LINES = {"sigma_row": 1.3, "sigma_col": 0.7}
+SENSOR = {
+    "sigma_prnu": 0.02, "sigma_dsnu": 3.0, "sigma_row_fixed": 2.0, "sigma_col_fixed": 1.5, "sigma_drift": 3.0,
+    "dark_current": 3.0, "dark_current_spread": 0.8, "hot_fraction": 0.03, "hot_current": 50.0,
+    "blink_fraction": 0.3, "exposure_s": 2.0, "row_taps": [0.8, 0.6], "col_taps": [0.6, 0.0, -0.8],
+    "row_waves": [[5.0, 7.3], [2.0, 31.0]], "col_waves": [[4.0, 9.0]],
+}  # fmt: skip
 SHAPES = [(2, 2), (6, 130), (3, 66, 126), (2, 1, 34, 258), (1, 4, 32, 64), (3, 4, 17, 65), (2, 4, 33, 68)]
 DTYPES = [torch.float32, torch.float16, torch.bfloat16, torch.uint16]
 FLOATS = DTYPES[:3]
@@ -95,8 +101,19 @@ def modes(shape):
         yield f"{read} {shot} {options}", (scene(shape, torch.float32), params), {"seed": 5} | options
 
 
+def sensors():
+    """What a sensor adds, in every shape and rounding, with a step of 1 DN and another."""
+    reads = itertools.cycle(("gaussian", "tukey_lambda"))
+    for shape, quantize, step in itertools.product(SHAPES, ("round", "uniform", "none"), (1.0, 2.5)):
+        params = NoiseParams(K=2.3, **(CAMERA | LINES | SENSOR | {"step": step}), read=next(reads))
+        options = {"seed": -1, "index": 2**40 + 3, "origin": (6, -10), "sensor": 2**55 + 1}
+        options |= {"quantize": quantize} | ({"layout": "mosaic"} if len(shape) == 3 else {})
+        yield f"sensor {shape} {quantize} {step}", (scene(shape, torch.float32), params), options
+
+
 def shapes():
-    """Shapes that fill no tile, all input dtypes, dark frames, a crop, parameters per sample."""
+    """Shapes that fill no tile, all input dtypes, dark frames, a crop, parameters per sample, sensors."""
+    yield from sensors()
     for n, (shape, dtype) in enumerate(itertools.product(SHAPES, DTYPES)):
         params = NoiseParams(K=2.3, **CAMERA, **LINES, read="tukey_lambda")
         options = {"seed": -1, "index": 2**40 + 3, "origin": (6, -10)}

@@ -8,6 +8,7 @@
 
 #include "cpu/isa.h"
 #include "noise/params.h"
+#include "noise/sensor_row.h"
 
 namespace {
 
@@ -20,6 +21,10 @@ constexpr int64_t kHeight = 256, kWidth = 512;
 // kFlat: 1.
 enum class Scene { kRandom, kSmooth, kFlat };
 
+// What the sensor adds: nothing; responses, offsets, dark current and hot pixels; lines through 33 taps; these with
+// sinusoids.
+enum class Sensor { kNothing, kBody, kTaps, kWaves };
+
 struct Case {
   const char* name;
   bool shot;
@@ -29,6 +34,7 @@ struct Case {
   float brightness;  // 1 is 69 electrons
   Scene scene = Scene::kRandom;
   bool clean = false, sigma = false;  // whether the clean target and the noise level are wanted
+  Sensor sensor = Sensor::kNothing;
 };
 
 constexpr Case kCases[] = {
@@ -48,6 +54,10 @@ constexpr Case kCases[] = {
     {"rounded-5e", true, Read::kTukeyLambda, 1.5f, Quantize::kRound, 5.0f / 69.0f, Scene::kFlat},
     {"rounded-20e", true, Read::kTukeyLambda, 1.5f, Quantize::kRound, 20.0f / 69.0f, Scene::kFlat},
     {"rounded-random", true, Read::kTukeyLambda, 1.5f, Quantize::kRound, 1.0f, Scene::kRandom},
+    {"eld+body", true, Read::kTukeyLambda, 1.5f, Quantize::kUniform, 1.0f, Scene::kRandom, false, false, Sensor::kBody},
+    {"eld+taps", true, Read::kTukeyLambda, 1.5f, Quantize::kUniform, 1.0f, Scene::kRandom, false, false, Sensor::kTaps},
+    {"eld+waves", true, Read::kTukeyLambda, 1.5f, Quantize::kUniform, 1.0f, Scene::kRandom, false, false,
+     Sensor::kWaves},
 };
 
 float light(int64_t i) {
@@ -73,6 +83,22 @@ std::vector<float> scene(Scene which, float brightness) {
   return clean;
 }
 
+lrd::SensorRow sensor_row(Sensor which) {
+  lrd::SensorRow row = {};
+  row.step = 1.0f;
+  row.row_taps[0] = row.col_taps[0] = 1.0f;
+  if (which == Sensor::kBody) {
+    row.sigma_prnu = 0.01f, row.sigma_dsnu = 2.0f, row.exposure_s = 0.5f;
+    row.dark_current = 1.0f, row.dark_current_spread = 0.6f, row.hot_fraction = 1e-3f, row.hot_current = 50.0f;
+    return row;
+  }
+  for (int j = 0; j < lrd::kTaps; ++j) row.row_taps[j] = row.col_taps[j] = 0.174077656f;
+  if (which == Sensor::kWaves) {
+    for (int k = 0; k < lrd::kWaves; ++k) row.row_waves[k] = row.col_waves[k] = {1.0f, 7.3f + 11.0f * k};
+  }
+  return row;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -86,7 +112,11 @@ int main(int argc, char** argv) {
   const lrd::Build& build = lrd::build_named(argv[1]);
   std::vector<float> clean = scene(chosen->scene, chosen->brightness), out(clean.size()), target(clean.size()),
                      level(clean.size());
-  lrd::TableRow row = {};  // up to 69 electrons at brightness 1
+  struct {
+    lrd::TableRow figures;
+    lrd::SensorRow sensor;
+  } table = {{}, sensor_row(chosen->sensor)};
+  lrd::TableRow& row = table.figures;  // up to 69 electrons at brightness 1
   row.K = 2.3f;
   row.ratio = 100.0f;
   row.white = 16383.0f;
@@ -104,6 +134,7 @@ int main(int argc, char** argv) {
   q.cell_rows = kHeight / 2;
   q.cell_cols = kWidth / 2;
   q.table = &row;
+  q.has_sensor = chosen->sensor != Sensor::kNothing;
   q.seed_value = 7;
   q.first_index = 3;
   q.shot = chosen->shot;

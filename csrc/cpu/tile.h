@@ -10,6 +10,7 @@
 #include "../noise/sample.h"
 #include "../noise/site.h"
 #include "../request.h"
+#include "sensor_tile.h"
 #include "stack_amx.h"
 
 #if defined(__SSE2__)
@@ -291,8 +292,9 @@ __attribute__((noinline)) void store_targets(const Request& q, const Tile& tile,
   }
 }
 
-// In blocks of N cells, no fewer than the tile has columns. generated: ready for a tile of blocks of kCells, or null.
-template <int N>
+// In blocks of N cells, no fewer than the tile has columns. kSensor: the table holds what the sensor adds. generated:
+// ready for a tile of blocks of kCells, or null.
+template <int N, bool kSensor>
 LRD_HD void synthesize_tile(const Request& q, const Model& model, const Tile& tile, ReadOctaves& octaves,
                             Generated* generated) {
   SampleParams p = params_of(q, tile.sample);
@@ -300,18 +302,33 @@ LRD_HD void synthesize_tile(const Request& q, const Model& model, const Tile& ti
   const TableRow& row = row_of(q, tile.sample);
   const Stream stream = stream_of(q, tile.sample);
   const uint32_t cell_col = static_cast<uint32_t>(q.origin_col + tile.col);
+  [[maybe_unused]] SensorTile<N, kSensor> sensor(q, tile.sample, stream, cell_col);
+  float step = 1.0f;
   float columns[2][N], rows[kTileCellRows][2], value[4][N], dark_value[4][N] = {};
   const SiteWords<N> words(stream, cell_col);
   Levels signal;
   memcpy(signal.offset, p.signal_offset, sizeof signal.offset);
   memcpy(signal.scale, p.signal_scale, sizeof signal.scale);
   const bool past_caches = is_past_caches(q);
-  column_noise<N>(stream, row.sigma_col, cell_col, columns);
+  if constexpr (kSensor) {
+    coloured_columns<N>(sensor.row, row, stream, cell_col, columns);
+    for (int site = 0; site < 4; ++site) p.bias[site] += sensor.drift[site];
+    step = sensor.row.step;
+  } else {
+    column_noise<N>(stream, row.sigma_col, cell_col, columns);
+  }
   if (generated != nullptr) begin_stack_tile(q, tile, stream, *generated);
   for (int r = 0; r < tile.rows; ++r) {
     const auto offset = [&](const Frames& f) { return offset_of(f, tile.sample, tile.row + r, tile.col); };
     const uint32_t cell_row = static_cast<uint32_t>(q.origin_row + tile.row + r);
-    if (r % kTileCellRows == 0) row_noise<kTileCellRows>(stream, row.sigma_row, cell_row, rows);
+    if (r % kTileCellRows == 0) {
+      if constexpr (kSensor) {
+        coloured_rows(sensor.row, row, stream, cell_row, rows);
+        sensor.draw_rows(cell_row);
+      } else {
+        row_noise<kTileCellRows>(stream, row.sigma_row, cell_row, rows);
+      }
+    }
     load(q.clean, offset(q.clean), tile.cols, signal, value);
     if (r + 1 < tile.rows) prefetch(q.clean, offset(q.clean) + q.clean.cell_row, tile.cols);
     if (q.dark.data != nullptr) load(q.dark, offset(q.dark), tile.cols, kAsTheyAre, dark_value);
@@ -319,7 +336,13 @@ LRD_HD void synthesize_tile(const Request& q, const Model& model, const Tile& ti
     if constexpr (N == kCells) {
       if (generated != nullptr) learned = learned_row(stream, tile, r, *generated);
     }
-    synthesize<N>(model, p, words, cell_row, rows[r % kTileCellRows], columns, dark_value, value, learned);
+    if constexpr (kSensor) {
+      if (q.dark.data == nullptr) memset(dark_value, 0, sizeof dark_value);
+      add_body<N>(sensor.body, sensor.words, cell_row, cell_col, sensor.rows[r % kTileCellRows], sensor.columns, value,
+                  dark_value);
+    }
+    synthesize<N>(model, p, words, cell_row, rows[r % kTileCellRows], columns, dark_value, value, learned, nullptr,
+                  step);
     if (q.out.cell_col == 1) {
       store<1>(q.out, offset(q.out), tile.cols, past_caches, value);
     } else {
@@ -328,13 +351,24 @@ LRD_HD void synthesize_tile(const Request& q, const Model& model, const Tile& ti
   }
 }
 
+// Apart, so that what every call runs stays as short as without a sensor.
+template <int N>
+__attribute__((noinline)) void synthesize_tile_of_sensor(const Request& q, const Model& model, const Tile& tile,
+                                                         ReadOctaves& octaves, Generated* generated) {
+  synthesize_tile<N, true>(q, model, tile, octaves, generated);
+}
+
 template <int N>
 LRD_HD void synthesize_all_of_tile(const Request& q, const Model& model, const Tile& tile, ReadOctaves& octaves,
                                    Generated* generated) {
   if (wants_targets(q)) {
     store_targets<N>(q, tile, generated == nullptr ? 0.0f : q.sigma_init[q.sigma_rows == 1 ? 0 : tile.sample]);
   }
-  synthesize_tile<N>(q, model, tile, octaves, generated);
+  if (q.has_sensor) {
+    synthesize_tile_of_sensor<N>(q, model, tile, octaves, generated);
+  } else {
+    synthesize_tile<N, false>(q, model, tile, octaves, generated);
+  }
 }
 
 inline void synthesize_tiles(const Request& q, int64_t first, int64_t last) {

@@ -40,15 +40,16 @@ constexpr Column kColumns[] = {
 };
 #undef LRD_COLUMN
 
-constexpr bool columns_name_the_whole_row() {
+template <int kCount>
+constexpr bool columns_name_the_whole_row(const Column (&columns)[kCount], size_t size) {
   size_t end = 0;
-  for (const Column& column : kColumns) {
+  for (const Column& column : columns) {
     if (column.offset != end) return false;
     end += column.size;
   }
-  return end == sizeof(TableRow);
+  return end == size;
 }
-static_assert(columns_name_the_whole_row(), "kColumns must list TableRow's members, all and in order");
+static_assert(columns_name_the_whole_row(kColumns, sizeof(TableRow)), "kColumns must list TableRow's members in order");
 
 }  // namespace lrd
 

@@ -18,6 +18,16 @@ enum Component : uint32_t {
   kGeneratorRow = 6,
   kGeneratorColumn = 7,
   kParameters = 8,
+  // Of the body, by sensor and not by index: kPattern, kFixedRow, kFixedColumn, kDarkCurrent, kBlinkingPixel.
+  kPattern = 9,
+  kFixedRow = 10,
+  kFixedColumn = 11,
+  kDarkCurrent = 12,
+  kBlinkingPixel = 13,
+  kBlinkState = 14,
+  kDrift = 15,
+  kRowWaves = 16,
+  kColumnWaves = 17,
 };
 
 constexpr int kPhiloxRounds = 10;

@@ -7,6 +7,10 @@
 
 #include "host_device.h"
 
+#if defined(LRD_VECTOR_BITS)
+#include <immintrin.h>
+#endif
+
 namespace lrd {
 
 constexpr int kTailSegments = 8 * (33 - 6), kSegments = 2 * kTailSegments + 512 - 16, kKnots = kSegments + 1;
@@ -39,6 +43,31 @@ LRD_HD Segment segment_of(uint32_t word) {
   return s;
 }
 
+// Many places of a table at once.
+template <int N>
+LRD_HD void look_up(const float* table, const int32_t (&place)[N], float (&result)[N]) {
+#if defined(LRD_VECTOR_BITS)
+#if LRD_VECTOR_BITS == 512
+  if constexpr (N % 16 == 0) {
+    for (int i = 0; i < N; i += 16) {
+      _mm512_storeu_ps(result + i, _mm512_i32gather_ps(_mm512_loadu_si512(place + i), table, 4));
+    }
+    return;
+  }
+#else
+  if constexpr (N % 8 == 0) {
+    for (int i = 0; i < N; i += 8) {
+      const __m256i at = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(place + i));
+      _mm256_storeu_ps(result + i, _mm256_i32gather_ps(table, at, 4));
+    }
+    return;
+  }
+#endif
+#endif
+  LRD_UNROLL
+  for (int i = 0; i < N; ++i) result[i] = table[place[i]];
+}
+
 // N words at once. The look-ups have a loop of their own, so that those around it vectorise.
 template <int N>
 LRD_HD void table_quantiles(const uint32_t (&word)[N], const float* table, float (&result)[N]) {
@@ -51,11 +80,8 @@ LRD_HD void table_quantiles(const uint32_t (&word)[N], const float* table, float
     second[i] = s.second;
     share[i] = s.share;
   }
-  LRD_UNROLL
-  for (int i = 0; i < N; ++i) {
-    low[i] = table[first[i]];
-    high[i] = table[second[i]];
-  }
+  look_up<N>(table, first, low);
+  look_up<N>(table, second, high);
   LRD_UNROLL
   for (int i = 0; i < N; ++i) result[i] = fma(share[i], high[i] - low[i], low[i]);
 }

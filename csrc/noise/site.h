@@ -60,12 +60,13 @@ struct SiteWords {
 
 // Row noise of the two mosaic rows of each of N cell rows, DN.
 template <int N>
-LRD_HD void row_noise(const Stream& stream, float sigma_row, uint32_t cell_row, float (&noise)[N][2]) {
+LRD_HD void row_noise(const Stream& stream, float sigma_row, uint32_t cell_row, float (&noise)[N][2],
+                      Component component = kRow) {
   uint32_t word[2 * N];
   float z[2 * N];
   LRD_UNROLL
   for (int i = 0; i < N; ++i) {
-    const Words w = words(stream, kRow, cell_row + static_cast<uint32_t>(i), 0);
+    const Words w = words(stream, component, cell_row + static_cast<uint32_t>(i), 0);
     word[2 * i] = w.v[0];
     word[2 * i + 1] = w.v[1];
   }
@@ -75,18 +76,20 @@ LRD_HD void row_noise(const Stream& stream, float sigma_row, uint32_t cell_row, 
 }
 
 // Of one cell row.
-LRD_HD void row_noise(const Stream& stream, float sigma_row, uint32_t cell_row, float (&noise)[2]) {
+LRD_HD void row_noise(const Stream& stream, float sigma_row, uint32_t cell_row, float (&noise)[2],
+                      Component component = kRow) {
   float one[1][2];
-  row_noise<1>(stream, sigma_row, cell_row, one);
+  row_noise<1>(stream, sigma_row, cell_row, one, component);
   noise[0] = one[0][0];
   noise[1] = one[0][1];
 }
 
 // Column noise of N cells' two mosaic columns each, DN.
 template <int N>
-LRD_HD void column_noise(const Stream& stream, float sigma_col, uint32_t cell_col, float (&noise)[2][N]) {
+LRD_HD void column_noise(const Stream& stream, float sigma_col, uint32_t cell_col, float (&noise)[2][N],
+                         Component component = kColumn) {
   uint32_t word[4][N];
-  draw_words(stream, kColumn, 0, cell_col, word);
+  draw_words(stream, component, 0, cell_col, word);
   LRD_UNROLL
   for (int side = 0; side < 2; ++side) {
     normal_quantiles<N>(word[side], noise[side]);
@@ -235,15 +238,18 @@ LRD_HD void convert_cell(const Model& model, const CellConversion& c, float (&va
 
 // From clean signal (DN of the short exposure) to the requested output, in place.
 // dark: DN above black by site; of a zero only the sign could show, and it is lost where black is subtracted.
-// generated: the learned noise in DN by site, or null. cell: where N is 1, what conversion() gives.
+// generated: the learned noise in DN by site, or null. cell: where N is 1, what conversion() gives. step: of the
+// converter, DN.
 template <int N>
 LRD_HD void synthesize(const Model& model, const SampleParams& p, const SiteWords<N>& words, uint32_t cell_row,
                        const float (&rows)[2], const float (&columns)[2][N], const float (&dark)[4][N],
                        float (&value)[4][N], const float (*generated)[N] = nullptr,
-                       [[maybe_unused]] const CellConversion* cell = nullptr) {
+                       [[maybe_unused]] const CellConversion* cell = nullptr, float step = 1.0f) {
   add_noise_of_sites<N>(model, p, words, cell_row, value);
   uint32_t word[4][N];
   const bool uniform = model.quantize == Quantize::kUniform;
+  Model rest = model;  // what is left to do where the step is not 1 DN, whose rounding is done here
+  if (step != 1.0f && model.quantize == Quantize::kRound) rest.quantize = Quantize::kNone;
   if (uniform) words.quantize.at(cell_row, word);
   LRD_UNROLL
   for (int site = 0; site < 4; ++site) {
@@ -263,10 +269,14 @@ LRD_HD void synthesize(const Model& model, const SampleParams& p, const SiteWord
     }
     if (uniform) {
       LRD_UNROLL
-      for (int i = 0; i < N; ++i) value[site][i] += centred_uniform(word[site][i]);
+      for (int i = 0; i < N; ++i) value[site][i] += step * centred_uniform(word[site][i]);
+    }
+    if (step != 1.0f && model.quantize == Quantize::kRound) {
+      LRD_UNROLL
+      for (int i = 0; i < N; ++i) value[site][i] = step * round_half_even(value[site][i] / step);
     }
     if constexpr (N > 1) {
-      const Conversion c = conversion(model, p, site);
+      const Conversion c = conversion(rest, p, site);
       for (int i = 0; i < N; ++i) {
         const float raw = value[site][i];
         const float clipped = clip(c.round ? round_half_even(raw) : raw, c.low, c.high);
@@ -274,7 +284,7 @@ LRD_HD void synthesize(const Model& model, const SampleParams& p, const SiteWord
       }
     }
   }
-  if constexpr (N == 1) convert_cell(model, *cell, value);
+  if constexpr (N == 1) convert_cell(rest, *cell, value);
 }
 
 }  // namespace lrd::LRD_ISA

@@ -45,6 +45,8 @@ class Word(enum.IntEnum):
     DARK_FRAME = 10
     DARK_FRAME_ROW = 11
     DARK_FRAME_COLUMN = 12
+    SHAKE_ROW = 13
+    SHAKE_COLUMN = 14
     #: The first of a made-up camera's, which are many.
     VIRTUAL_CAMERA = 16
 

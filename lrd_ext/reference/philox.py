@@ -33,6 +33,16 @@ class Component(enum.IntEnum):
     GENERATOR_ROW = 6
     GENERATOR_COLUMN = 7
     PARAMETERS = 8
+    # Of the body, by sensor and not by index: PATTERN, FIXED_ROW, FIXED_COLUMN, DARK_CURRENT, BLINKING_PIXEL.
+    PATTERN = 9
+    FIXED_ROW = 10
+    FIXED_COLUMN = 11
+    DARK_CURRENT = 12
+    BLINKING_PIXEL = 13
+    BLINK_STATE = 14
+    DRIFT = 15
+    ROW_WAVES = 16
+    COLUMN_WAVES = 17
 
 
 def philox4x32(

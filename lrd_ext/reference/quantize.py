@@ -7,19 +7,20 @@ import torch
 from torch import Tensor
 
 
-def quantize(raw: Tensor, mode: str, word: Tensor | None) -> Tensor:
-    """Round to whole DN, half to even ("round"), or add U(-1/2, 1/2) DN ("uniform"), or neither ("none").
+def quantize(raw: Tensor, mode: str, word: Tensor | None, step: Tensor) -> Tensor:
+    """Round to steps, half to even ("round"), or add U(-1/2, 1/2) steps ("uniform"), or neither ("none").
 
     Args:
         raw: raw DN, floating point.
         mode: "round", "uniform" or "none".
         word: int64 words of raw's shape, needed for "uniform".
+        step: DN, broadcastable to raw.
     """
     if mode == "round":
-        return torch.round(raw)
+        return step * torch.round(raw / step)
     if mode == "uniform":
         assert word is not None
-        return raw + ((word.double() + 0.5) * 2.0**-32 - 0.5)
+        return raw + step * ((word.double() + 0.5) * 2.0**-32 - 0.5)
     return raw
 
 

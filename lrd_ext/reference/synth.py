@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from . import bayer
+from .body import BodyWords, body_offset, body_signal
 from .conv_stack import draw_n_init
+from .lines import coloured_lines, drift
 from .normal import normal_quantile
 from .philox import Component, words
 from .poisson import poisson_quantile
@@ -48,13 +50,18 @@ def _noisy_cells(request: Request) -> Tensor:
     draw = _Words(request, cells)
     black, white, ratio = _site(p.black), _sample(p.white), _sample(p.ratio)
     signal = _signal(cells, p)  # float32, as every executor computes it
+    if p.has_sensor:
+        signal = body_signal(signal, p, draw.body())
     above_black = _shot(signal, p, draw)
     if p.read != "none":
         above_black = above_black + read_noise(draw.site(Component.READ), p)
-    above_black = above_black + _sample(p.sigma_row) * bayer.rows_of_cells(normal_quantile(draw.row()))
-    above_black = above_black + _sample(p.sigma_col) * bayer.columns_of_cells(normal_quantile(draw.column()))
+    above_black = above_black + row_noise(p, draw) + column_noise(p, draw)
     above_black = above_black + _generated(request, draw, cells.shape)
     above_black = above_black + _site(p.bias)
+    if p.has_sensor:
+        above_black = (
+            above_black + _site(drift(draw.seed, draw.index, p.sigma_drift)) + body_offset(p, draw.body())
+        )
     if request.dark is not None:
         above_black = above_black + bayer.to_cells(request.dark, request.packed, request.channels)
     return _convert(above_black, request, black.double(), white.double(), ratio.double(), draw)
@@ -76,6 +83,24 @@ def _shot(signal: Tensor, p: NoiseParams, draw: _Words) -> Tensor:
     return torch.where(torch.isnan(signal), torch.nan, K.double() * electrons)
 
 
+def row_noise(p: NoiseParams, draw: _Words) -> Tensor:
+    """Noise of the mosaic's rows at the cells they cross, (B, 4, h, 1) float64, DN."""
+    if not p.has_sensor:
+        return _sample(p.sigma_row) * bayer.rows_of_cells(normal_quantile(draw.row()))
+    components = Component.ROW, Component.ROW_WAVES
+    lines = draw.lines(components, draw.rows, p.sigma_row, p.row_taps, p.row_waves)
+    return bayer.rows_of_cells(lines[..., None])
+
+
+def column_noise(p: NoiseParams, draw: _Words) -> Tensor:
+    """Noise of the mosaic's columns likewise, (B, 4, 1, w)."""
+    if not p.has_sensor:
+        return _sample(p.sigma_col) * bayer.columns_of_cells(normal_quantile(draw.column()))
+    components = Component.COLUMN, Component.COLUMN_WAVES
+    lines = draw.lines(components, draw.cols, p.sigma_col, p.col_taps, p.col_waves)
+    return bayer.columns_of_cells(lines[:, :, None, :])
+
+
 def _generated(request: Request, draw: _Words, shape: torch.Size) -> Tensor | float:
     if request.generator is None:
         return 0.0
@@ -90,9 +115,12 @@ def _convert(
     above_black: Tensor, request: Request, black: Tensor, white: Tensor, ratio: Tensor, draw: _Words
 ) -> Tensor:
     """Quantize, clip and bring DN above black to the requested output."""
-    word = draw.site(Component.QUANTIZE) if request.quantize == "uniform" else None
+    p, word = request.params, draw.site(Component.QUANTIZE) if request.quantize == "uniform" else None
     raw = clip(
-        _as_float32_holds(quantize(black + above_black, request.quantize, word)), request.clip, black, white
+        _as_float32_holds(quantize(black + above_black, request.quantize, word, _sample(p.step).double())),
+        request.clip,
+        black,
+        white,
     )
     if request.output == "dn":
         return to_uint16(raw)
@@ -117,9 +145,24 @@ class _Words:
         index = request.index
         samples = torch.arange(cells.shape[0], device=device)
         self.index = index if isinstance(index, Tensor) else index + samples
+        sensor = request.sensor
+        self.sensor = sensor if isinstance(sensor, Tensor) else sensor + 0 * samples
         self.rows = torch.arange(cells.shape[2], device=device) + request.origin[0]
         self.cols = torch.arange(cells.shape[3], device=device) + request.origin[1]
         self.zero = torch.zeros(1, dtype=torch.int64, device=device)
+
+    def body(self) -> BodyWords:
+        return BodyWords(self.seed, self.sensor, self.index, self.rows, self.cols)
+
+    def lines(
+        self,
+        components: tuple[Component, Component],
+        cells: Tensor,
+        sigma: Tensor,
+        taps: Tensor,
+        waves: Tensor,
+    ) -> Tensor:
+        return coloured_lines(self.seed, self.index, components, cells, sigma, taps, waves)
 
     def site(self, component: Component) -> Tensor:
         return words(self.seed, self.index, component, self.rows, self.cols)

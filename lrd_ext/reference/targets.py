@@ -49,9 +49,33 @@ def noise_level(signal: Tensor, p: NoiseParams, sigma_init: Tensor | None, *, ro
     dark = read_std(p) ** 2 + p.sigma_row.double() ** 2 + p.sigma_col.double() ** 2
     if sigma_init is not None:
         dark = dark + sigma_init.double() ** 2
+    if p.has_sensor:
+        dark = dark + sensor_variance(p, rounded=rounded)
     variance = (dark + ROUNDING_VARIANCE * rounded)[:, None, None, None].expand(signal.shape)
+    electrons = (signal * (1 / p.K)[:, None, None, None]).double().clamp(0.0, MAX_MEAN)
     if p.shot:
-        electrons = (signal * (1 / p.K)[:, None, None, None]).double().clamp(0.0, MAX_MEAN)
         variance = variance + K**2 * electrons
+    if p.has_sensor:
+        variance = variance + (p.sigma_prnu.double()[:, None, None, None] * K * electrons) ** 2
     level = variance.sqrt() * ratio / (p.white[:, None] - p.black).double()[:, :, None, None]
     return torch.where(torch.isnan(signal), torch.nan, level)
+
+
+def sensor_variance(p: NoiseParams, *, rounded: bool) -> Tensor:
+    """Return what the sensor adds to the variance without light, (B,) float64, DN^2.
+
+    Hot pixels are not in it, too few to be a noise level; the photo response follows the signal.
+
+    Args:
+        p: figures of B samples.
+        rounded: whether the converter rounds, or adds uniform noise in its place.
+    """
+    offsets = (p.sigma_dsnu, p.sigma_row_fixed, p.sigma_col_fixed, p.sigma_drift)
+    variance = sum((sigma.double() ** 2 for sigma in offsets), torch.zeros_like(p.K, dtype=torch.float64))
+    for waves in (p.row_waves, p.col_waves):
+        variance = variance + (waves[..., 0].double() ** 2).sum(1) / 2
+    K, electrons = p.K.double(), p.dark_current.double() * p.exposure_s.double()
+    variance = variance + (K * electrons) ** 2 * torch.expm1(p.dark_current_spread.double() ** 2)
+    if p.shot:
+        variance = variance + K**2 * electrons
+    return variance + ROUNDING_VARIANCE * rounded * (p.step.double() ** 2 - 1)

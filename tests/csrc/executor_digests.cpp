@@ -113,14 +113,16 @@ std::vector<lrd::TableRow> parameter_table() {
 }
 
 // Every output, rounding and clipping in every dtype, both layouts; with a generator's weights or none.
-void tiles(const Build& build, const char* name, const std::vector<float>& weights, const std::vector<int>& widths) {
+void tiles(const Build& build, const char* name, const std::vector<float>& weights, const std::vector<int>& widths,
+           bool sensors = false) {
   const std::vector<lrd::TableRow> rows = parameter_table();
-  const std::vector<float> table = frames::with_quantiles(rows);
+  const std::vector<float> table = sensors ? frames::with_sensors(rows, true, 0) : frames::with_quantiles(rows);
   const float sigma = 3.0f;
   Digest d;
   frames::draw.seed(1);
   for (int mode = 0; mode < 3 * 3 * 3 * 2; ++mode) {
     Request q = request(table, static_cast<int64_t>(rows.size()));
+    q.has_sensor = sensors, q.sensor_value = 11;
     q.output = mode % 3, q.quantize = mode / 3 % 3, q.clip = mode / 9 % 3, q.shot = mode % 5 != 0;
     const Dtype in = static_cast<Dtype>(mode % 4),
                 out = q.output == 1 ? Dtype::kUint16 : static_cast<Dtype>(mode / 3 % 3);
@@ -154,6 +156,7 @@ int main(int count, char** arguments) {
   quantiles(build);
   table_quantiles(build);
   tiles(build, "physics", {}, {});
+  tiles(build, "physics and sensor", {}, {}, true);
   tiles(build, "physics and conv stack", weights, widths);
   return 0;
 }

@@ -10,6 +10,7 @@
 
 #include "../../csrc/noise/half.h"
 #include "../../csrc/noise/params.h"
+#include "../../csrc/noise/sensor_row.h"
 #include "../../csrc/request.h"
 
 namespace frames {
@@ -38,6 +39,39 @@ inline std::vector<float> with_quantiles(const std::vector<lrd::TableRow>& rows)
     const float* figures = reinterpret_cast<const float*>(&row);
     table.insert(table.end(), figures, figures + lrd::kTableColumns);
     table.insert(table.end(), quantiles.begin(), quantiles.end());
+  }
+  return table;
+}
+
+// What a sensor adds, all of it or, by number, a part of it.
+inline lrd::SensorRow some_sensor(int number) {
+  const auto on = [number](int part) { return number % 6 == 0 || number % 6 == part; };
+  lrd::SensorRow row = {};
+  row.step = 1.0f, row.row_taps[0] = row.col_taps[0] = 1.0f;
+  if (on(1)) row.sigma_prnu = 0.02f, row.sigma_dsnu = 3.0f;
+  if (on(2)) row.sigma_row_fixed = 2.0f, row.sigma_col_fixed = 1.5f, row.sigma_drift = 4.0f;
+  if (on(3)) row.dark_current = 3.0f, row.dark_current_spread = 0.9f, row.exposure_s = 1.5f;
+  if (on(4)) row.hot_fraction = 0.03f, row.hot_current = 80.0f, row.blink_fraction = 0.4f, row.exposure_s = 0.5f;
+  if (on(5)) {
+    for (int j = 0; j < lrd::kTaps; ++j) row.row_taps[j] = 0.2f - 0.006f * static_cast<float>(j);
+    row.col_taps[0] = 0.6f, row.col_taps[lrd::kTaps - 1] = -0.8f;
+    row.row_waves[0] = {3.0f, 2.0f}, row.row_waves[3] = {1.0f, 317.3f}, row.col_waves[1] = {2.0f, 7.7f};
+    row.step = number % 2 == 0 ? 8.0f : 2.5f;
+  }
+  return row;
+}
+
+// The parameter table of a request with sensors, and with quantiles where they are wanted.
+inline std::vector<float> with_sensors(const std::vector<lrd::TableRow>& rows, bool has_quantiles, int first) {
+  const std::vector<float> quantiles = some_quantiles();
+  std::vector<float> table;
+  for (const lrd::TableRow& row : rows) {
+    const float* figures = reinterpret_cast<const float*>(&row);
+    table.insert(table.end(), figures, figures + lrd::kTableColumns);
+    if (has_quantiles) table.insert(table.end(), quantiles.begin(), quantiles.end());
+    const lrd::SensorRow sensor = some_sensor(first++);
+    const float* more = reinterpret_cast<const float*>(&sensor);
+    table.insert(table.end(), more, more + lrd::kSensorColumns);
   }
   return table;
 }

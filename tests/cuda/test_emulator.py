@@ -98,6 +98,25 @@ def test_each_missing_barrier_is_caught(parity_program, barrier):
     assert "differ" in said or "ERROR: AddressSanitizer" in said
 
 
+def test_sensor_kernel_equals_the_cpu_executor(emulated):
+    code, said = run(emulated("emulated_sensor"))
+    assert code == 0, said[-4000:]
+    assert "360 of 360 cases agree" in said
+
+
+def test_a_write_out_of_bounds_of_the_sensor_kernel_is_caught(emulated):
+    code, said = run(emulated("emulated_sensor"), "overrun")
+    assert code != 0
+    assert "heap-buffer-overflow" in said
+
+
+@pytest.mark.parametrize("barrier", range(4))
+def test_each_missing_barrier_of_the_sensor_kernel_is_caught(emulated, barrier):
+    code, said = run(emulated("emulated_sensor"), "barrier", str(barrier))
+    assert code == 1
+    assert "differ" in said
+
+
 #: Largest error of the stack in units of sigma_init, weights keeping the size of what passes: seen 0.023.
 BOUND = {"float32": 0, "bfloat16": 0.04}
 STACKS = [(16,), (16, 16), (16, 16, 16), (32,), (32, 32), (32, 32, 32), (16, 32)]

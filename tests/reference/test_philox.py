@@ -63,6 +63,15 @@ def test_public_numbers_of_the_stream():
         "GENERATOR_ROW": 6,
         "GENERATOR_COLUMN": 7,
         "PARAMETERS": 8,
+        "PATTERN": 9,
+        "FIXED_ROW": 10,
+        "FIXED_COLUMN": 11,
+        "DARK_CURRENT": 12,
+        "BLINKING_PIXEL": 13,
+        "BLINK_STATE": 14,
+        "DRIFT": 15,
+        "ROW_WAVES": 16,
+        "COLUMN_WAVES": 17,
     }
 
 

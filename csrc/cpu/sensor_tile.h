@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a tile keeps where the table holds what the sensor adds; nothing of it is compiled into the tile without.
+#pragma once
+
+#include "../noise/body.h"
+#include "../noise/lines.h"
+#include "../noise/sample.h"
+
+namespace lrd::LRD_ISA {
+namespace {
+
+template <int N, bool kSensor>
+struct SensorTile {
+  SensorTile(const Request&, int64_t, const Stream&, uint32_t) {}
+};
+
+template <int N>
+struct SensorTile<N, true> {
+  const SensorRow& row;
+  Body body;
+  BodyWords<N> words;
+  float rows[kTileCellRows][2], columns[2][N], drift[4];  // fixed offsets of lines, DN
+
+  SensorTile(const Request& q, int64_t sample, const Stream& frame, uint32_t cell_col)
+      : row(sensor_row_of(q, sample)), words(body_stream_of(q, sample), cell_col) {
+    const Stream stream = body_stream_of(q, sample);
+    body = body_of(row, row_of(q, sample).K, stream, frame);
+    column_noise<N>(stream, row.sigma_col_fixed, cell_col, columns, kFixedColumn);
+    LRD_ISA::drift(frame, row.sigma_drift, drift);
+  }
+
+  // Of kTileCellRows cell rows.
+  void draw_rows(uint32_t cell_row) {
+    row_noise<kTileCellRows>(body.stream, row.sigma_row_fixed, cell_row, rows, kFixedRow);
+  }
+};
+
+constexpr int kTapLanes = 16;  // cells before the first whose deviates are drawn, whole registers of them
+static_assert(kTapLanes >= kTapCells, "as far as taps reach");
+
+constexpr int kFirstWhite = 2 * kTapLanes - kTaps + 1;
+
+// Coloured noise of kTileCellRows cell rows in place of the white one, and of N cells' columns.
+inline void coloured_rows(const SensorRow& row, const TableRow& figures, const Stream& frame, uint32_t cell_row,
+                          float (&rows)[kTileCellRows][2]) {
+  constexpr int kDown = kTileCellRows + kTapLanes;
+  float white[kDown][2], upright[2 * kTileCellRows];
+  row_noise<kDown>(frame, 1.0f, cell_row - kTapLanes, white);
+  const Waves waves = waves_of(frame, kRowWaves, row.row_waves);
+  line_noise(&white[0][0] + kFirstWhite, row.row_taps, figures.sigma_row, waves, 2 * cell_row, upright);
+  memcpy(rows, upright, sizeof upright);
+}
+
+template <int N>
+void coloured_columns(const SensorRow& row, const TableRow& figures, const Stream& frame, uint32_t cell_col,
+                      float (&columns)[2][N]) {
+  constexpr int kAcross = N + kTapLanes;
+  float pairs[2][kAcross], line[2 * kAcross], flat[2 * N];
+  column_noise<kAcross>(frame, 1.0f, cell_col - kTapLanes, pairs);
+  for (int i = 0; i < kAcross; ++i) {
+    line[2 * i] = pairs[0][i];
+    line[2 * i + 1] = pairs[1][i];
+  }
+  const Waves waves = waves_of(frame, kColumnWaves, row.col_waves);
+  line_noise(line + kFirstWhite, row.col_taps, figures.sigma_col, waves, 2 * cell_col, flat);
+  for (int i = 0; i < N; ++i) {
+    columns[0][i] = flat[2 * i];
+    columns[1][i] = flat[2 * i + 1];
+  }
+}
+
+}  // namespace
+}  // namespace lrd::LRD_ISA
