@@ -91,7 +91,7 @@ profile() {
   begin "Nsight Compute, $1" || return
   local said=$WORK/ncu_$1.txt
   if command -v ncu > /dev/null; then
-    within 25 ncu --clock-control none --kernel-name 'regex:physics_kernel|stack_kernel' --launch-skip 3 \
+    within 25 ncu --clock-control none --kernel-name 'regex:physics_kernel|stack_kernel' --print-details all --launch-skip 3 \
       --launch-count 1 --section SpeedOfLight --section LaunchStats --section Occupancy --section InstructionStats \
       --section SchedulerStats --section WarpStateStats "$PYTHON" "$HERE/speed.py" --one "$1" > "$said" 2>&1 ||
       echo "not run: exit code $?" >> "$said"
@@ -114,7 +114,7 @@ check() {
   within 60 compute-sanitizer --tool "$tool" --error-exitcode 9 "$PYTHON" "$HERE/parity.py" "$WORK/short.json" \
     shapes generators "bfloat16 generators" > "$said" 2>&1
   local code=$?
-  if grep -qE 'physics_kernel|stack_kernel' "$said"; then
+  if grep -qE 'physics_kernel|sensor_kernel|stack_kernel' "$said"; then
     echo "found errors" >> "$said"
     status=1
   elif [ $code = 0 ]; then
