@@ -91,7 +91,7 @@ LRD_DEVICE void colour_lines(const Request& q, const Cell& first, int thread, Se
 LRD_DEVICE void synthesize_sensor_cell(const Request& q, const ThroughPlanes& planes, int row, int col,
                                        const SensorShared& shared) {
   const SampleParams& p = shared.sample.params;
-  const Cell at = behind(shared.first, row, col);
+  const Cell at = cell_from(shared.first, row, col);
   const uint32_t cell_row = static_cast<uint32_t>(q.origin_row + at.row);
   const uint32_t cell_col = static_cast<uint32_t>(q.origin_col + at.col);
   float value[4][1], offset[4][1] = {};
