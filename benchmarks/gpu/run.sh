@@ -91,9 +91,9 @@ profile() {
   begin "Nsight Compute, $1" || return
   local said=$WORK/ncu_$1.txt
   if command -v ncu > /dev/null; then
-    within 25 ncu --clock-control none --kernel-name 'regex:physics_kernel|stack_kernel' --print-details all --launch-skip 3 \
-      --launch-count 1 --section SpeedOfLight --section LaunchStats --section Occupancy --section InstructionStats \
-      --section SchedulerStats --section WarpStateStats "$PYTHON" "$HERE/speed.py" --one "$1" > "$said" 2>&1 ||
+    within 25 ncu --clock-control none --kernel-name 'regex:physics_kernel|stack_kernel' --print-details all \
+      --launch-skip 3 --launch-count 1 --section SpeedOfLight --section LaunchStats --section Occupancy \
+      --section InstructionStats --section SchedulerStats --section WarpStateStats "$PYTHON" "$HERE/speed.py" --one "$1" > "$said" 2>&1 ||
       echo "not run: exit code $?" >> "$said"
   else
     echo "not run: ncu is not installed" > "$said"
