@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CPP := $(wildcard csrc/*.cpp csrc/*.h csrc/*/*.cpp csrc/*/*.h csrc/*/*.cu csrc/*/*.cuh tests/c*/*.cpp tests/cuda/*.h)
 NATIVE_SOURCES := setup.py pyproject.toml $(wildcard build_support/*.py) $(filter csrc/%,$(CPP))
 
-# GPUs the kernels are compiled for by cuda-check: compute capabilities without the dot, or all.
+# GPUs the kernels are compiled for by cuda-compile: compute capabilities without the dot, or all.
 ARCHS ?= 75 90 120
 
 # How long mutated files are tried by fuzz, the seed they follow from, and the table to write, if any.
@@ -15,7 +15,7 @@ WRITE ?=
 RAY_TESTS ?=
 
 .PHONY: demo test test-fast adapters ray lint types format fuzz bench cameras library schema instructions verify verify-every-word
-.PHONY: calibration-study cuda-check cuda-estimate docs package test-wheel clean
+.PHONY: calibration-study cuda-compile cuda-check cuda-estimate docs package test-wheel clean
 
 # Pinned packages first (constraints.txt), then the package against them, so that nothing resolves anew.
 $(VENV)/.packages: constraints.txt pyproject.toml
@@ -116,11 +116,14 @@ format: $(VENV)/.installed
 fuzz: $(VENV)/.installed
 	PYTHONPATH=tools $(BIN)/python -m fuzz --seconds $(SECONDS) --seed $(SEED) $(if $(WRITE),--write $(WRITE))
 
-# The kernels without a GPU: compiled for ARCHS where there is an nvcc, and run on the host under sanitizers.
-cuda-check: $(VENV)/.installed
+# The kernels compiled for ARCHS where there is an nvcc: no spills, registers as recorded.
+cuda-compile: $(VENV)/.installed
 	! command -v nvcc > /dev/null || $(BIN)/python -m pip install --quiet --constraint constraints.txt \
-		nvidia-cuda-nvdisasm || echo "cuda-check: no nvdisasm to be had"
+		nvidia-cuda-nvdisasm || echo "cuda-compile: no nvdisasm to be had"
 	$(BIN)/python tools/cuda_check.py $(ARCHS)
+
+# All that can be checked without a GPU: compiled, and run on the host under sanitizers.
+cuda-check: cuda-compile
 	$(BIN)/python -m pytest tests/cuda
 
 # The kernels' time on an H100 as their machine code lets expect it; the table is committed.
