@@ -69,7 +69,7 @@ build/ray/.installed: constraints.txt
 
 # Pairs made by actors on two nodes of this machine, and noise in Ray Data: two minutes and a half.
 ray: $(VENV)/.installed build/ray/.installed
-	PYTHONPATH=build/ray $(BIN)/python -m pytest tests/bulk/ray $(if $(RAY_TESTS),-k $(RAY_TESTS))
+	PYTHONPATH=build/ray $(BIN)/python -m pytest tests/bulk/on_ray $(if $(RAY_TESTS),-k $(RAY_TESTS))
 
 # What is quick; tests/conftest.py says what is slow.
 test-fast: $(VENV)/.installed

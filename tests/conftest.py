@@ -25,7 +25,7 @@ EXECUTORS = {
 SLOW = (
     *(
         "app/",
-        "bulk/ray/",
+        "bulk/on_ray/",
         "calibration/",
         "cli/",
         "csrc/",
