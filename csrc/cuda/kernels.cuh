@@ -189,9 +189,16 @@ LRD_DEVICE void synthesize_tile(const Request& q, const ThroughPlanes& planes, c
   LRD_BARRIER();  // the next tile overwrites what this one shares
 }
 
+// Of usual calls on a multiprocessor; before sm_90 a few registers of three spill.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
+constexpr int kUsualBlocks = 2;
+#else
+constexpr int kUsualBlocks = 3;
+#endif
+
 // Tiles are counted in three directions, so that finding one needs no division. tile_rows: at most kTileCellRows.
 template <bool kUsual>
-LRD_KERNEL(kThreads, kUsual ? 3 : 2)
+LRD_KERNEL(kThreads, kUsual ? kUsualBlocks : 2)
 physics_kernel(const Request call, const ThroughPlanes planes, const int tile_rows) {
   LRD_SHARED TileShared shared;
   const Request q = kUsual ? usual(call) : call;
