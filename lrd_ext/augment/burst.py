@@ -64,8 +64,15 @@ def burst(
     steps = (offset // 2 if packed else offset).tolist()
     height, width = (n - (shake // 2 if packed else shake) for n in scene.shape[-2:])
     clean = torch.stack([scene[..., r : r + height, c : c + width] for r, c in steps])
-    options |= {"seed": seed, "index": first, "sensor": sensor}
-    noisy = fused_synth(clean, params, layout="packed" if packed else "mosaic", **options)
+    noisy = fused_synth(
+        clean,
+        params,
+        seed=seed,
+        index=first,
+        sensor=sensor,
+        layout="packed" if packed else "mosaic",
+        **options,
+    )
     return {"noisy": noisy, "clean": clean, "offset": offset}
 
 

@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from lrd_ext.cfa import SITES
 from lrd_ext.training.configuration import Configuration
+from lrd_ext.training.descent import mean_over
 from lrd_ext.training.loop import Place, Task, train_all
 
 from .adversarial import NoiseAlignment
@@ -136,7 +137,7 @@ def _matching(
         configuration.seed,
         settling=configuration.settling,
         dn=1 / unit,
-        mean_over_processes=_mean_over(fabric),
+        mean_over_processes=functools.partial(mean_over, fabric),
         rank=fabric.global_rank,
         processes=fabric.world_size,
         darks=darks,
@@ -196,15 +197,3 @@ def _table(material: Material) -> dict[float, float]:
     low, high = min(table), max(table)
     between = [row.iso for row in profile.rows if low < row.iso < high]
     return dict(sorted((table | {iso: sigma_of(profile, iso) for iso in between}).items()))
-
-
-def _mean_over(fabric: Fabric) -> Callable[[Tensor], Tensor]:
-    if fabric.world_size == 1:
-        return lambda value: value
-
-    def mean(value: Tensor) -> Tensor:
-        reduced = fabric.all_reduce(value, reduce_op="mean")
-        assert isinstance(reduced, Tensor)
-        return reduced
-
-    return mean

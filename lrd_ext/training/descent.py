@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -14,14 +14,21 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 
+def mean_over(fabric: Fabric, value: Tensor) -> Tensor:
+    """Average a tensor over all processes; with one process it is the tensor itself."""
+    if fabric.world_size == 1:
+        return value
+    mean: Any = fabric.all_reduce(value, reduce_op="mean")
+    return cast(Tensor, mean)
+
+
 def descend(fabric: Fabric, module: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     """Take one step down the mean of all processes' losses; every process comes to the same weights."""
     optimizer.zero_grad()
     loss.backward()
-    if fabric.world_size > 1:
-        for weight in module.parameters():
-            if weight.grad is not None:
-                weight.grad = fabric.all_reduce(weight.grad, reduce_op="mean")  # type: ignore[assignment]
+    for weight in module.parameters():
+        if weight.grad is not None:
+            weight.grad = mean_over(fabric, weight.grad)
     optimizer.step()
 
 

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from .checkpoints import Checkpoint, latest, read_checkpoint, write_checkpoint
+from .descent import mean_over
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -89,7 +90,7 @@ def train(task: Task, fabric: Fabric, place: Place, *, resume: bool = False) -> 
     writer = _writer(place, task, first) if fabric.is_global_zero else None
     saved, beginning = time.monotonic(), 0.0
     for number in _progress(task, first, fabric):
-        values = _mean_over(fabric, task.step(number))
+        values = _means(fabric, task.step(number))
         beginning = max(beginning, abs(values["loss"])) if number < first + _FIRST_STEPS else beginning
         _check(task, number, values["loss"], beginning, place)
         if writer is not None:
@@ -115,13 +116,12 @@ def train_all(tasks: Sequence[Task], fabric: Fabric, place: Place, *, resume: bo
         train(task, fabric, place, resume=kept is not None and number == 0)
 
 
-def _mean_over(fabric: Fabric, values: dict[str, float]) -> dict[str, float]:
+def _means(fabric: Fabric, values: dict[str, float]) -> dict[str, float]:
     """Average what processes plot: the curve is that of one with all the data, and all stop as one."""
     if fabric.world_size == 1:
         return values
     own = torch.tensor(list(values.values()), dtype=torch.float64, device=fabric.device)
-    mean: Any = fabric.all_reduce(own, reduce_op="mean")
-    return dict(zip(values, mean.tolist(), strict=True))
+    return dict(zip(values, mean_over(fabric, own).tolist(), strict=True))
 
 
 def _late(fabric: Fabric, own: bool) -> bool:

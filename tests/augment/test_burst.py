@@ -62,3 +62,8 @@ def test_the_scene_moves_and_the_pattern_stays():
 def test_bad_arguments_are_named(change, message):
     with pytest.raises(ValueError, match=message):
         burst(torch.zeros(64, 64), NoiseParams(**CAMERA), **({"seed": 1, "frames": 2} | change))
+
+
+def test_identities_are_those_of_the_clip():
+    with pytest.raises(TypeError, match="multiple values for keyword argument 'index'"):
+        burst(torch.zeros(64, 64), NoiseParams(**CAMERA), seed=1, frames=2, index=5)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from lrd_ext.generator.dark_store import Darks
 from lrd_ext.generator.matching import Matching
 from lrd_ext.generator.start import start
 from lrd_ext.generator.targets import in_common_unit, measure
-from lrd_ext.generator.train import _mean_over
+from lrd_ext.training.descent import mean_over
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "generator"))
 import simulated_pairs
@@ -45,7 +46,7 @@ def losses(fabric, crops, seed):
         [(crops, STEPS)],
         seed,
         dn=1 / unit,
-        mean_over_processes=_mean_over(fabric),
+        mean_over_processes=functools.partial(mean_over, fabric),
         rank=fabric.global_rank,
         processes=fabric.world_size,
     )
