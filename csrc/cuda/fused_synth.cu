@@ -181,7 +181,7 @@ const char* launch_generator(const Request& q, const Device& d, cudaStream_t str
 int rows_of_tile(const Request& q, int multiprocessors) {
   const int64_t across = q.batch * ((q.cell_cols + kTileCellCols - 1) / kTileCellCols);
   int rows = kTileCellRows;
-  while (rows > 2 * device::kRowsAtOnce && across * ((q.cell_rows + rows - 1) / rows) < 3 * multiprocessors / 2) {
+  while (rows > 2 * device::kRowsAtOnce && across * ((q.cell_rows + rows - 1) / rows) < 3 * multiprocessors) {
     rows /= 2;
   }
   return rows;
@@ -190,7 +190,7 @@ int rows_of_tile(const Request& q, int multiprocessors) {
 const char* launch_sensor(const Request& q, cudaStream_t stream) {
   const dim3 grid(blocks(q.cell_cols, kTileCellCols, 0x7FFFFFFF), blocks(q.cell_rows, kTileCellRows, 65535),
                   blocks(q.batch, 1, 65535));
-  device::sensor_kernel<<<grid, device::kThreads, 0, stream>>>(q, device::through_planes(q));
+  device::sensor_kernel<<<grid, device::kSensorThreads, 0, stream>>>(q, device::through_planes(q));
   return description(cudaGetLastError());
 }
 

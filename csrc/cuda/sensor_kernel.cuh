@@ -12,6 +12,8 @@
 
 namespace lrd::LRD_ISA {
 
+constexpr int kSensorThreads = 256;
+
 constexpr int kWhiteRows = kTileCellRows + kTapCells, kWhiteCols = kTileCellCols + kTapCells;
 
 struct SensorShared {
@@ -47,7 +49,7 @@ LRD_DEVICE void draw_by_line(const Request& q, const Cell& first, const Stream& 
   const SensorRow& row = sensor_row_of(q, first.sample);
   const int64_t top = q.origin_row + first.row, left = q.origin_col + first.col;
   LRD_KEEP_LOOP
-  for (int i = thread; i < kWhiteRows + kWhiteCols; i += kThreads) {
+  for (int i = thread; i < kWhiteRows + kWhiteCols; i += kSensorThreads) {
     const bool across = i >= kWhiteRows;
     const int at = across ? i - kWhiteRows : i;
     float* line = (across ? shared.white_cols : shared.white_rows) + 2 * at;
@@ -57,7 +59,7 @@ LRD_DEVICE void draw_by_line(const Request& q, const Cell& first, const Stream& 
     line[1] = normal_quantile(w.v[1]);
   }
   LRD_KEEP_LOOP
-  for (int i = kThreads - 1 - thread; i < kTileCellRows + kTileCellCols; i += kThreads) {
+  for (int i = kSensorThreads - 1 - thread; i < kTileCellRows + kTileCellCols; i += kSensorThreads) {
     if (i < kTileCellRows) {
       row_noise(body, row.sigma_row_fixed, static_cast<uint32_t>(top + i), shared.fixed_rows[i], kFixedRow);
     } else {
@@ -117,7 +119,7 @@ LRD_DEVICE void synthesize_sensor_tile(const Request& q, const ThroughPlanes& pl
                                        SensorShared& shared) {
   const Stream frame = stream_of(q, first.sample), body = body_stream_of(q, first.sample);
   draw_by_line(q, first, frame, body, thread, shared);
-  if (thread == kThreads / 2) {
+  if (thread == kSensorThreads / 2) {
     fill_sensor(q, first.sample, frame, body, shared);
     shared.first = first;
   }
@@ -126,7 +128,7 @@ LRD_DEVICE void synthesize_sensor_tile(const Request& q, const ThroughPlanes& pl
   colour_lines(q, first, thread, shared);
   LRD_BARRIER();
   LRD_KEEP_LOOP
-  for (int i = thread; i < kTileCellRows * kTileCellCols; i += kThreads) {
+  for (int i = thread; i < kTileCellRows * kTileCellCols; i += kSensorThreads) {
     LRD_READ_ANEW();  // parameters kept in registers through the loop would spill others
     const int row = i / kTileCellCols, col = i % kTileCellCols;
     if (shared.first.row + row < q.cell_rows && shared.first.col + col < q.cell_cols) {
@@ -136,7 +138,7 @@ LRD_DEVICE void synthesize_sensor_tile(const Request& q, const ThroughPlanes& pl
   LRD_BARRIER();  // the next tile overwrites what this one shares
 }
 
-LRD_KERNEL(kThreads, 1) sensor_kernel(const Request q, const ThroughPlanes planes) {
+LRD_KERNEL(kSensorThreads, 1) sensor_kernel(const Request q, const ThroughPlanes planes) {
   LRD_SHARED SensorShared shared;
   const int thread = static_cast<int>(threadIdx.x);
   const int64_t row_step = int64_t{gridDim.y} * kTileCellRows, col_step = int64_t{gridDim.x} * kTileCellCols;

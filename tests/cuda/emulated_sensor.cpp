@@ -75,7 +75,7 @@ bool agree(int number, int64_t cell_rows, int64_t cell_cols, int64_t batch, cons
   const lrd::emulated::ThroughPlanes planes = lrd::emulated::through_planes(q);
   const uint3 grid = {number % 2 == 0 ? 1u : static_cast<unsigned>((cell_cols + 63) / 64), 1, 1};
   const auto order = static_cast<emulator::Order>(number % 3);
-  emulator::launch(grid, lrd::emulated::kThreads, 0, order, frames::draw,
+  emulator::launch(grid, lrd::emulated::kSensorThreads, 0, order, frames::draw,
                    [&] { lrd::emulated::sensor_kernel(q, planes); });
   const size_t wrong = frames::differing(expected, got);
   if (wrong != 0) std::printf("%zu elements differ in case %d\n", wrong, number);
