@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .figures import FIGURES
 from .native import NATIVE, WHY_NOT_NATIVE
-from .params import FIGURES, READ_MODELS
+from .read_models import READ_MODELS
 from .request import CLIP, OUTPUTS, QUANTIZE, Request
 from .sensor_figures import SENSOR_FIGURES
 
