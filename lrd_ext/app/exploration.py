@@ -216,8 +216,9 @@ class Exploration:
     def _measure(self, view: View) -> tuple[inspection.PairReport, inspection.Prediction]:
         drawn = self._drawn(view)
         title = f"{self.cameras[view.camera].name} at ISO {view.iso:g}"
-        report = inspection.inspect_pair(drawn.clean, drawn.noisy, view.ratio)
-        return report, inspection.predict(drawn.predicted, title)
+        prediction = inspection.predict(drawn.predicted, title)
+        report = inspection.inspect_pair(drawn.clean, drawn.noisy, view.ratio, prediction.sigma_prnu)
+        return report, prediction
 
     def _take_residual(self, view: View) -> inspection.Residual:
         drawn = self._drawn(view)

@@ -283,7 +283,9 @@ class CameraProfile:
         if self.dark_only:
             self._say_once("K is unknown (profile made from darks alone): K is 1 and shot noise is off")
         if self.sensor and self.sensor.needs_exposure and asked.exposure_s is None:
-            self._say_once("dark current and hot pixels are left off: exposure_s is not given")
+            self._say_once(
+                "dark current and hot pixels are left off: exposure_s, that of the short frame, is not given"
+            )
         for entry in self.doubtful:
             if entry.field in figures_used(model) and any(entry.concerns(iso) for iso in _ends(isos, entry)):
                 warnings.warn(f"{self.name}: {entry.field} is doubtful here: {entry.reason}", stacklevel=3)

@@ -70,7 +70,7 @@ def test_every_camera_is_listed_with_its_range_and_links():
         assert f"{source.url}/blob/{source.commit}/" in row[-1]
 
 
-@pytest.mark.filterwarnings("ignore:.*doubtful", "ignore:.*exposure_s is not given")
+@pytest.mark.filterwarnings("ignore:.*doubtful", "ignore:.*hot pixels are left off")
 def test_the_readme_has_a_working_line_for_each_camera(tmp_path, monkeypatch, example):
     section = README.split("## Cameras")[1].split("\n## ")[0]
     lines = re.search(r"```python\n(.*?)```", section, re.DOTALL).group(1).splitlines()

@@ -160,7 +160,7 @@ BODY = {"sigma_prnu": 0.006, "step": 2.0, "sigma_row_fixed": 0.125, "sigma_col_f
         ({"iso": 800}, {"sigma_prnu": 0.006, "step": 2.0, "sigma_dsnu": 3.0}),
     ],
 )  # fmt: skip
-@pytest.mark.filterwarnings("ignore:.*exposure_s is not given")
+@pytest.mark.filterwarnings("ignore:.*hot pixels are left off")
 def test_answers_by_hand(profile, asked, expected):
     found = profile.at(ratio=10, **asked)
     for name, values in only(**expected).items():
@@ -201,7 +201,9 @@ def test_a_batch_of_exposures_is_the_single_answers(profile, make):
 
 
 def test_without_exposure_dark_current_is_off_and_that_is_said_once(profile):
-    with pytest.warns(UserWarning, match="dark current and hot pixels are left off: exposure_s is not given"):
+    with pytest.warns(
+        UserWarning, match="test camera: dark current and hot pixels are left off: exposure_s, "
+    ):
         found = profile.at(100, 10)
     assert float(found.dark_current) == float(found.hot_fraction) == float(found.exposure_s) == 0
     assert float(found.sigma_prnu) == pytest.approx(0.006)
