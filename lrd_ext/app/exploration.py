@@ -163,6 +163,7 @@ class Exploration:
         """Return the figures of a view, what is doubtful of them, and how to make it elsewhere, as JSON."""
         report, prediction = self._pair(view.drawn)
         picture, profile = self._picture(view.picture), self.cameras[view.camera]
+        exposure = synth_files.short_exposure(picture.raw, self._settings(view)) if profile.sensor else None
         found = inspection.findings(report, prediction, raw_files.site_labels(picture.raw.cfa))
         doubts = figures_at(profile, view.iso, view.read).doubtful
         return {
@@ -174,7 +175,7 @@ class Exploration:
                 if e.field in doubts and e.concerns(view.iso)
             ],
             "command": command_line(picture.path, view),
-            "python": python_program(picture, view),
+            "python": python_program(picture, view, exposure),
             "file": file_name(picture.path, view),
         }
 
