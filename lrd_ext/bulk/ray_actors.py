@@ -89,6 +89,13 @@ def _knock(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=_ANSWER_S).close()
 
 
+def _answers(address: str) -> bool:
+    with contextlib.suppress(OSError):
+        _knock(address)
+        return True
+    return False
+
+
 def made_by_ray(
     ray: Any, todo: Sequence[Source], recipe: Recipe, url: str, device: str, actors: int | None
 ) -> Iterator[tuple[Source, str]]:
@@ -131,23 +138,21 @@ class _Head:
     """The head of the cluster, without which nothing goes on and Ray does not say so."""
 
     def __init__(self, address: str) -> None:
-        self.address, self.seen = address, time.monotonic()
-        try:
-            _knock(address)
-        except OSError:  # a client from outside reaches a proxy of it alone
-            self.seen = math.inf
+        #: Where it is, "" where it cannot be seen from here: a client from outside reaches a proxy alone.
+        self.address = address if _answers(address) else ""
+        self.gone_since = math.inf
 
     def look(self) -> None:
-        """Raise where it has been gone for so long that it will not come back."""
-        try:
-            _knock(self.address)
-            self.seen = time.monotonic()
-        except OSError:
-            if time.monotonic() - self.seen > _BACK_S:
-                raise ConnectionError(
-                    f"ray: the head of the cluster, {self.address}, is gone; what is finished stays, and "
-                    "--resume goes on with it"
-                ) from None
+        """Raise when it has been gone for so long that it will not come back."""
+        if not self.address or _answers(self.address):
+            self.gone_since = math.inf
+            return
+        self.gone_since = min(self.gone_since, time.monotonic())
+        if time.monotonic() - self.gone_since > _BACK_S:
+            raise ConnectionError(
+                f"ray: the head of the cluster, {self.address}, is gone; what is finished stays, and "
+                "--resume goes on with it"
+            )
 
 
 class _Workers:
