@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 
 from . import ops
+from .call_form import Clip, Layout, Output, Quantize
+from .cfa import Order
 from .native import CURE
 from .params import NoiseParams
 from .reference.synth import synthesize
-from .request import Clip, Layout, Order, Output, Quantize, check_arguments
+from .request import check_arguments
 
 Backend = Literal["auto", "cpu", "cuda", "reference"]
 
@@ -136,7 +138,7 @@ def fused_synth(
         sigma_out=sigma_out,
         sensor=sensor,
     )
-    if _resolve(backend, clean.device) == "reference":
+    if _resolve(backend, clean) == "reference":
         return synthesize(request)
     return ops.run(request)
 
@@ -161,15 +163,16 @@ def reference_synth(clean: Tensor, params: NoiseParams, **options: Any) -> Tenso
 reference_synth.__signature__ = inspect.signature(fused_synth)  # type: ignore[attr-defined]
 
 
-def _resolve(backend: str, device: torch.device) -> str:
-    """Name the executor that carries out a call on ``device``."""
+def _resolve(backend: str, clean: Tensor) -> str:
+    """Name the executor that carries out a call."""
     if backend not in BACKENDS:
         raise ValueError(f"fused_synth: backend must be one of {BACKENDS}, got {backend!r}")
     if backend == "reference":
         return backend
-    if backend in ("cpu", "cuda") and backend != device.type:
-        raise ValueError(f"fused_synth: backend={backend!r} needs clean on that device, got {device.type}")
-    why_not = _why_not_compiled(device)
+    if backend != "auto" and backend != clean.device.type:
+        got = clean.device.type
+        raise ValueError(f"fused_synth: backend={backend!r} needs clean on that device, got {got}")
+    why_not = _why_not_compiled(clean)
     if not why_not:
         return "compiled"
     if backend != "auto":
@@ -178,14 +181,15 @@ def _resolve(backend: str, device: torch.device) -> str:
     return "reference"
 
 
-def _why_not_compiled(device: torch.device) -> str:
+def _why_not_compiled(clean: Tensor) -> str:
     if ops.NATIVE is None:
         return f"{ops.WHY_NOT_NATIVE}; {CURE}"
-    if device.type == "cuda":
-        return ops.why_not_cuda(device.index)
-    if device.type != "cpu":
-        return f"there are no compiled kernels for {device.type} tensors; move clean and params to the CPU"
-    return ""
+    if clean.is_cpu:  # asked first, and not by the device's type, whose name torch makes anew each time
+        return ""
+    if clean.is_cuda:
+        return ops.why_not_cuda(clean.device.index)
+    kind = clean.device.type
+    return f"there are no compiled kernels for {kind} tensors; move clean and params to the CPU"
 
 
 @functools.cache

@@ -186,7 +186,7 @@ const char* launch_generator(const Request& q, const Device& d, cudaStream_t str
 int rows_of_tile(const Request& q, int multiprocessors) {
   const int64_t across = q.batch * ((q.cell_cols + kTileCellCols - 1) / kTileCellCols);
   int rows = kTileCellRows;
-  while (rows > 2 * device::kRowsAtOnce && across * ((q.cell_rows + rows - 1) / rows) < 3 * multiprocessors / 2) {
+  while (rows > 2 * device::kRowsAtOnce && across * ((q.cell_rows + rows - 1) / rows) < 3 * multiprocessors) {
     rows /= 2;
   }
   return rows;

@@ -12,7 +12,8 @@
 
 namespace lrd::LRD_ISA {
 
-constexpr int kThreads = 256;
+// Small blocks: fewer warps wait while one fills what a tile shares.
+constexpr int kThreads = 128;
 constexpr int kRowsAtOnce = kThreads / kTileCellCols;
 
 // A warp's cells lie in two rows, which two methods of the Poisson quantile share less often than one long row.
@@ -100,12 +101,12 @@ LRD_DEVICE void fill_read_octaves(const TableRow& row, int cell) {
 // The tile's sample, by threads whose warps draw no lines.
 LRD_DEVICE void fill_tile(const Request& q, const Cell& first, int thread, TileShared& shared) {
   constexpr int kFree = kTileCellCols + kTileCellRows;
-  if (thread == kFree) {
+  if (thread == 0) {
     fill_sample(q, first.sample, 0.0f, shared.sample);
     shared.stream = stream_of(q, first.sample);
     shared.first = first;
   }
-  fill_read_octaves(row_of(q, first.sample), thread - (kFree + kTileCellRows));
+  fill_read_octaves(row_of(q, first.sample), thread - kFree);
 }
 
 // The tile's row and column noise.
@@ -220,15 +221,15 @@ LRD_DEVICE void synthesize_tiles(const Request& q, const ThroughPlanes& planes, 
   }
 }
 
-// Of usual calls on a multiprocessor; before sm_90 a few registers of three spill.
+// Of usual calls on a multiprocessor; before sm_90 a few registers of six spill.
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
-constexpr int kUsualBlocks = 2;
+constexpr int kUsualBlocks = 5;
 #else
-constexpr int kUsualBlocks = 3;
+constexpr int kUsualBlocks = 6;
 #endif
 
 template <bool kUsual>
-LRD_KERNEL(kThreads, kUsual ? kUsualBlocks : 2)
+LRD_KERNEL(kThreads, kUsual ? kUsualBlocks : 4)
 physics_kernel(const Request call, const ThroughPlanes planes, const int tile_rows) {
   LRD_SHARED TileShared shared;
   const int thread = static_cast<int>(threadIdx.x);
