@@ -7,6 +7,7 @@
 #include <torch/headeronly/util/Exception.h>
 
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -204,7 +205,10 @@ void check_table_values(const lrd::Request& q) {
 }
 
 void check_generator_values(const lrd::Request& q) {
-  for (int64_t i = 0; i < lrd::portable::packed_size(q.widths); ++i) {
+  const int64_t size = lrd::portable::packed_size(q.widths);
+  bool finite = true;  // a loop without a branch: thousands of weights, in calls of any size
+  for (int64_t i = 0; i < size; ++i) finite &= std::fabs(q.weights[i]) <= std::numeric_limits<float>::max();
+  for (int64_t i = 0; !finite && i < size; ++i) {
     STD_TORCH_CHECK(std::isfinite(q.weights[i]), "lrd_ext.fused_synth: weights must be finite, got ", q.weights[i]);
   }
   for (int64_t i = 0; i < q.sigma_rows; ++i) {

@@ -71,8 +71,7 @@ def fused_synth(
             after column noise; None draws none. It adds to the read noise in params, which
             :meth:`NoiseParams.shot_only` leaves out. Its weights are used without a gradient. With
             ``generator.bfloat16()`` tensor cores (sm_80 and newer) and Intel's matrix unit (AMX) run it:
-            fast, but equal to other machines within 0.04 sigma_init only, not bit for bit. On a GPU figures
-            of the sensor, ``sigma_prnu`` and those after it in NoiseParams, are refused beside it.
+            fast, but equal to other machines within 0.04 sigma_init only, not bit for bit.
         sigma_init: scale of the generator's noise, DN, a number or (B,); None asks the generator for that of
             ``params.iso``, and for ISOs on a GPU waits for the device. In [1e-6, 1e6]: a value outside is
             an error on the CPU; on a GPU, where checking would mean waiting, its sample becomes NaN.

@@ -47,8 +47,10 @@ class Word(enum.IntEnum):
     DARK_FRAME_COLUMN = 12
     SHAKE_ROW = 13
     SHAKE_COLUMN = 14
+    EXPOSURE = 15
     #: The first of a made-up camera's, which are many.
     VIRTUAL_CAMERA = 16
+    TEMPERATURE = 128
 
 
 _FACTORS = (0xD2511F53, 0xCD9E8D57)
@@ -109,10 +111,13 @@ class Draws:
                 raise TypeError(f"{name} must be an int, got {value!r}")
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}")
-        self._uniforms = (parameter_words(int(seed), _identities(n, index)) + 0.5) * 2.0**-32
+        self._seed, self._identities = int(seed), _identities(n, index)
+        self._uniforms = (parameter_words(self._seed, self._identities) + 0.5) * 2.0**-32
 
     def uniform(self, word: Word) -> np.ndarray:
         """(n,) float64 uniforms in (0, 1)."""
+        if word >= self._uniforms.shape[1]:
+            return parameter_uniform(self._seed, self._identities, word)
         return self._uniforms[:, word]
 
     def normals(self) -> np.ndarray:
@@ -180,12 +185,12 @@ class _List:
         return self.all()[(u * len(self.values)).astype(int)]
 
 
-def read_choice(name: str, given: Any) -> _Range | _List:
+def read_choice(name: str, given: Any, above: float = 0.0, below: float = MAX_VALUE) -> _Range | _List:
     """Read a number (fixed), a tuple (range) or a list (choices).
 
     Raises:
         TypeError: it is none of these.
-        ValueError: a value is not above 0 and below 1e30, a tuple is not (low, high), or a list is empty.
+        ValueError: a value is not between the limits, a tuple is not (low, high), or a list is empty.
     """
     values = list(given) if isinstance(given, (tuple, list)) else [given]
     for value in values:
@@ -193,8 +198,8 @@ def read_choice(name: str, given: Any) -> _Range | _List:
             raise TypeError(
                 f"{name} must be a number, a tuple (low, high) or a list of numbers, got {given!r}"
             )
-        if not 0 < value < MAX_VALUE:
-            raise ValueError(f"{name} must be above 0 and below {MAX_VALUE:g}, got {value!r}")
+        if not above < value < below:
+            raise ValueError(f"{name} must be above {above:g} and below {below:g}, got {value!r}")
     if isinstance(given, tuple):
         if len(values) != 2 or values[0] > values[1]:
             raise ValueError(f"{name} as a tuple must be (low, high) with low <= high, got {given!r}")
