@@ -33,7 +33,7 @@ LRD_DEVICE void draw_lines(const Request& q, int thread, SensorTile& shared) {
   colour_lines<kThreads>(q, shared.first, thread, shared.white, shared.sensor, shared.rows, shared.columns);
 }
 
-// From sm_120 on a few registers of four spill.
+// Of a multiprocessor; from sm_120 on a few registers of four spill.
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 1200
 constexpr int kSensorBlocks = 3;
 #else
