@@ -12,9 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .call_form import CLIP, OUTPUTS, QUANTIZE
+from .figures import FIGURES
 from .native import NATIVE, WHY_NOT_NATIVE
-from .params import FIGURES, READ_MODELS
-from .request import CLIP, OUTPUTS, QUANTIZE, Request
+from .read_models import READ_MODELS
+from .request import Request
 from .sensor_figures import SENSOR_FIGURES
 
 #: Why a compiled module has no CUDA kernels, by the word that setup.py leaves in it.
@@ -120,9 +122,6 @@ def run(request: Request) -> Tensor:
     clean = _with_contiguous_rows(request.clean)
     if clean.dtype == torch.float64:
         clean = clean.to(torch.float32)
-    out = request.out
-    if out is None:
-        out = torch.empty_like(clean, dtype=request.dtype, memory_format=torch.contiguous_format)
     arguments = (
         clean,
         request.params.table,
@@ -134,7 +133,7 @@ def run(request: Request) -> Tensor:
         OUTPUTS.index(request.output),
         QUANTIZE.index(request.quantize),
         CLIP.index(request.clip),
-        out,
+        request.out,
     )
     beside = request.generator is not None or request.clean_out is not None or request.sigma_out is not None
     if not beside and not request.params.has_sensor:
@@ -144,7 +143,7 @@ def run(request: Request) -> Tensor:
         sensor = _number_or_tensor(0, request.sensor)
         body = sensor[1], sensor[3]
         torch.ops.lrd_ext.fused_synth.default(*arguments, *_generator_arguments(request), *wanted, *body)
-    return out if out.shape == request.shape else out.view(request.shape)
+    return request.result
 
 
 def _number_or_tensor(seed: int | Tensor, index: int | Tensor) -> tuple[Any, Any, Any, Any]:
@@ -158,7 +157,7 @@ def _generator_arguments(request: Request) -> tuple[Any, ...]:
     if request.generator is None or request.sigma_init is None:
         return None, None, [], False
     generator, widths = request.generator, request.generator.widths
-    if request.clean.device.type == "cuda":
+    if request.clean.is_cuda:
         weights, widths = generator.packed_weights_for_cuda(), (max(widths),) * len(widths)
     else:
         weights = generator.packed_weights()
@@ -167,4 +166,4 @@ def _generator_arguments(request: Request) -> tuple[Any, ...]:
 
 
 def _with_contiguous_rows(frames: Tensor) -> Tensor:
-    return frames if frames.shape[-1] < 2 or frames.stride(-1) == 1 else frames.contiguous()
+    return frames if frames.stride(-1) == 1 or frames.shape[-1] < 2 else frames.contiguous()

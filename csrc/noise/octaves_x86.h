@@ -38,8 +38,7 @@ struct OctaveLanes {
   static LRD_HD Floats with_side(Ints word, Floats x) {
     return floats(_mm512_ternarylogic_epi32(bits(x), word, all(INT32_MIN), 0xD2));  // x ^ (~word & sign)
   }
-  // One bit a lane that lies farther out than look_up reaches.
-  static LRD_HD Far far(Ints bits) { return _mm512_movepi32_mask(add(bits, all(-((96 + kNearest) << 23)))); }
+  static LRD_HD Far negative(Ints x) { return _mm512_movepi32_mask(x); }  // one bit a lane
 };
 #else
 struct OctaveLanes {
@@ -68,13 +67,15 @@ struct OctaveLanes {
   static LRD_HD Floats with_side(Ints word, Floats x) {
     return floats(bits_xor(bits(x), _mm256_andnot_si256(word, all(INT32_MIN))));
   }
-  static LRD_HD Far far(Ints bits) {
-    return static_cast<Far>(_mm256_movemask_ps(floats(add(bits, all(-((96 + kNearest) << 23))))));
-  }
+  static LRD_HD Far negative(Ints x) { return static_cast<Far>(_mm256_movemask_ps(floats(x))); }
 };
 #endif
 
-// Mirrors octave_place, but that cells before kNearest are left as they are.
+// What of ~bits is the exponent of a scale, 255 - 96 - cell, where bits has cell - kNearest, from 0 to 31 - kNearest.
+constexpr int32_t kScaleExponent = (0x80 | (31 - OctaveLanes::kNearest)) << 23;
+
+// Mirrors octave_place, but that the exponent of bits is cell - kNearest, below 0 for cells that look_up does not reach,
+// whose g means nothing.
 struct OctavePlaces {
   OctaveLanes::Ints bits;
   OctaveLanes::Floats g;
@@ -86,8 +87,8 @@ LRD_HD OctavePlaces octave_places(OctaveLanes::Ints word) {
   const L::Ints inside = L::bits_xor(outside, L::all(0x7FFFFFFF));
   const L::Floats p = L::multiply_add(L::converted(outside), L::all(0x1p-32f), L::all(0x1p-33f));
   const L::Floats middle = L::multiply_add(L::converted(inside), L::all(-6 * 0x1p-32f), L::all(-3 * 0x1p-32f));
-  const L::Ints bits = L::add(L::bits(p), L::all(kOctaveOffset));
-  const L::Floats scale = L::floats(L::but_not(L::all(kExponent), bits));
+  const L::Ints bits = L::add(L::bits(p), L::all(kOctaveOffset - ((96 + L::kNearest) << 23)));
+  const L::Floats scale = L::floats(L::but_not(L::all(kScaleExponent), bits));  // 2^(128 - 96 - cell)
   return {bits, L::larger(L::multiply_add(p, scale, L::all(-1.5f)), middle)};
 }
 
@@ -105,7 +106,7 @@ LRD_HD void octave_quantiles_of_lanes(const uint32_t (&word)[N], const OctaveTab
 #pragma GCC unroll 8
     for (int k = kOctaveTerms - 2; k >= 0; --k) x = L::multiply_add(x, place.g, L::look_up(table.c[k], exponent));
     L::store(result + i, L::with_side(w, x));
-    const typename L::Far beyond = L::far(place.bits);
+    const typename L::Far beyond = L::negative(place.bits);
     memcpy(far + i / 8, &beyond, sizeof beyond);
   }
   for (int start = 0; start < N; start += 64) {

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from lrd_ext.batch_memory import BatchMemory, as_one
+from lrd_ext.call_form import Layout, is_packed
 from lrd_ext.cfa import Order, plane_sites, unpack
 from lrd_ext.params import NoiseParams
 from lrd_ext.profiles.draws import Choice
-from lrd_ext.request import Layout, is_packed
 from lrd_ext.synth import fused_synth
 
 from .arguments import batch_of, identities_of, one_each, origins_of

@@ -11,8 +11,8 @@ import threading
 
 import numpy as np
 import pytest
-from conftest import ROOT, rose
 from PIL import Image
+from rose_raw import ROOT, rose
 
 from lrd_ext import cli, load_profile, raw, synth_files
 from lrd_ext.app import Exploration
