@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lrd_ext.sensor_figures import NOTHING, PLACES, SENSOR_FIGURES
+from lrd_ext.sensor_figures import NOTHING, SENSOR_FIGURES, SENSOR_PLACES
 
 from .answers import BranchAnswers, Isos, by_branch
 from .records import Branch, Row
@@ -144,7 +144,7 @@ class _BranchOfSensor:
 def _off(name: str) -> np.ndarray:
     """What leaves a figure off, (1,) or (1, ...)."""
     shape = SENSOR_FIGURES[name].shape
-    return NOTHING[:, PLACES[name]].double().numpy().reshape(1, *shape)
+    return NOTHING[:, SENSOR_PLACES[name]].double().numpy().reshape(1, *shape)
 
 
 def _filled(row: SensorRow, name: str) -> np.ndarray:
