@@ -36,7 +36,7 @@ from .records import (
     header,
     to_json,
 )
-from .sensor import COLDEST, HOTTEST, SensorFigures
+from .sensor import COLDEST, HOTTEST, SENSOR_DOUBTS, SensorFigures
 from .sensor_answers import SensorAnswers
 
 Levels = float | Sequence[float] | Tensor
@@ -355,7 +355,7 @@ def profile_from_dict(data: Any) -> CameraProfile:
 
 def figures_used(model: ReadModel) -> set[str]:
     """Name the fields of a profile that an answer with a read-noise model rests on."""
-    used = {"K", "sigma_row", "sigma_col", "bias", "black", "white"}
+    used = {"K", "sigma_row", "sigma_col", "bias", "black", "white", *SENSOR_DOUBTS}
     used |= {model.figure} if model.figure else set()
     used |= {"tukey_lambda"} if model.shaped else set()
     return used | ({"read_quantiles"} if model.tabled else set())
