@@ -271,9 +271,8 @@ class CameraProfile:
         return read_model(self.read if read is None else read)
 
     def _sensor_at(self, found: Answer, asked: Asked) -> dict[str, np.ndarray]:
-        self.sensor_answers.check_conditions(
-            exposure=asked.exposure_s is not None, temperature=asked.temperature_c is not None
-        )
+        if asked.temperature_c is not None:
+            self.sensor_answers.check_temperature(exposure=asked.exposure_s is not None)
         if self.sensor is None:
             return {}
         return self.sensor_answers.at(asked.iso, found.branch, asked.exposure_s, asked.temperature_c)
