@@ -319,10 +319,9 @@ __attribute__((noinline)) void store_targets(const Request& q, const Tile& tile,
 // In blocks of N cells, no fewer than the tile has columns. kSensor: the table holds what the sensor adds. generated:
 // ready for a tile of blocks of kCells, or null.
 template <int N, bool kSensor>
-LRD_HD void synthesize_tile(const Request& q, const Model& model, const Tile& tile, ReadOctaves& octaves,
-                            Generated* generated) {
+LRD_HD void synthesize_tile(const Request& q, const Model& model, const Tile& tile, Kept& kept, Generated* generated) {
   SampleParams p = params_of(q, tile.sample);
-  p.read.octaves = octaves.of(p.read);
+  p.read.octaves = kept.octaves.of(p.read);
   const TableRow& row = row_of(q, tile.sample);
   const Stream stream = stream_of(q, tile.sample);
   const uint32_t cell_col = static_cast<uint32_t>(q.origin_col + tile.col);
@@ -349,8 +348,8 @@ LRD_HD void synthesize_tile(const Request& q, const Model& model, const Tile& ti
     const uint32_t cell_row = static_cast<uint32_t>(q.origin_row + tile.row + r);
     if (r % kTileCellRows == 0) {
       if constexpr (kSensor) {
-        coloured_rows(sensor.row, row, stream, cell_row, rows);
-        sensor.draw_rows(cell_row);
+        draw_rows(sensor.row, row, stream, sensor.body, tile.sample, cell_row, kept.rows);
+        memcpy(rows, kept.rows.noise, sizeof rows);
       } else {
         row_noise<kTileCellRows>(stream, row.sigma_row, cell_row, rows);
       }
@@ -362,9 +361,9 @@ LRD_HD void synthesize_tile(const Request& q, const Model& model, const Tile& ti
       if (generated != nullptr) learned = learned_row(stream, tile, r, *generated);
     }
     if constexpr (kSensor) {
-      if (q.dark.data == nullptr) memset(dark_value, 0, sizeof dark_value);
-      add_body<N>(sensor.body, sensor.words, cell_row, cell_col, sensor.rows[r % kTileCellRows], sensor.columns, value,
-                  dark_value);
+      if (q.dark.data == nullptr && sensor.body.offsets()) memset(dark_value, 0, sizeof dark_value);
+      add_body<N>(sensor.body, stream, sensor.words, cell_row, cell_col, kept.rows.fixed[r % kTileCellRows],
+                  sensor.columns, value, dark_value);
     }
     synthesize<N>(model, p, words, cell_row, rows[r % kTileCellRows], columns, dark_value, value, learned, &cell, step,
                   zeros);
@@ -379,36 +378,36 @@ LRD_HD void synthesize_tile(const Request& q, const Model& model, const Tile& ti
 // Apart, so that what every call runs stays as short as without a sensor.
 template <int N>
 __attribute__((noinline)) void synthesize_tile_of_sensor(const Request& q, const Model& model, const Tile& tile,
-                                                         ReadOctaves& octaves, Generated* generated) {
-  synthesize_tile<N, true>(q, model, tile, octaves, generated);
+                                                         Kept& kept, Generated* generated) {
+  synthesize_tile<N, true>(q, model, tile, kept, generated);
 }
 
 template <int N>
-LRD_HD void synthesize_all_of_tile(const Request& q, const Model& model, const Tile& tile, ReadOctaves& octaves,
+LRD_HD void synthesize_all_of_tile(const Request& q, const Model& model, const Tile& tile, Kept& kept,
                                    Generated* generated) {
   if (wants_targets(q)) {
     store_targets<N>(q, tile, generated == nullptr ? 0.0f : q.sigma_init[q.sigma_rows == 1 ? 0 : tile.sample]);
   }
   if (q.has_sensor) {
-    synthesize_tile_of_sensor<N>(q, model, tile, octaves, generated);
+    synthesize_tile_of_sensor<N>(q, model, tile, kept, generated);
   } else {
-    synthesize_tile<N, false>(q, model, tile, octaves, generated);
+    synthesize_tile<N, false>(q, model, tile, kept, generated);
   }
 }
 
 inline void synthesize_tiles(const Request& q, int64_t first, int64_t last) {
   const Model model = model_of(q);
   const uint64_t callers_mode = enter_default_float_mode();
-  ReadOctaves octaves;
+  Kept kept;
   Generated generated;  // up to 300 KB of stack, touched only where there is a generator
   if (q.weights != nullptr) begin_stack(q, generated);
   Generated* const g = q.weights != nullptr ? &generated : nullptr;
   for (int64_t number = first; number < last; ++number) {
     const Tile tile = tile_at(q, number);
     if (tile.cols > kFewCells || g != nullptr) {
-      synthesize_all_of_tile<kCells>(q, model, tile, octaves, g);
+      synthesize_all_of_tile<kCells>(q, model, tile, kept, g);
     } else {
-      synthesize_all_of_tile<kFewCells>(q, model, tile, octaves, nullptr);
+      synthesize_all_of_tile<kFewCells>(q, model, tile, kept, nullptr);
     }
   }
   if (g != nullptr) end_matrices(g->matrices);
