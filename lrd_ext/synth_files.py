@@ -126,7 +126,7 @@ def profile_params(clean: Raw, settings: Settings) -> NoiseParams:
     s = settings
     levels: dict[str, Any] = {"black": clean.black.tolist(), "white": clean.white, "cfa": clean.cfa}
     exposure = s.exposure_s if s.profile.sensor is None else short_exposure(clean, s)
-    conditions: dict[str, Any] = {"exposure_s": exposure or None, "temperature_c": s.temperature_c}
+    conditions: dict[str, Any] = {"exposure_s": exposure, "temperature_c": s.temperature_c}
     return s.profile.at(s.iso, s.ratio, read=s.read, bias=s.bias, **conditions, **levels)
 
 

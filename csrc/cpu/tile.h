@@ -341,6 +341,8 @@ LRD_HD void synthesize_tile(const Request& q, const Model& model, const Tile& ti
     column_noise<N>(stream, row.sigma_col, cell_col, columns);
   }
   if (generated != nullptr) begin_stack_tile(q, tile, stream, *generated);
+  const CellConversion cell = cell_conversion(model, p);
+  const bool zeros = adds_zeros(p, kSensor || q.dark.data != nullptr);
   for (int r = 0; r < tile.rows; ++r) {
     const auto offset = [&](const Frames& f) { return offset_of(f, tile.sample, tile.row + r, tile.col); };
     const uint32_t cell_row = static_cast<uint32_t>(q.origin_row + tile.row + r);
@@ -363,8 +365,8 @@ LRD_HD void synthesize_tile(const Request& q, const Model& model, const Tile& ti
       add_body<N>(sensor.body, stream, sensor.words, cell_row, cell_col, kept.rows.fixed[r % kTileCellRows],
                   sensor.columns, value, dark_value);
     }
-    synthesize<N>(model, p, words, cell_row, rows[r % kTileCellRows], columns, dark_value, value, learned, nullptr,
-                  step);
+    synthesize<N>(model, p, words, cell_row, rows[r % kTileCellRows], columns, dark_value, value, learned, &cell, step,
+                  zeros);
     if (q.out.cell_col == 1) {
       store<1>(q.out, offset(q.out), tile.cols, past_caches, value);
     } else {

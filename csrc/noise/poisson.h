@@ -24,6 +24,13 @@ LRD_HD float poisson_mean(float signal, float inverse_gain) {
   return positive < kMaxMean ? positive : kMaxMean;
 }
 
+// The same, but that -0 may stay, and NaN, whose electrons are NaN by the asymptotic form.
+LRD_HD float poisson_mean_or_nan(float signal, float inverse_gain) {
+  const float mean = signal * inverse_gain;
+  const float positive = 0.0f > mean ? 0.0f : mean;
+  return kMaxMean < positive ? kMaxMean : positive;
+}
+
 // z is the normal quantile of the word, mean >= kWalkLimit, s = z / sqrt(mean). The whole part of the mean stays apart,
 // so float32 loses nothing up to kMaxMean.
 LRD_HD float poisson_asymptotic(float z, float mean, float root, float inverse_root, float s) {
@@ -101,19 +108,18 @@ LRD_HD PoissonMethods poisson_methods(const uint32_t (&word)[N], const float (&m
 #if defined(LRD_VECTOR_BITS)
   if constexpr (N % PoissonLanes::kLanes == 0) return poisson_methods_of_lanes<N>(word, mean);
 #endif
-  // Means are not negative, so their bits are ordered as they are.
-  const int32_t walk_bits = static_cast<int32_t>(bits_of(kWalkLimit));
-  int32_t least = 0x7F800000, most = 0;
-  uint32_t outermost = ~0u;
+  // Means are not negative, so their bits are ordered as they are; -0 and -NaN count among the least and the most.
+  int32_t least = INT32_MAX;
+  uint32_t most = 0, outermost = ~0u;
   LRD_UNROLL
   for (int i = 0; i < N; ++i) {
-    const int32_t bits = static_cast<int32_t>(bits_of(mean[i]));
+    const uint32_t bits = bits_of(mean[i]);
     const uint32_t from_end = word[i] + kExactWords;  // below 2 kExactWords for words of either end
-    least = bits < least ? bits : least;
+    least = static_cast<int32_t>(bits) < least ? static_cast<int32_t>(bits) : least;
     most = bits > most ? bits : most;
     outermost = from_end < outermost ? from_end : outermost;
   }
-  return {least < walk_bits, most >= walk_bits, outermost < 2 * kExactWords};
+  return {least < static_cast<int32_t>(kWalkLimitBits), most >= kWalkLimitBits, outermost < 2 * kExactWords};
 }
 
 // N sites at once, so that the loops vectorise; a method runs only where a site of the block needs it, which

@@ -7,6 +7,7 @@
 namespace lrd::LRD_ISA {
 
 constexpr float kWalkLimit = 4.0f;  // the asymptotic form is 4.4e-7 off here, 1.2e-6 from 3 on
+constexpr uint32_t kWalkLimitBits = 0x40800000u;
 constexpr int kWalkSteps = 16;      // more than any word takes whose answer comes from the walk
 constexpr int kWalkUnroll = 4;      // steps between two looks at whether all are done
 

@@ -17,10 +17,15 @@ struct PoissonLanes : OctaveLanes {
   static LRD_HD Floats load(const float* source) { return _mm512_loadu_ps(source); }
   using OctaveLanes::load;
   static LRD_HD Ints smaller(Ints a, Ints b) { return _mm512_min_epi32(a, b); }
-  static LRD_HD Ints larger(Ints a, Ints b) { return _mm512_max_epi32(a, b); }
+  static LRD_HD Ints larger_unsigned(Ints a, Ints b) { return _mm512_max_epu32(a, b); }
   static LRD_HD Ints smaller_unsigned(Ints a, Ints b) { return _mm512_min_epu32(a, b); }
-  static LRD_HD bool any_above(Ints a, Ints b) { return _mm512_cmpgt_epi32_mask(a, b) != 0; }
-  static LRD_HD bool any_above_unsigned(Ints a, Ints b) { return _mm512_cmpgt_epu32_mask(a, b) != 0; }
+  static LRD_HD bool any_below(Ints x, int32_t limit) { return _mm512_cmplt_epi32_mask(x, all(limit)) != 0; }
+  static LRD_HD bool any_below(Ints x, uint32_t limit) {
+    return _mm512_cmplt_epu32_mask(x, all(static_cast<int32_t>(limit))) != 0;
+  }
+  static LRD_HD bool any_from(Ints x, uint32_t limit) {
+    return _mm512_cmpge_epu32_mask(x, all(static_cast<int32_t>(limit))) != 0;
+  }
   static LRD_HD Floats zero_from(Floats x, float limit) {
     return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, all(limit), _CMP_LT_OQ), x);
   }
@@ -50,11 +55,15 @@ struct PoissonLanes : OctaveLanes {
   static LRD_HD Floats load(const float* source) { return _mm256_loadu_ps(source); }
   using OctaveLanes::load;
   static LRD_HD Ints smaller(Ints a, Ints b) { return _mm256_min_epi32(a, b); }
-  static LRD_HD Ints larger(Ints a, Ints b) { return _mm256_max_epi32(a, b); }
+  static LRD_HD Ints larger_unsigned(Ints a, Ints b) { return _mm256_max_epu32(a, b); }
   static LRD_HD Ints smaller_unsigned(Ints a, Ints b) { return _mm256_min_epu32(a, b); }
-  static LRD_HD bool any_above(Ints a, Ints b) { return _mm256_movemask_ps(floats(_mm256_cmpgt_epi32(a, b))) != 0; }
-  static LRD_HD bool any_above_unsigned(Ints a, Ints b) {
-    return _mm256_movemask_epi8(_mm256_cmpeq_epi32(_mm256_max_epu32(a, b), b)) != -1;
+  static LRD_HD bool equal(Ints a, Ints b) { return _mm256_movemask_epi8(_mm256_cmpeq_epi32(a, b)) == -1; }
+  static LRD_HD bool any_below(Ints x, int32_t limit) {
+    return _mm256_movemask_ps(floats(_mm256_cmpgt_epi32(all(limit), x))) != 0;
+  }
+  static LRD_HD bool any_below(Ints x, uint32_t limit) { return !equal(x, larger_unsigned(x, all(static_cast<int32_t>(limit)))); }
+  static LRD_HD bool any_from(Ints x, uint32_t limit) {
+    return !equal(x, smaller_unsigned(x, all(static_cast<int32_t>(limit - 1))));
   }
   static LRD_HD Floats zero_from(Floats x, float limit) {
     return _mm256_and_ps(x, _mm256_cmp_ps(x, all(limit), _CMP_LT_OQ));
@@ -140,7 +149,7 @@ LRD_HD bool walk_on(const uint32_t (&word)[N], const float (&mean)[N], int taken
     }
     least = L::smaller(least, four_steps(s, low_mean, factor));
   }
-  return !L::any_above(L::all(1), least);
+  return !L::any_below(least, 1);
 }
 
 // Mirrors poisson_walk. only: no site of the block has another method.
@@ -161,16 +170,15 @@ LRD_HD void poisson_walk_of_lanes(const uint32_t (&word)[N], const float (&mean)
 template <int N>
 LRD_HD PoissonMethods poisson_methods_of_lanes(const uint32_t (&word)[N], const float (&mean)[N]) {
   using L = PoissonLanes;
-  const L::Ints walk = L::all(static_cast<int32_t>(bits_of(kWalkLimit)));
   L::Ints least = L::all(INT32_MAX), most = L::all(0), outermost = L::all(-1);
   for (int i = 0; i < N; i += L::kLanes) {
     const L::Ints bits = L::bits(L::load(mean + i));
     least = L::smaller(least, bits);
-    most = L::larger(most, bits);
+    most = L::larger_unsigned(most, bits);
     outermost = L::smaller_unsigned(outermost, L::add(L::load(word + i), L::all(static_cast<int32_t>(kExactWords))));
   }
-  return {L::any_above(walk, least), L::any_above(L::add(most, L::all(1)), walk),
-          L::any_above_unsigned(L::all(static_cast<int32_t>(2 * kExactWords)), outermost)};
+  return {L::any_below(least, static_cast<int32_t>(kWalkLimitBits)), L::any_from(most, kWalkLimitBits),
+          L::any_below(outermost, 2 * kExactWords)};
 }
 
 }  // namespace lrd::LRD_ISA

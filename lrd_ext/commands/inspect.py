@@ -134,7 +134,7 @@ def _prediction(
             raise ValueError("iso must be given (--iso): the noisy file does not say its own")
         profile = load_profile(options.camera)
         levels: dict[str, Any] = {"black": noisy.black.tolist(), "white": noisy.white, "cfa": noisy.cfa}
-        exposure = options.exposure_s if options.exposure_s is not None else noisy.exposure_s or None
+        exposure = options.exposure_s if options.exposure_s is not None else noisy.exposure_s
         conditions = {"exposure_s": exposure, "temperature_c": options.temperature_c}
         prediction = inspection.predict(
             profile.at(iso, ratio, **conditions, **levels), f"{profile.name} at ISO {iso:g}", step

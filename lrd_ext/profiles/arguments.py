@@ -42,18 +42,18 @@ def read_asked(
     if any(len(values) not in (1, n) for values in given.values()):
         names, counts = ", ".join(given), ", ".join(str(len(values)) for values in given.values())
         raise ValueError(f"{names} must be as many, or one for all of the others, got {counts}")
-    whole = {name: np.broadcast_to(values, n) for name, values in given.items()}
-    return Asked(whole["iso"], whole["ratio"], whole.get("exposure_s"), whole.get("temperature_c"))
+    if n > 1:
+        given = {name: np.broadcast_to(values, n) for name, values in given.items()}
+    return Asked(given["iso"], given["ratio"], given.get("exposure_s"), given.get("temperature_c"))
 
 
 def _numbers(name: str, given: Any, above: float = 0.0, below: float = MAX_VALUE) -> np.ndarray:
     """Read a number or (n,) numbers as (n,) float64, all above one limit and below the other."""
-    rule = f"{name} must be above {above:g} and below {below:g}"
     if isinstance(given, (bool, str)) or given is None:
         values = np.array(given, dtype=object)
     elif isinstance(given, (int, float)):
         if not above < given < below:  # before conversion: an int may be beyond any float
-            raise ValueError(f"{rule}, got {given!r}")
+            raise _out_of_range(name, above, below, repr(given))
         return np.array([given], dtype=np.float64)
     else:
         values = np.asarray(given.detach().cpu() if isinstance(given, Tensor) else given)
@@ -64,5 +64,9 @@ def _numbers(name: str, given: Any, above: float = 0.0, below: float = MAX_VALUE
     values = np.atleast_1d(values).astype(np.float64)
     bad = ~((values > above) & (values < below))
     if bad.any():
-        raise ValueError(f"{rule}, got {values[bad][0]:g}")
+        raise _out_of_range(name, above, below, f"{values[bad][0]:g}")
     return values
+
+
+def _out_of_range(name: str, above: float, below: float, shown: str) -> ValueError:
+    return ValueError(f"{name} must be above {above:g} and below {below:g}, got {shown}")

@@ -36,7 +36,7 @@ from .records import (
     header,
     to_json,
 )
-from .sensor import COLDEST, HOTTEST, SensorFigures
+from .sensor import COLDEST, HOTTEST, SENSOR_DOUBTS, SensorFigures
 from .sensor_answers import SensorAnswers
 
 Levels = float | Sequence[float] | Tensor
@@ -271,9 +271,8 @@ class CameraProfile:
         return read_model(self.read if read is None else read)
 
     def _sensor_at(self, found: Answer, asked: Asked) -> dict[str, np.ndarray]:
-        self.sensor_answers.check_conditions(
-            exposure=asked.exposure_s is not None, temperature=asked.temperature_c is not None
-        )
+        if asked.temperature_c is not None:
+            self.sensor_answers.check_temperature(exposure=asked.exposure_s is not None)
         if self.sensor is None:
             return {}
         return self.sensor_answers.at(asked.iso, found.branch, asked.exposure_s, asked.temperature_c)
@@ -355,7 +354,7 @@ def profile_from_dict(data: Any) -> CameraProfile:
 
 def figures_used(model: ReadModel) -> set[str]:
     """Name the fields of a profile that an answer with a read-noise model rests on."""
-    used = {"K", "sigma_row", "sigma_col", "bias", "black", "white"}
+    used = {"K", "sigma_row", "sigma_col", "bias", "black", "white", *SENSOR_DOUBTS}
     used |= {model.figure} if model.figure else set()
     used |= {"tukey_lambda"} if model.shaped else set()
     return used | ({"read_quantiles"} if model.tabled else set())

@@ -53,7 +53,7 @@ from .records import (
     row_figures,
     sigmas,
 )
-from .sensor import SensorFigures, sensor_check
+from .sensor import SENSOR_DOUBTS, SensorFigures, sensor_check
 from .sensor import used_units as units_of_sensor
 
 _ISO = number(0.0, 1e8, above=True)
@@ -136,10 +136,8 @@ def _units_check() -> Check[dict[str, Any]]:
 
 
 def _doubtful_check() -> Check[Doubtful]:
-    iso = pair(number(0.0))
-    return made(
-        record({"field": one_of(doubtful_fields()), "reason": TEXT}, {"iso": nullable(iso)}), Doubtful
-    )
+    iso, fields = pair(number(0.0)), (*doubtful_fields(), *SENSOR_DOUBTS)
+    return made(record({"field": one_of(fields), "reason": TEXT}, {"iso": nullable(iso)}), Doubtful)
 
 
 def _row_check() -> Check[Row]:

@@ -19,6 +19,8 @@ from .checks import Check, Refused, each, made, named, number, pair, record, ref
 ROW_SIGMAS = ("sigma_dsnu", "sigma_row_fixed", "sigma_col_fixed", "sigma_drift")
 #: Of these a row has several numbers; the nearest row's are taken.
 ROW_LINES = ("row_taps", "col_taps", "row_waves", "col_waves")
+#: What an entry of a profile's ``doubtful`` can concern.
+SENSOR_DOUBTS = ("sigma_prnu", "step", "dark_current", "hot_pixels", *ROW_SIGMAS, *ROW_LINES)
 #: Figures of the whole sensor that can have an interval.
 SHARED = (
     "sigma_prnu",

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lrd_ext.sensor_figures import NOTHING, PLACES, SENSOR_FIGURES
+from lrd_ext.sensor_figures import NOTHING, SENSOR_FIGURES, SENSOR_PLACES
 
 from .answers import BranchAnswers, Isos, by_branch
 from .records import Branch, Row
@@ -32,15 +32,13 @@ class SensorAnswers:
         rows = by_branch(branches, self.sensor.rows)
         self._branches = [_BranchOfSensor(*part) for part in zip(branches, rows, strict=True)]
 
-    def check_conditions(self, *, exposure: bool, temperature: bool) -> None:
-        """Refuse conditions that say nothing here; told is whether each of them is given.
+    def check_temperature(self, *, exposure: bool) -> None:
+        """Refuse a temperature that says nothing here.
 
         Raises:
-            ValueError: a temperature is given and the profile has no model of it, or no exposure is.
+            ValueError: the profile has no model of it, or no exposure is given with it.
         """
         dark = self.sensor.dark_current
-        if not temperature:
-            return
         if dark is None or dark.doubling_c is None:
             raise ValueError(
                 f"{self.name}: temperature_c needs a profile that knows what temperature does (sensor."
@@ -144,7 +142,7 @@ class _BranchOfSensor:
 def _off(name: str) -> np.ndarray:
     """What leaves a figure off, (1,) or (1, ...)."""
     shape = SENSOR_FIGURES[name].shape
-    return NOTHING[:, PLACES[name]].double().numpy().reshape(1, *shape)
+    return NOTHING[:, SENSOR_PLACES[name]].double().numpy().reshape(1, *shape)
 
 
 def _filled(row: SensorRow, name: str) -> np.ndarray:

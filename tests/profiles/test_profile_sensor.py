@@ -295,6 +295,16 @@ def test_noise_of_a_profile_has_its_figures(profile):
     assert lines[1:] @ lines[:-1] / len(lines) == pytest.approx(0.8 * 0.6, abs=4 / len(lines) ** 0.5)
 
 
+def test_a_doubtful_part_is_answered_with_a_warning(camera):
+    camera["doubtful"] = [{"field": "dark_current", "reason": "darks of one exposure", "iso": [400, 800]}]
+    profile = profile_from_dict(camera)
+    with pytest.warns(UserWarning, match="dark_current is doubtful here: darks of one exposure"):
+        profile.at(400, exposure_s=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        profile.at(100, exposure_s=1)
+
+
 def test_it_is_told_in_words(profile):
     assert repr(profile).splitlines()[-1] == (
         "  sensor: photo response 0.006; step 2 DN; dark current 0.8 e-/s at 25 °C, doubling with 6.5 °C; "
