@@ -49,7 +49,7 @@ struct SensorTile<N, true> {
   const SensorRow& row;
   Body body;
   BodyWords<N> words;
-  BodyDraws<N> draws;  // of one row, where no tile of them is kept
+  BodyDraws<N> draws;             // of one row, where no tile of them is kept
   float columns[2][N], drift[4];  // fixed offsets of lines, DN
 
   SensorTile(const Request& q, int64_t sample, const Stream& frame, uint32_t cell_col)

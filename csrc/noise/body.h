@@ -95,8 +95,7 @@ LRD_HD void add_pattern(const Body& b, const BodyDraws<N>& draws, float (&value)
 // code. frame: the sample's own stream, by which pixels blink.
 LRD_HD void add_dark(const Body& b, const Stream& frame, const BodyDraws<1>& draws, uint32_t cell_row,
                      uint32_t cell_col, float (&value)[4][1]) {
-  const uint32_t word[4] = {draws.dark_word[0][0], draws.dark_word[1][0], draws.dark_word[2][0],
-                            draws.dark_word[3][0]};
+  const uint32_t word[4] = {draws.dark_word[0][0], draws.dark_word[1][0], draws.dark_word[2][0], draws.dark_word[3][0]};
   const float clean[4] = {value[0][0], value[1][0], value[2][0], value[3][0]};
   LRD_UNROLL
   for (int site = 0; site < 4; ++site) add_dark_current<1>(b.dark, b.K, draws.dark[site], value[site]);
