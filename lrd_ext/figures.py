@@ -116,7 +116,9 @@ def check_figures(values: np.ndarray) -> None:
     Raises:
         ValueError: a value is out of range, or white is not above black.
     """
-    fine = (values >= _LEAST) & (values <= _MOST) | np.isnan(values) & _MAY_BE_NAN
+    fine = (values >= _LEAST) & (values <= _MOST)
+    if not fine.all():
+        fine |= np.isnan(values) & _MAY_BE_NAN
     if not fine.all():
         for name, place in PLACES.items():
             bad = values[:, place][~fine[:, place]]

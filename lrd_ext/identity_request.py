@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .generator_request import may_look
+from .torch_state import may_look
 
 
 def _integer(name: str, value: Any) -> int:

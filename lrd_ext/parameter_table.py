@@ -87,7 +87,8 @@ def check_values(table: Tensor, models: tuple[str, ...]) -> None:
     Raises:
         ValueError: a value is out of range, or does not go with another.
     """
-    values = table[:, :COLUMNS].numpy(force=True)  # the one wait for a device
+    plain = table if table.shape[1] == COLUMNS else table[:, :COLUMNS]
+    values = plain.numpy(force=True)  # the one wait for a device
     figures.check_figures(values)
     if has_sensor(table):
         check_sensor(sensor_part(table))

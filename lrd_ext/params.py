@@ -225,7 +225,7 @@ class NoiseParams:
         if len(models) > 1:
             chosen = torch.arange(len(self))[i.cpu() if isinstance(i, Tensor) else i]
             models = tuple(models[n] for n in chosen.tolist())
-        return self._of(self.table[i], models, self.shot)
+        return self._of(self.table[i].contiguous(), models, self.shot)
 
     @classmethod
     def cat(cls, batches: Iterable[NoiseParams]) -> NoiseParams:

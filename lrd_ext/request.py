@@ -14,10 +14,12 @@ from torch import Tensor
 
 from .call_form import Clip, Layout, Output, Quantize, form_of
 from .cfa import Order
-from .generator_request import check_generator, may_look
+from .generator_request import check_generator
 from .identity_request import cell_origin, checked_index, checked_seed, checked_sensor
+from .native import NATIVE
 from .output_request import check_buffers, check_dense
 from .params import NoiseParams
+from .torch_state import is_plain, may_look
 
 INPUT_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.uint16)
 
@@ -34,14 +36,16 @@ class Request:
     """A checked call: every tensor with its batch dimension, every default resolved.
 
     Frames, read or written, are (B, H, W) mosaics or, with ``packed``, (B, 4, H/2, W/2); ``dark`` may have a
-    batch of 1; ``clean_out`` and ``sigma_out`` are float; ``result`` is ``out`` as it is given back.
-    ``channels`` says which packed channel holds each site. ``seed`` is an int in [-2^63, 2^63) or () int64;
-    ``index`` is the first sample's number, for those after it counted on, or (B,) int64; ``sensor`` the body
-    of all, or (B,) int64. ``origin`` counts cells. ``dtype`` is the dtype of the result. ``sigma_init`` is
-    (1,) or (B,) float32 where there is a generator.
+    batch of 1; ``clean_out`` and ``sigma_out`` are float. ``given`` and ``result`` are what is read and given
+    back, in the shape clean was given in. ``channels`` says which packed channel holds each site. ``seed`` is
+    an int in [-2^63, 2^63) or () int64; ``index`` is the first sample's number, for those after it counted
+    on, or (B,) int64; ``sensor`` the body of all, or (B,) int64. ``origin`` counts cells. ``dtype`` is the
+    dtype of the result. ``sigma_init`` is (1,) or (B,) float32 where there is a generator. ``plain``: see
+    :func:`~lrd_ext.torch_state.is_plain`, of ``given``.
     """
 
-    clean: Tensor
+    given: Tensor
+    batch: int
     params: NoiseParams
     seed: int | Tensor
     index: int | Tensor
@@ -53,13 +57,23 @@ class Request:
     quantize: str
     clip: str
     dtype: torch.dtype
-    out: Tensor
     result: Tensor
+    plain: bool
     generator: Any = None
     sigma_init: Tensor | None = None
     clean_out: Tensor | None = None
     sigma_out: Tensor | None = None
     sensor: int | Tensor = 0
+
+    @property
+    def clean(self) -> Tensor:
+        """Frames that are read."""
+        return _with_batch(self.given, self.packed)
+
+    @property
+    def out(self) -> Tensor:
+        """Frames that receive the result."""
+        return _with_batch(self.result, self.packed)
 
 
 def check_arguments(
@@ -92,10 +106,10 @@ def check_arguments(
     """
     _check_clean(clean)
     form = form_of(clean.shape, layout, order, cfa, output, quantize, clip, dtype)
-    batch, packed, device = form.batch, form.packed, clean.device
-    frames = _with_batch(clean, packed)
+    batch, packed, device, plain = form.batch, form.packed, clean.device, is_plain(clean)
     _check_params(params, batch, device)
-    _check_signal(frames, params)
+    if not (plain and _is_dim(clean)):
+        _check_signal(clean, packed, params)
     sigma = check_generator(generator, sigma_init, params, batch)
     if out is not None or clean_out is not None or sigma_out is not None:
         buffers = {"out": out, "clean_out": clean_out, "sigma_out": sigma_out}
@@ -115,7 +129,8 @@ def check_arguments(
     if out is None:
         out = torch.empty_like(clean, dtype=form.dtype, memory_format=torch.contiguous_format)
     return Request(
-        clean=frames,
+        given=clean,
+        batch=batch,
         params=params,
         seed=seed,
         index=index,
@@ -127,8 +142,8 @@ def check_arguments(
         quantize=quantize,
         clip=clip,
         dtype=form.dtype,
-        out=_with_batch(out, packed),
         result=out,
+        plain=plain,
         generator=generator,
         sigma_init=sigma,
         clean_out=None if clean_out is None else _with_batch(clean_out, packed),
@@ -153,11 +168,19 @@ def _check_clean(clean: Tensor) -> None:
         )
 
 
-def _check_signal(frames: Tensor, params: NoiseParams) -> None:
+def _is_dim(clean: Tensor) -> bool:
+    """A quick look at a small frame: whether no value is above MOST_MEDIAN, as NaN would be."""
+    if NATIVE is None or clean.dtype is not torch.float32 or not clean.is_contiguous():
+        return False
+    n = clean.numel()
+    return n <= MOST_SEEN and NATIVE.at_most(clean.data_ptr(), n, MOST_MEDIAN)
+
+
+def _check_signal(clean: Tensor, packed: bool, params: NoiseParams) -> None:
     """Refuse floats that look like raw DN, by the median of at most 1,024 values."""
-    if frames.dtype == torch.uint16 or not may_look(frames) or frames.numel() == 0:
+    if clean.dtype == torch.uint16 or not may_look(clean) or clean.numel() == 0:
         return
-    seen = _some_values(frames)
+    seen = _some_values(_with_batch(clean, packed))
     if float(seen.max()) <= MOST_MEDIAN:  # a quicker look, which NaN does not pass
         return
     median = float(seen.float().nanmedian())

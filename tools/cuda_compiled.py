@@ -34,7 +34,7 @@ void tell() {
 }
 int main() {
   for (const char* calls : {"usual", "any"}) std::printf("physics_kernel<%s> %d\\n", calls, kThreads);
-  std::printf("sensor_kernel %d\\n", kSensorThreads);
+  std::printf("sensor_kernel %d\\n", kThreads);
   tell<16, Precision::kFloat32>();
   tell<16, Precision::kBfloat16>();
   tell<32, Precision::kFloat32>();

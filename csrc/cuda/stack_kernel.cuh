@@ -81,16 +81,20 @@ LRD_DEVICE void synthesize_strip(const Request& q, const ThroughPlanes& planes, 
     LRD_BARRIER();
     if (row < place.rows && at.col < width && place.col + at.col < q.cell_cols) {
       Layers::collect(at, hidden, stack.layers, noise);
-      if constexpr (S::kSensor) LRD_READ_ANEW();  // what is kept in registers until here would spill others
       finish_position(q, planes, place, row, at, noise, shared);
     }
   }
   LRD_BARRIER();  // the next strip overwrites what this one shares
 }
 
+// Blocks of a multiprocessor, at least; with four of the widest matrix tiles beside a sensor a register spills.
+template <int kWidth, Precision kPrecision, bool kSensor>
+constexpr int kStackBlocks =
+    kSensor && kWidth == 32 && kPrecision == Precision::kBfloat16 ? 3 : 512 / Strip<kWidth>::kThreads;
+
 // Strips are counted in three directions, so that finding one needs no division.
 template <int kWidth, Precision kPrecision, bool kSensor = false>
-LRD_KERNEL(Strip<kWidth>::kThreads, 512 / Strip<kWidth>::kThreads)
+LRD_KERNEL(Strip<kWidth>::kThreads, (kStackBlocks<kWidth, kPrecision, kSensor>))
 stack_kernel(const Request q, const ThroughPlanes planes, const Stack stack, const int tile_rows) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
   if constexpr (kPrecision == Precision::kBfloat16) return;  // never launched there

@@ -81,10 +81,14 @@ LRD_HD void add_dark_current(const Body& b, const Stream& frame, const uint32_t 
   const bool hot = any_hot<N>(b.dark, word);
   if (hot) memcpy(clean, value, sizeof clean);
   add_dark_current<N>(b.dark, b.K, word, value);
-  for (int i = 0; hot && i < N; ++i) {
-    if (!is_hot(b.dark, word[i])) continue;
-    const uint32_t col = cell_col + static_cast<uint32_t>(i);
-    value[i] = fma(b.K, hot_electrons(b.dark, b.stream, frame, word[i], cell_row, col, site), clean[i]);
+  constexpr int kSome = 8;  // where hot pixels are looked for at once
+  for (int start = 0; hot && start < N; start += kSome) {
+    if (!any_hot<kSome>(b.dark, word + start)) continue;
+    for (int i = start; i < start + kSome; ++i) {
+      if (!is_hot(b.dark, word[i])) continue;
+      const uint32_t col = cell_col + static_cast<uint32_t>(i);
+      value[i] = fma(b.K, hot_electrons(b.dark, b.stream, frame, word[i], cell_row, col, site), clean[i]);
+    }
   }
 }
 

@@ -71,6 +71,11 @@ LRD_HD bool is_hot(const DarkCurrent& d, uint32_t word) { return order_of(word) 
 template <int N>
 LRD_HD void add_dark_current(const DarkCurrent& d, float K, const uint32_t (&word)[N], float (&value)[N]) {
   const float mean = d.mean, spread = d.spread, centre = -0.5f * (spread * spread);
+  if (spread == 0.0f || mean == 0.0f) {  // what the rest would come to
+    LRD_UNROLL
+    for (int i = 0; i < N; ++i) value[i] = fma(K, mean, value[i]);
+    return;
+  }
   float z[N];
   normal_quantiles<N>(word, z);
   LRD_UNROLL
@@ -78,7 +83,7 @@ LRD_HD void add_dark_current(const DarkCurrent& d, float K, const uint32_t (&wor
 }
 
 template <int N>
-LRD_HD bool any_hot(const DarkCurrent& d, const uint32_t (&word)[N]) {
+LRD_HD bool any_hot(const DarkCurrent& d, const uint32_t* word) {
   uint32_t first = ~0u;
   LRD_UNROLL
   for (int i = 0; i < N; ++i) first = order_of(word[i]) < first ? order_of(word[i]) : first;

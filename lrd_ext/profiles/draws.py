@@ -112,8 +112,7 @@ class Draws:
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}")
         self._seed, self._identities = int(seed), _identities(n, index)
-        self._words = parameter_words(self._seed, self._identities)
-        self._uniforms = (self._words + 0.5) * 2.0**-32
+        self._uniforms = (parameter_words(self._seed, self._identities) + 0.5) * 2.0**-32
 
     def uniform(self, word: Word) -> np.ndarray:
         """(n,) float64 uniforms in (0, 1)."""
@@ -124,22 +123,21 @@ class Draws:
     def normals(self) -> np.ndarray:
         """(n, 3) float64 standard normal deviates, for read, row and column noise."""
         # As lrd_ext.reference.normal.normal_quantile, with fewer calls: by symmetry, fine in both tails.
-        words = self._words[:, Word.READ : Word.COLUMN + 1]
-        tail = (np.minimum(words, 0xFFFFFFFF - words) + 0.5) * 2.0**-32
-        below = torch.special.ndtri(torch.from_numpy(tail)).numpy()
-        return np.where(words < 2**31, below, -below)
+        u = self._uniforms[:, Word.READ : Word.COLUMN + 1]
+        below = torch.special.ndtri(torch.from_numpy(np.minimum(u, 1.0 - u))).numpy()  # 1 - u is exact
+        return np.copysign(below, u - 0.5)
 
     def scatter(self, answers: Answers, mean: Answer, read: str) -> Answer:
         """Put the joint law's spread on the mean answers."""
-        spreads = np.stack([mean.spread_read, mean.spread_row, mean.spread_col], axis=1)
-        factors = np.exp(spreads * self.normals())
+        spreads = np.array((mean.spread_read, mean.spread_row, mean.spread_col))
+        read_factor, row_factor, column_factor = np.exp(spreads * self.normals().T)
         jitter, shapes = self._branch_draws(answers, mean, read)
         return Answer(
             branch=mean.branch,
             K=mean.K * (1 + jitter * (2 * self.uniform(Word.GAIN) - 1)),
-            sigma_read=mean.sigma_read * factors[:, 0],
-            sigma_row=mean.sigma_row * factors[:, 1],
-            sigma_col=mean.sigma_col * factors[:, 2],
+            sigma_read=mean.sigma_read * read_factor,
+            sigma_row=mean.sigma_row * row_factor,
+            sigma_col=mean.sigma_col * column_factor,
             tukey_lambda=shapes,
             bias=mean.bias,
             spread_read=mean.spread_read,
