@@ -20,6 +20,7 @@ from lrd_ext.estimators.tukey_lambda import excess_kurtosis
 
 from .bad_frames import Group, Sensor, Sorted, sort_frames
 from .dark_frames import DarkStatistics, Read, dark_statistics
+from .dark_series import DarkCurrent, SeriesStatistics, dark_current, series_statistics
 from .emva1288 import (
     LinearityError,
     StandardFigures,
@@ -33,6 +34,7 @@ from .gain_switch import GainLine, find_branches, fit_gain_line
 from .photon_transfer import DARKS, PairPoint, PhotonTransfer, photon_transfer
 from .read_noise import fit_darks, read_noise
 from .results import Calibration, DarkGroup, FlatGroup, IsoResult, ReadNoise
+from .sensor_noise import FixedNoise, body_of, fixed_noise
 from .statistics_store import Arrays, StatisticsStore
 from .survey import Record, look_at
 
@@ -76,14 +78,22 @@ def calibrate(
             flats.append(_flat_group(group, loads, ordered.sensor, store, darks))
         for _ in group.frames:
             progress("measured")
-    return _conclude(ordered, darks, flats, records)
+    currents = _dark_currents(ordered, darks, loads, store)
+    return _conclude(ordered, darks, flats, currents, records)
 
 
 def _conclude(
-    ordered: Sorted, darks: list[DarkGroup], flats: list[FlatGroup], records: Sequence[Record]
+    ordered: Sorted,
+    darks: list[DarkGroup],
+    flats: list[FlatGroup],
+    currents: dict[float, list[DarkCurrent]],
+    records: Sequence[Record],
 ) -> Calibration:
     kinds = {g.iso: {h.kind for h in ordered.groups if h.iso == g.iso} for g in ordered.groups}
-    isos = tuple(_at_iso(iso, darks, flats, kinds[iso], ordered.sensor.cfa) for iso in sorted(kinds))
+    isos = tuple(
+        _at_iso(iso, darks, flats, currents.get(iso, []), kinds[iso], ordered.sensor.cfa)
+        for iso in sorted(kinds)
+    )
     borders = _borders(records, ordered)
     rows = [r for r in isos if r.read is not None]
     if not rows and not any(r.kind == "dark" for r in records):
@@ -102,6 +112,7 @@ def _conclude(
         left_out=dict(sorted(ordered.left_out.items())),
         unpaired=ordered.unpaired,
         borders=borders,
+        body=body_of(isos),
     )
 
 
@@ -182,7 +193,57 @@ def _dark_group(
     if fit is not None:
         told = blacks.mean(axis=0)
         bias = tuple(level.shifted(-black) for level, black in zip(fit.levels, told, strict=True))
-    return DarkGroup(group.iso, group.exposure_s, statistics, bias, _drift(over.mean(axis=1)), fit)
+    return DarkGroup(
+        group.iso,
+        group.exposure_s,
+        statistics,
+        bias,
+        _drift(over.mean(axis=1)),
+        over,
+        fit,
+        group.temperature_c,
+    )
+
+
+def _dark_currents(
+    ordered: Sorted,
+    darks: Sequence[DarkGroup],
+    loads: dict[str, Callable[[], Any]],
+    store: StatisticsStore,
+) -> dict[float, list[DarkCurrent]]:
+    """Return dark current by ISO, of every temperature at which darks of several exposure times were shot."""
+    groups = [g for g in ordered.groups if g.kind == "dark" and len(g.frames) >= 2]
+    series: dict[tuple[float, float | None], list[tuple[Group, DarkGroup]]] = {}
+    for group, dark in zip(groups, darks, strict=True):
+        series.setdefault((group.iso, group.temperature_c), []).append((group, dark))
+    found: dict[float, list[DarkCurrent]] = {}
+    for (iso, _), own in series.items():
+        if len(own) >= 2 and not any(dark.statistics.cut for _, dark in own):
+            found.setdefault(iso, []).append(_dark_current(own, loads, ordered.sensor, store))
+    return found
+
+
+def _dark_current(
+    own: Sequence[tuple[Group, DarkGroup]],
+    loads: dict[str, Callable[[], Any]],
+    sensor: Sensor,
+    store: StatisticsStore,
+) -> DarkCurrent:
+    def measure() -> Arrays:
+        found = series_statistics(
+            [(g.exposure_s, _reads(g, loads, sensor), dark.statistics) for g, dark in own]
+        )
+        return {name: np.asarray(value) for name, value in vars(found).items()}
+
+    identity = " ".join(f"{g.exposure_s} {_identity(g, sensor)}" for g, _ in own)
+    fields: dict[str, Any] = dict(store.remember("series", identity, measure))
+    for scalar in ("kurtosis", "longest", "seen_above", "frame_noise"):
+        fields[scalar] = float(fields[scalar])
+    times = np.concatenate([np.full(len(dark.levels), g.exposure_s) for g, dark in own])
+    levels = np.concatenate([dark.levels.mean(axis=1) for _, dark in own])
+    return dark_current(
+        SeriesStatistics(**fields), times, levels, math.prod(sensor.shape), own[0][0].temperature_c
+    )
 
 
 def _drift(levels: np.ndarray) -> Estimate | None:
@@ -232,7 +293,12 @@ def _best_darks(iso: float, darks: Sequence[DarkGroup]) -> DarkGroup | None:
 
 
 def _at_iso(
-    iso: float, darks: Sequence[DarkGroup], flats: Sequence[FlatGroup], kinds: set[str], cfa: str
+    iso: float,
+    darks: Sequence[DarkGroup],
+    flats: Sequence[FlatGroup],
+    currents: Sequence[DarkCurrent],
+    kinds: set[str],
+    cfa: str,
 ) -> IsoResult:
     dark = _best_darks(iso, darks)
     lit = tuple(g for g in flats if g.iso == iso)
@@ -265,7 +331,19 @@ def _at_iso(
         linearity=_linearity(lit, dark, K) if K else None,
         standard=_standard(lit, dark, K, read) if K and dark and read else None,
         missing=tuple(missing),
+        fixed=_fixed(dark, read, currents),
+        currents=tuple(currents),
     )
+
+
+def _fixed(
+    dark: DarkGroup | None, read: ReadNoise | None, currents: Sequence[DarkCurrent]
+) -> FixedNoise | None:
+    """Return fixed offsets and drift; values cut off or lost in the rounding do not show them."""
+    if dark is None or read is None or dark.fit is not None or read.cut:
+        return None
+    own = (c for c in currents if c.temperature_c == dark.temperature_c)
+    return fixed_noise(dark, read, next(own, None))
 
 
 def _dark_points(dark: DarkGroup | None) -> list[PairPoint]:

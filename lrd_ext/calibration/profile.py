@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lrd_ext.estimators.intervals import Estimate
+from lrd_ext.estimators.line_waves import Wave
 from lrd_ext.estimators.read_quantiles import FEWEST
 from lrd_ext.estimators.tukey_lambda import PPCC_BRACKET
 from lrd_ext.profiles import CameraProfile, profile_from_dict
@@ -327,8 +328,8 @@ def _account_of(r: IsoResult) -> dict[str, Any]:
             "sigma_row_naive_dn": read.naive_row,
             "hot_pixels": len(d.hot),
             "hot_pixels_first": d.hot[:200].tolist(),
-            "banding_rows": [vars(line) for line in read.banding_rows],
-            "banding_columns": [vars(line) for line in read.banding_cols],
+            "banding_rows": [_account_of_wave(wave) for wave in read.row_lines.waves],
+            "banding_columns": [_account_of_wave(wave) for wave in read.col_lines.waves],
             "drift_dn": r.dark.drift.to_dict() if r.dark.drift else None,
         }
     if r.transfer is not None:
@@ -345,6 +346,10 @@ def _account_of(r: IsoResult) -> dict[str, Any]:
             "linearity_error_percent": vars(r.linearity) if r.linearity else None,
         }
     return account
+
+
+def _account_of_wave(wave: Wave) -> dict[str, Any]:
+    return {"amplitude_dn": wave.amplitude.to_dict(), "period_lines": wave.period.to_dict()}
 
 
 def _doubtful(found: Calibration, fill: dict[float, float]) -> list[dict[str, Any]]:
