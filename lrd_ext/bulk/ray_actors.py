@@ -10,8 +10,10 @@ from __future__ import annotations
 import collections
 import contextlib
 import logging
+import math
 import os
 import socket
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -27,6 +29,9 @@ from .sources import Source
 _DEATHS = 3
 #: Seconds within which the head of a cluster must take a connection.
 _ANSWER_S = 5.0
+#: Seconds between looks at the head while nothing gets done, and within which it must come back: after 60 Ray
+#: ends this process itself, with the exit code of inputs that failed.
+_LOOK_S, _BACK_S = 5.0, 20.0
 #: Bytes of the object store of a Ray that is started here; what crosses is small and does not go there.
 STORE = 100 << 20
 
@@ -84,6 +89,13 @@ def _knock(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=_ANSWER_S).close()
 
 
+def _answers(address: str) -> bool:
+    with contextlib.suppress(OSError):
+        _knock(address)
+        return True
+    return False
+
+
 def made_by_ray(
     ray: Any, todo: Sequence[Source], recipe: Recipe, url: str, device: str, actors: int | None
 ) -> Iterator[tuple[Source, str]]:
@@ -99,7 +111,7 @@ def made_by_ray(
 
     Raises:
         ValueError: the cluster has no such device, or actors die before they begin.
-        OSError: an actor could not write.
+        OSError: an actor could not write, or the head of the cluster is gone.
         RuntimeError: an actor could not do its work, as where lrd_ext is not installed on its node.
     """
     number = actors or _room(ray, device)
@@ -122,6 +134,27 @@ class _Actor:
         return self.maker.make(source)
 
 
+class _Head:
+    """The head of the cluster, without which nothing goes on and Ray does not say so."""
+
+    def __init__(self, address: str) -> None:
+        #: Where it is, "" where it cannot be seen from here: a client from outside reaches a proxy alone.
+        self.address = address if _answers(address) else ""
+        self.gone_since = math.inf
+
+    def look(self) -> None:
+        """Raise when it has been gone for so long that it will not come back."""
+        if not self.address or _answers(self.address):
+            self.gone_since = math.inf
+            return
+        self.gone_since = min(self.gone_since, time.monotonic())
+        if time.monotonic() - self.gone_since > _BACK_S:
+            raise ConnectionError(
+                f"ray: the head of the cluster, {self.address}, is gone; what is finished stays, and "
+                "--resume goes on with it"
+            )
+
+
 class _Workers:
     """Actors, each with one source in hand; a new one starts where one is lost."""
 
@@ -130,7 +163,7 @@ class _Workers:
         self.kind = ray.remote(num_cpus=1, num_gpus=int(device == "cuda"))(_Actor)
         #: What each actor is at: its promise to the actor, and the source in its hand.
         self.running: dict[Any, tuple[Any, Source | None]] = {}
-        self.idle_deaths = 0
+        self.idle_deaths, self.head = 0, _Head(ray.get_runtime_context().gcs_address)
 
     def make(self, todo: Sequence[Source]) -> Iterator[tuple[Source, str]]:
         """Yield each source when it is done."""
@@ -138,7 +171,11 @@ class _Workers:
         for _ in range(self.number):
             self._start()
         while left:  # not while actors run: some may still wait for a processor
-            (promise,), _ = self.ray.wait(list(self.running), num_returns=1)
+            done, _ = self.ray.wait(list(self.running), num_returns=1, timeout=_LOOK_S)
+            if not done:
+                self.head.look()
+                continue
+            (promise,) = done
             actor, source = self.running.pop(promise)
             try:
                 reason = self.ray.get(promise)

@@ -7,7 +7,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, cast
 
 import fsspec
@@ -114,6 +114,11 @@ class Storage:
         if self.exists(name):
             self.files.rm(self.path(name), recursive=True)
 
+    def remove_file(self, name: str) -> None:
+        """Remove a file if it is there; no character of its name stands for others."""
+        with suppress(FileNotFoundError):
+            self.files.rm_file(self.path(name))
+
     def remove_abandoned(self) -> None:
         """Remove what killed processes of this machine were writing; an object store shows nothing of it."""
         if self.local:
@@ -160,12 +165,18 @@ def read_manifest(url: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         ValueError: there is none, it is not finished, or manifest or index is not what was written.
     """
     storage = Storage(url)
+    return checked_manifest(storage), [json.loads(line) for line in storage.read(INDEX).splitlines()]
+
+
+def checked_manifest(storage: Storage) -> dict[str, Any]:
+    """Return the manifest of a finished output; refuse as :func:`read_manifest` does."""
+    url = storage.url
     if not storage.exists(MANIFEST):
         if storage.exists(STARTED):
             raise ValueError(f"{url}: is not finished; lrd data synthesize --resume goes on with it")
         raise ValueError(f"{url}: holds no output of lrd data synthesize")
     try:
-        manifest = json.loads(storage.read(MANIFEST))
+        manifest: dict[str, Any] = json.loads(storage.read(MANIFEST))
         found, wanted = (manifest["format"], manifest["version"]), manifest["index_sha256"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{url}: its {MANIFEST} is broken ({cause(error)})") from error
@@ -173,4 +184,4 @@ def read_manifest(url: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         raise ValueError(f"{url}: must be {FORMAT} version {VERSION}, got {found[0]} version {found[1]}")
     if storage.digest(INDEX) != wanted:
         raise ValueError(f"{url}: its {INDEX} is not the one that was written")
-    return manifest, [json.loads(line) for line in storage.read(INDEX).splitlines()]
+    return manifest

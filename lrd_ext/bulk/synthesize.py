@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from .earlier_output import check_inputs_stay, remove_earlier, shards_of_earlier
 from .ray_actors import joined, made_by_ray
 from .recipe import Recipe
 from .shards import Synthesizer, check_format
@@ -50,7 +51,8 @@ def synthesize(
         url: output folder, local or such as "s3://bucket/folder".
         recipe: what pairs are made by.
         resume: go on with an output that is not finished.
-        overwrite: make an output anew that is there already.
+        overwrite: make an output anew that is there already. The files it names are removed first, and no
+            others; where its index is damaged they stay.
         device: "cpu" or "cuda": the same bytes.
         ray: None works in this process; "local" starts Ray on this machine; else the address of a cluster,
             whose nodes must see the sources and the output under the same names.
@@ -59,8 +61,8 @@ def synthesize(
         progress: called with each source that is done.
 
     Raises:
-        ValueError: the output is there, is of another recipe or other sources, the cluster does not answer, a
-            package is missing, or no source can be read.
+        ValueError: the output is there, is of another recipe or other sources, or would be removed though it
+            holds a source; the cluster does not answer, a package is missing, or no source can be read.
         OSError: the output cannot be written; what was finished by then stays, and ``resume`` goes on.
 
     Source: Moritz et al., "Ray", OSDI 2018, for the actors.
@@ -69,12 +71,15 @@ def synthesize(
     if actors is not None and (ray is None or actors < 1):
         raise ValueError(f"actors must be at least 1 and are of ray, got {actors} and ray {ray}")
     storage = Storage(url)
-    if resume and storage.exists(MANIFEST) and storage.exists(STARTED):  # killed behind its manifest
+    if resume and not overwrite and storage.exists(MANIFEST) and storage.exists(STARTED):  # killed behind its manifest
         return _swept(storage, json.loads(storage.read(MANIFEST)))
     begun = _begun(storage, sources, recipe, resume, overwrite)
+    earlier = shards_of_earlier(storage) if overwrite else set()
+    check_inputs_stay(storage, earlier, sources)
     with contextlib.nullcontext() if ray is None else joined(ray, actors) as cluster:
         if not begun:
-            _begin(storage, sources, recipe)
+            remove_earlier(storage, earlier)
+            storage.write(STARTED, as_json(_told(sources, recipe)))
         done = {int(name.split(".")[0]) for name in storage.names(LINES)}
         todo = [source for source in sources if source.number not in done]
         if cluster is None:
@@ -122,6 +127,10 @@ def _begun(
     if storage.exists(MANIFEST):
         raise ValueError(f"{storage.url}: holds a finished output; say --overwrite to make it anew")
     if not storage.exists(STARTED):
+        if storage.exists(INDEX) or storage.exists(LINES):
+            raise ValueError(
+                f"{storage.url}: holds an output whose removal was stopped; say --overwrite to make it anew"
+            )
         return False
     if not resume:
         raise ValueError(
@@ -135,13 +144,6 @@ def _begun(
             f"{storage.url}: was begun with other {', '.join(other)}; say --overwrite to begin anew"
         )
     return True
-
-
-def _begin(storage: Storage, sources: Sequence[Source], recipe: Recipe) -> None:
-    """Remove what says that an output is there, and note what the run is made by."""
-    for name in (MANIFEST, INDEX, STARTED, LINES):
-        storage.remove(name)
-    storage.write(STARTED, as_json(_told(sources, recipe)))
 
 
 def _told(sources: Sequence[Source], recipe: Recipe) -> dict[str, Any]:

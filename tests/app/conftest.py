@@ -7,21 +7,11 @@ import http.client
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
-import numpy as np
 import pytest
+from rose_raw import ROOT, rose
 
 from lrd_ext import raw
-
-ROOT = Path(__file__).parents[2]
-ROSE = ROOT / "tests/data/nikon_rose_768x512_gbrg_u16le.raw"
-
-
-def rose(orientation: int = 1) -> raw.Raw:
-    """The rose in the GBRG phase, a row shorter: an odd height."""
-    mosaic = np.fromfile(ROSE, "<u2").reshape(512, 768)[:511].copy()
-    return raw.Raw(mosaic, "GBRG", 600, 15520, orientation=orientation, active_area=(3, 5, 511, 768))
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
-from conftest import ROOT
 from PIL import Image
+from rose_raw import ROOT
 
 from lrd_ext.app import Exploration
 from lrd_ext.app.view import View

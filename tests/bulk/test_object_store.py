@@ -28,6 +28,7 @@ def bucket(monkeypatch):
     s3fs.S3FileSystem.clear_instance_cache()
     s3fs.S3FileSystem().mkdir("pairs")
     yield "s3://pairs"
+    s3fs.S3FileSystem().rm("pairs", recursive=True)  # what moto holds outlives its server
     server.stop()
     s3fs.S3FileSystem.clear_instance_cache()
     fsspec.config.conf.pop("s3", None)
@@ -49,6 +50,16 @@ def test_a_bucket_holds_the_bytes_of_a_folder(tmp_path, sources, recipe, bucket)
     assert {name: store.read(name) for name in store.names("")} == contents(tmp_path)
     assert verify_shards(f"{bucket}/run") == []
     assert read_manifest(f"{bucket}/run")[0]["samples"] == 120
+
+
+def test_a_bucket_keeps_nothing_of_the_earlier_run(tmp_path, sources, recipe, bucket):
+    synthesize(sources, f"{bucket}/run", recipe(format="tiles"))
+    store = Storage(f"{bucket}/run")
+    store.write("notes.txt", b"mine")
+    synthesize(sources[:2], f"{bucket}/run", recipe(format="webdataset"), overwrite=True)
+    synthesize(sources[:2], str(tmp_path), recipe(format="webdataset"))
+    held = [path.split("/run/")[1] for path in store.files.find(store.root)]
+    assert {name: store.read(name) for name in held} == contents(tmp_path) | {"notes.txt": b"mine"}
 
 
 def test_an_unknown_protocol_is_named(sources, recipe):

@@ -74,6 +74,12 @@ def test_any_number_of_actors_writes_the_bytes_of_one_process(
     assert contents(tmp_path) == alone(recipe(format=name))
 
 
+def test_actors_write_over_an_earlier_run(tmp_path, sources, recipe, cluster, alone):
+    synthesize(sources, str(tmp_path), recipe(format="tiles"))
+    synthesize(sources, str(tmp_path), recipe(), ray=cluster, actors=2, overwrite=True)
+    assert contents(tmp_path) == alone(recipe())
+
+
 def test_a_killed_actor_loses_and_repeats_nothing(tmp_path, sources, recipe, cluster, alone):
     killed, seen = [], []
 
