@@ -21,13 +21,7 @@ from lrd_ext.estimators.tukey_lambda import excess_kurtosis
 from .bad_frames import Group, Sensor, Sorted, sort_frames
 from .dark_frames import DarkStatistics, Read, dark_statistics
 from .dark_series import DarkCurrent, SeriesStatistics, dark_current, series_statistics
-from .emva1288 import (
-    LinearityError,
-    StandardFigures,
-    linearity_error,
-    photo_nonuniformity,
-    standard_figures,
-)
+from .flat_figures import linearity_of, prnu_of, standard_of
 from .flat_frames import FlatStatistics, flat_statistics
 from .frames import Frame
 from .gain_switch import GainLine, find_branches, fit_gain_line
@@ -317,7 +311,7 @@ def _at_iso(
     prnu: tuple[Estimate | None, Estimate | None] = (None, None)
     if dark and K and read and not read.cut:
         if cfa in BY_SITE:
-            prnu = _prnu(lit, dark, K, read)
+            prnu = prnu_of(lit, dark, K, read)
         else:
             missing.append(f"no PRNU: a site of {cfa} holds pixels of several colours")
     return IsoResult(
@@ -328,8 +322,8 @@ def _at_iso(
         flats=lit,
         prnu=prnu[0],
         prnu_all=prnu[1],
-        linearity=_linearity(lit, dark, K) if K else None,
-        standard=_standard(lit, dark, K, read) if K and dark and read else None,
+        linearity=linearity_of(lit, dark, K) if K else None,
+        standard=standard_of(lit, dark, K, read) if K and dark and read else None,
         missing=tuple(missing),
         fixed=_fixed(dark, read, currents),
         currents=tuple(currents),
@@ -361,51 +355,3 @@ def _dark_points(dark: DarkGroup | None) -> list[PairPoint]:
         PairPoint(site, DARKS, dark.bias[site].value, float(variance[site]), kurtosis, count, 0.0)
         for site in range(4)
     ]
-
-
-def _usable(group: FlatGroup, K: PhotonTransfer) -> bool:
-    return group.name not in K.left_out
-
-
-def _prnu(
-    flats: Sequence[FlatGroup], dark: DarkGroup, K: PhotonTransfer, read: ReadNoise
-) -> tuple[Estimate | None, Estimate | None]:
-    """Return PRNU of pixels (slow shading, rows, columns taken out) and of all, nearest half saturation."""
-    usable = [g for g in flats if _usable(g, K)]
-    if not usable:
-        return None, None
-    best = min(usable, key=lambda g: abs(float(g.statistics.mean.mean()) - 0.5 * K.saturation))
-    s, d = best.statistics, dark.statistics
-    lines = read.row.value**2 + read.col.value**2
-    pixels = d.height * d.width // 4
-    signal = s.mean - np.array([b.value for b in dark.bias])
-    # Mean of the squared signal: light that falls off to the corners weighs by its square.
-    squared = np.sqrt(signal**2 + np.maximum(s.spatial - s.spatial_white, 0.0))
-    pixel = d.pixel.mean(axis=0)
-    white_dark = np.maximum(d.spatial_white - pixel / d.frames, 0.0)
-    all_dark = np.maximum(d.spatial - (pixel + lines) / d.frames, 0.0)
-    return (
-        photo_nonuniformity(s.spatial_white, white_dark, s.variance / s.frames, squared, pixels),
-        photo_nonuniformity(s.spatial, all_dark, (s.variance + lines) / s.frames, signal, pixels),
-    )
-
-
-def _standard(
-    flats: Sequence[FlatGroup], dark: DarkGroup, K: PhotonTransfer, read: ReadNoise
-) -> StandardFigures:
-    bias = float(np.mean([b.value for b in dark.bias]))
-    noise = math.sqrt(
-        read.gaussian.value**2 + read.row.value**2 + read.col.value**2 + rounding_variance(read.step)
-    )
-    counted = [(g.photons, float(g.statistics.mean.mean()) - bias) for g in flats if g.photons is not None]
-    return standard_figures(K.K, K.saturation - bias, noise, counted)
-
-
-def _linearity(
-    flats: Sequence[FlatGroup], dark: DarkGroup | None, K: PhotonTransfer
-) -> LinearityError | None:
-    bias = float(np.mean([b.value for b in dark.bias])) if dark else 0.0
-    clean = [g for g in flats if float(g.statistics.pairs[:, :, 4].max()) <= 1e-4]
-    return linearity_error(
-        [g.exposure_s for g in clean], [float(g.statistics.mean.mean()) - bias for g in clean], K.saturation
-    )

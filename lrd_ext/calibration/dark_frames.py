@@ -223,7 +223,9 @@ def _one_frame(
     residual[hot[:, 0], hot[:, 1]] = 0  # one that blinks would move the means of its lines
     height, width = residual.shape
     sites = np.array([plane.mean(dtype=np.float64) for plane in site_planes(residual)])
-    for plane, level in zip(site_planes(residual), sites, strict=True):  # drift of a site is no noise of lines
+    for plane, level in zip(
+        site_planes(residual), sites, strict=True
+    ):  # drift of a site is no noise of lines
         plane -= np.float32(level)
     rows, columns, rest = two_way(residual)
     temporal = n / (n - 1)

@@ -64,10 +64,10 @@ class DarkCurrent:
 
 
 def series_statistics(series: Sequence[tuple[float, Sequence[Read], DarkStatistics]]) -> SeriesStatistics:
-    """Measure how pixels rise over two or more exposure times; frames are read once, those of the longest twice.
+    """Measure how pixels rise over exposure times; frames are read once, those of the longest time twice.
 
     Args:
-        series: exposure time [s], functions that give its frames, and what was kept of these.
+        series: exposure time [s], two or more different ones, functions that give its frames, what was kept.
     """
     times, frames = np.array([t for t, _, _ in series]), np.array([len(reads) for _, reads, _ in series])
     centred = frames * (times - np.average(times, weights=frames))
@@ -130,8 +130,8 @@ def dark_current(
 def _over_pixels(
     s: SeriesStatistics, seen: Estimate, pixels: int, tail: HotTail | None
 ) -> tuple[Estimate, Estimate]:
-    """Return the rate, DN/s, and its spread: of all pixels, those too that count as hot since they stand out."""
-    # In place of a hot pixel stands the median of its neighbours, which varies by pi/2/8 of what a pixel does.
+    """Return the rate, DN/s, and its spread, those pixels too that stand out like hot ones."""
+    # For a hot pixel stands the median of its neighbours, which varies by pi/2/8 of what a pixel does.
     kept = 1 - (1 - math.pi / 16) * len(s.hot) / pixels
     whole, cut = float(s.variance.mean()) / kept, s.seen_above / s.longest
     error = whole * math.sqrt((2 * HIGH_PASS + max(s.kurtosis, -1.0)) / pixels)
@@ -150,4 +150,3 @@ def _tail(s: SeriesStatistics, rate: float, spread: float, pixels: int) -> HotTa
     threshold = max(_FOUND * s.seen_above, _ON * s.frame_noise)
     values = s.values.astype(np.float64) - skew
     return hot_tail(values, pixels, threshold, s.seen_above - skew) if values.size else None
-

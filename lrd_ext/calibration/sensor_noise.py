@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class FixedNoise:
-    """At one ISO, DN: offsets of pixels, rows, columns that are fixed in the body, and drift of a site's level."""
+    """At one ISO, DN: offsets of pixels, rows, columns fixed in the body, and drift of a site's level."""
 
     dsnu: Estimate
     row: Estimate
@@ -99,9 +99,7 @@ def body_of(isos: Sequence[IsoResult]) -> Body:
     rates = [(c, K, _electrons(c.rate, K)) for c, K in known if c.rate.low > 0]
     if rates:
         best, _, rate = min(rates, key=lambda own: _relative(own[2]))
-        found = dataclasses.replace(
-            found, rate=rate, spread=best.spread, reference_c=best.temperature_c
-        )
+        found = dataclasses.replace(found, rate=rate, spread=best.spread, reference_c=best.temperature_c)
         found = _over_temperature(found, [(c.temperature_c, own) for c, _, own in rates])
     tails = [(c.tail, K.scaled(c.longest), c) for c, K in known if c.tail]
     return _with_tail(found, tails)
@@ -140,6 +138,6 @@ def _relative(e: Estimate) -> float:
     return e.error / e.value if e.value > 0 else math.inf
 
 
-def _electrons(figure: Estimate, K: Estimate) -> Estimate:  # noqa: N803, the field's letter
+def _electrons(figure: Estimate, K: Estimate) -> Estimate:
     own = figure.scaled(1 / K.value)
     return own.blurred(own.value * K.error / K.value)

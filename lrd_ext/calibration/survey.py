@@ -31,8 +31,8 @@ class Record:
     """What is kept of one frame; ``error`` says why it could not be read, and then nothing else counts.
 
     ``means`` (4,) raw DN by site; ``std`` of single pixels without the fixed pattern [DN]; ``blocks`` (8,
-    8) raw DN; ``clipped`` fraction at white; ``photons`` a pixel got and ``temperature_c`` of the sensor, where told; ``border`` (16,) of the
-    masked strip, see ``StripStatistics``; (0,) without one.
+    8) raw DN; ``clipped`` fraction at white; ``photons`` a pixel got and ``temperature_c`` of the sensor,
+    where told; ``border`` (16,) of the masked strip, see ``StripStatistics``; (0,) without one.
     """
 
     name: str
@@ -165,5 +165,7 @@ def block_means(mosaic: np.ndarray) -> np.ndarray:
     sample = cut[:, :: h // 128 * 2 + 1, :, :: w // 128 * 2 + 1].swapaxes(1, 2).reshape(BLOCKS, BLOCKS, -1)
     middle = np.median(sample, axis=2)
     reach = np.maximum(FAR * 1.4826 * np.median(np.abs(sample - middle[..., None]), axis=2), FAR)
-    ends = [np.clip(end, 0, 65535).astype(np.uint16)[:, None, :, None] for end in (middle - reach, middle + reach)]
+    ends = [
+        np.clip(end, 0, 65535).astype(np.uint16)[:, None, :, None] for end in (middle - reach, middle + reach)
+    ]
     return np.clip(cut, *ends).mean(axis=(1, 3), dtype=np.float64)

@@ -43,7 +43,7 @@ def cut_log_normal(spread: float, cut: float) -> tuple[float, float]:
 
 
 def log_normal_of(mean: float, variance: float, cut: float) -> tuple[float, float]:
-    """Return mean and spread of the log-normal whose values, cut as in ``cut_log_normal``, have these moments.
+    """Return mean and spread of the log-normal whose values, cut as by ``cut_log_normal``, vary like that.
 
     Args:
         mean: of the values, above 0.

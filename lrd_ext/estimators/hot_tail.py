@@ -59,7 +59,7 @@ def hot_tail(values: np.ndarray, pixels: int, threshold: float, seen_above: floa
     Args:
         values: (n, m) of m pixels in n frames above what a pixel that is not hot would have.
         pixels: how many there are in all.
-        threshold: level of a pixel that is on, above which pixels count: several times the noise of one frame.
+        threshold: level from which on pixels count, when on: several times the noise of one frame.
         seen_above: mean over the frames above which a pixel is among the m.
 
     Returns: None with fewer than FEWEST pixels above the threshold.

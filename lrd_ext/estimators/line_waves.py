@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -28,9 +29,13 @@ class Wave:
     amplitude: Estimate
     period: Estimate
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON values."""
+        return {"amplitude_dn": self.amplitude.to_dict(), "period_lines": self.period.to_dict()}
+
 
 def line_spectrum(lines: np.ndarray) -> np.ndarray:
-    """Return the mean power of lines at 1/L, 2/L ... below 1/2 cycles a line, DN^2: level where they are white.
+    """Return the mean power of lines at 1/L, 2/L ... below 1/2 cycles a line, DN^2: level if they are white.
 
     Args:
         lines: (n, L) row or column means of n frames, DN.
@@ -155,7 +160,7 @@ def _measured(lines: np.ndarray, cycles: Sequence[float], power: np.ndarray, fra
 
 
 def _about_their_centre(parts: np.ndarray) -> np.ndarray:
-    """Return squared amplitudes (n,) of sinusoids whose mean over the frames was taken off with the fixed pattern.
+    """Return squared amplitudes (n,) of sinusoids whose mean over frames was taken off.
 
     Their cosine and sine parts (n, 2) lie on a circle about what was taken off.
 
@@ -170,7 +175,7 @@ def _about_their_centre(parts: np.ndarray) -> np.ndarray:
 
 
 def _wave(cycles: float, squared: float, noise: float, length: int, frames: int) -> Wave:
-    """Take the noise's share, ``noise`` in power, out of a squared amplitude; give both figures their errors."""
+    """Take the share of noise of that power out of a squared amplitude; give both figures their errors."""
     share = 4 * noise / length
     own = max(squared - share * frames / (frames + 1), 0.0)
     # |s + z|^2 with z of power ``share``: mean s^2 + share, variance share^2 + 2 share s^2.

@@ -26,7 +26,7 @@ class SensorCamera:
         self.seed, self.shape, self.iso = seed, shape, 800
         self.truth = {
             "K": rng.uniform(0.7, 1.2),
-            "sigma_read": rng.uniform(2.5, 4.0),
+            "sigma_read": rng.uniform(3.6, 5.0),
             "sigma_row": rng.uniform(0.5, 0.9),
             "sigma_col": rng.uniform(0.5, 0.9),
             "sigma_prnu": rng.uniform(0.006, 0.012),
@@ -52,8 +52,14 @@ class SensorCamera:
         lines = {f"{axis}_taps": taps for axis, taps in self.taps.items()}
         lines |= {f"{axis}_waves": [wave] for axis, wave in self.waves.items()}
         return NoiseParams(
-            **self.truth, **lines, ratio=1.0, white=WHITE, black=BLACK, read="gaussian",
-            exposure_s=exposure_s, step=self.step,
+            **self.truth,
+            **lines,
+            ratio=1.0,
+            white=WHITE,
+            black=BLACK,
+            read="gaussian",
+            exposure_s=exposure_s,
+            step=self.step,
         )
 
     def draw(self, level: float, exposure_s: float, count: int, start: int) -> np.ndarray:
@@ -93,7 +99,7 @@ def _taps(rng: np.random.Generator, kind: int) -> list[float]:
     """White lines, a few taps of any sign, lines that remember their neighbours, a long memory."""
     made = (
         np.ones(1),
-        rng.normal(size=5) + [1.5, 0, 0, 0, 0],
+        rng.normal([1.5, 0, 0, 0, 0]),
         np.exp(-np.arange(9) / rng.uniform(1, 3)),
         rng.normal(size=33) * np.exp(-np.arange(33) / 8),
     )[kind]

@@ -112,12 +112,12 @@ def report(study: Study) -> str:
     lines = [
         "# Everything a sensor adds: coverage of the 95 % intervals of `lrd calibrate`",
         "",
-        f"`make sensor-study`: {study.runs} cameras of `tests/calibration/sensor_camera.py`, each of one ISO, 14 "
-        "bits in",
-        "steps of 1, 2 or 4 DN in turn, 24 darks of 0.002 s, 8 of 10 s and 8 of 30 s, 2 pairs of flats at 7",
-        "levels, frames of 320 x 256, drawn by `fused_synth` with everything planted at once: PRNU, DSNU, fixed",
-        "rows and columns, dark current with its spread, hot pixels (1 %) that blink in part, rows and columns",
-        "with a colour (white, 5, 9 and 33 taps in turn) and a sinusoid each, drift of every site.",
+        f"`make sensor-study`: {study.runs} cameras of `tests/calibration/sensor_camera.py`, each of one",
+        "ISO, 14 bits in steps of 1, 2 or 4 DN in turn, 24 darks of 0.002 s, 8 of 10 s and 8 of 30 s, 2",
+        "pairs of flats at 7 levels, frames of 320 x 256, drawn by `fused_synth`, everything at once:",
+        "PRNU, DSNU, fixed rows and columns, dark current with its spread, hot pixels (1 %) that blink in",
+        "part, rows and columns with a colour (white, 5, 9, 33 taps in turn) and a sinusoid each, drift of",
+        "every site.",
         "",
         "| figure | estimates | coverage | mean error | mean abs. error | accepted |",
         "|---|---|---|---|---|---|",
@@ -134,10 +134,11 @@ def report(study: Study) -> str:
     by_figure = [float(np.mean(t.hits)) for t in study.figures.values()]
     lines += [
         "",
-        f"- Pooled coverage: {study.coverage:.1%} of all intervals, {np.mean(by_figure):.1%} where every figure "
-        "counts alike (93 to 97 % accepted).",
-        f"- Autocorrelation that the fitted taps give, mean abs. error at lags 1 to {LAGS}: "
-        f"{by_lag.mean():.4f}, at the worst lag {by_lag.max():.4f} (accepted {CORRELATION_ERROR:g} at every lag).",
+        f"- Pooled coverage: {study.coverage:.1%} of all intervals, {np.mean(by_figure):.1%} where every"
+        " figure counts alike (93 to 97 % accepted).",
+        f"- Autocorrelation that the fitted taps give, mean abs. error at lags 1 to {LAGS}:"
+        f" {by_lag.mean():.4f}, at the worst lag {by_lag.max():.4f} (accepted {CORRELATION_ERROR:g} at every"
+        " lag).",
         f"- Sinusoids: {study.missed_waves} of {2 * study.runs} missed, {study.false_waves} false.",
         f"- Step of the values right in {study.steps_right} of {study.runs} runs.",
         f"- Frames wrongly left out: {study.left_out} of {68 * study.runs}.",
