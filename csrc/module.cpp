@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// lrd_ext._C: build information, and probes of the random words and quantiles for the tests.
+// lrd_ext._C: the op's call without torch's dispatcher, build information, and probes of the random words and quantiles
+// for the tests.
 
 // No torch header is included here, and the copy of pybind11 that torch 2.10 brings does not go with this.
 #undef TORCH_TARGET_VERSION
@@ -9,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <iterator>
 #include <stdexcept>
 #include <string>
@@ -19,6 +21,7 @@
 #include "noise/params.h"
 #include "noise/philox.h"
 #include "noise/sensor_row.h"
+#include "run.h"
 
 #if defined(LRD_WITH_CUDA)
 #include "cuda/fused_synth.h"
@@ -110,6 +113,52 @@ void pack(const py::array_t<uint16_t>& mosaic, py::array_t<uint16_t>& planes, co
   }
 }
 
+// Whether n float32 are all at most a limit, which NaN is not.
+bool at_most(uintptr_t address, int64_t n, float limit) {
+  const float* const value = reinterpret_cast<const float*>(address);
+  if (value == nullptr) return false;
+  bool all = true;
+  for (int64_t i = 0; i < n; ++i) all &= value[i] <= limit;
+  return all;
+}
+
+// The op on a CPU for what needs nothing of torch's dispatcher: all memory contiguous, kept alive and known to fit by
+// the caller, lrd_ext/ops.py. channels as the op takes them.
+void synth(uintptr_t clean, int clean_dtype, uintptr_t out, int out_dtype, uintptr_t table, int64_t rows,
+           int64_t columns, int64_t batch, int64_t height, int64_t width, const std::vector<int64_t>& channels,
+           bool shot, int output, int quantize, int clip, int64_t seed, int64_t index, int64_t sensor,
+           int64_t origin_row, int64_t origin_col) {
+  lrd::Request q = {};
+  const bool packed = channels.size() == 4;
+  if (clean == 0 || out == 0 || !lrd::take_table(reinterpret_cast<const void*>(table), rows, columns, q)) {
+    throw std::invalid_argument("synth: needs clean, out and a table as wide as the kernels read it");
+  }
+  const auto frames = [&](uintptr_t address, int dtype) {
+    void* const data = reinterpret_cast<void*>(address);
+    const lrd::Dtype kind = static_cast<lrd::Dtype>(dtype);
+    const int64_t plane = height * width;
+    if (!packed) return lrd::mosaic_frames(data, kind, plane, width);
+    return lrd::packed_frames(data, kind, 4 * plane, plane, width,
+                              {channels[0], channels[1], channels[2], channels[3]});
+  };
+  q.clean = frames(clean, clean_dtype);
+  q.out = frames(out, out_dtype);
+  q.batch = batch;
+  q.cell_rows = packed ? height : height / 2;
+  q.cell_cols = packed ? width : width / 2;
+  q.origin_row = origin_row;
+  q.origin_col = origin_col;
+  q.seed_value = seed;
+  q.first_index = index;
+  q.sensor_value = sensor;
+  q.output = output;
+  q.quantize = quantize;
+  q.clip = clip;
+  q.shot = shot;
+  const py::gil_scoped_release release;
+  lrd::run_on_cpu(q);
+}
+
 // Name and width of each field of a part of the parameter table's rows, in order.
 template <size_t kCount>
 std::vector<std::pair<std::string, size_t>> names_and_widths(const lrd::Column (&columns)[kCount]) {
@@ -127,7 +176,7 @@ std::vector<std::string> isa_names() {
 }  // namespace
 
 PYBIND11_MODULE(_C, m) {
-  m.doc() = "Compiled part of lrd_ext: build information and probes; the op itself is torch.ops.lrd_ext.fused_synth";
+  m.doc() = "Compiled part of lrd_ext: build information, probes and a straight call of torch.ops.lrd_ext.fused_synth";
   m.attr("compiler") = __VERSION__;
   m.attr("source_hash") = static_cast<const char*>(lrd_source_hash);
 #if defined(LRD_WITH_CUDA)
@@ -143,6 +192,13 @@ PYBIND11_MODULE(_C, m) {
       std::vector<std::string>(std::begin(lrd::portable::kReadNames), std::end(lrd::portable::kReadNames));
   m.def("isa", [] { return std::string(lrd::chosen_build().name); }, "Instruction set the CPU executor runs on.");
   m.def("isa_names", &isa_names, "Instruction sets this processor can run, slowest first.");
+  m.def("at_most", &at_most, py::arg("address"), py::arg("n"), py::arg("limit"),
+        "Whether n float32 at an address are all at most a limit.");
+  m.def("synth", &synth, py::arg("clean"), py::arg("clean_dtype"), py::arg("out"), py::arg("out_dtype"),
+        py::arg("table"), py::arg("rows"), py::arg("columns"), py::arg("batch"), py::arg("height"), py::arg("width"),
+        py::arg("channels"), py::arg("shot"), py::arg("output"), py::arg("quantize"), py::arg("clip"), py::arg("seed"),
+        py::arg("index"), py::arg("sensor"), py::arg("origin_row"), py::arg("origin_col"),
+        "The op without torch's dispatcher, by the addresses of contiguous memory; lrd_ext/ops.py says when.");
   m.def("pack", &pack, py::arg("mosaic").noconvert(), py::arg("planes").noconvert(), py::arg("sites"),
         "Fill planes (4, H/2, W/2) from a mosaic (H, W), both uint16: plane i from site sites[i].");
   m.def("philox", &philox, py::arg("counter"), py::arg("key"), "Philox4x32-10 of one counter.");

@@ -7,12 +7,14 @@
 #include <torch/headeronly/util/Exception.h>
 
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <vector>
 
 #include "cpu/isa.h"
 #include "noise/conv_tile.h"
 #include "noise/sample.h"
+#include "run.h"
 
 #if defined(LRD_WITH_CUDA)
 #include <dlfcn.h>
@@ -107,19 +109,13 @@ void add_identity(const Identity& identity, const Tensor& clean, lrd::Request& q
 }
 
 void add_table(const Tensor& table, const Tensor& clean, lrd::Request& q) {
-  constexpr int64_t kPlain = lrd::kTableColumns, kSensor = lrd::kSensorColumns;
-  const int64_t more = table.dim() == 2 ? table.size(1) - kPlain : -1;
-  STD_TORCH_CHECK((more == 0 || more == lrd::kKnots || more == kSensor || more == lrd::kKnots + kSensor) &&
+  STD_TORCH_CHECK(table.dim() == 2 && lrd::take_table(table.const_data_ptr(), table.size(0), table.size(1), q) &&
                       table.is_contiguous() && same_device(table, clean) && table.scalar_type() == ScalarType::Float,
-                  "lrd_ext.fused_synth: table must be a contiguous float32 (B, ", kPlain,
-                  ") tensor on clean's device, ", "with ", lrd::kKnots, " columns more for quantiles and ", kSensor,
-                  " more for the sensor");
+                  "lrd_ext.fused_synth: table must be a contiguous float32 (B, ", lrd::kTableColumns,
+                  ") tensor on clean's device, ", "with ", lrd::kKnots, " columns more for quantiles and ",
+                  lrd::kSensorColumns, " more for the sensor");
   STD_TORCH_CHECK(table.size(0) == 1 || table.size(0) == q.batch, "lrd_ext.fused_synth: table must have 1 or ", q.batch,
                   " rows, got ", table.size(0));
-  q.table = static_cast<const lrd::TableRow*>(table.const_data_ptr());
-  q.table_rows = table.size(0);
-  q.has_quantiles = more >= lrd::kKnots;
-  q.has_sensor = more == kSensor || more == lrd::kKnots + kSensor;
 }
 
 // The call as plain data, checked as far as memory safety needs; every tensor on clean's device.
@@ -209,7 +205,10 @@ void check_table_values(const lrd::Request& q) {
 }
 
 void check_generator_values(const lrd::Request& q) {
-  for (int64_t i = 0; i < lrd::portable::packed_size(q.widths); ++i) {
+  const int64_t size = lrd::portable::packed_size(q.widths);
+  bool finite = true;  // a loop without a branch: thousands of weights, in calls of any size
+  for (int64_t i = 0; i < size; ++i) finite &= std::fabs(q.weights[i]) <= std::numeric_limits<float>::max();
+  for (int64_t i = 0; !finite && i < size; ++i) {
     STD_TORCH_CHECK(std::isfinite(q.weights[i]), "lrd_ext.fused_synth: weights must be finite, got ", q.weights[i]);
   }
   for (int64_t i = 0; i < q.sigma_rows; ++i) {
@@ -231,15 +230,11 @@ void fused_synth_cpu(const Tensor& clean, const Tensor& table, std::optional<Ten
                                    origin_row, origin_col, dark, channels, shot, output, quantize, clip, out);
   add_target(clean_out, clean, channels, "clean_out", q.clean_out, q.batch);
   add_target(sigma_out, clean, channels, "sigma_out", q.sigma_out, q.batch);
-  check_table_values(q);
   if (weights.has_value()) {
     add_generator(clean, *weights, sigma_init, widths, bfloat16, q);
     check_generator_values(q);
   }
-  if (clean.numel() == 0) return;
-  const lrd::Build& build = lrd::chosen_build();
-  torch::stable::parallel_for(0, lrd::tile_count(q), 1,
-                              [&](int64_t first, int64_t last) { build.tiles(q, first, last); });
+  lrd::run_on_cpu(q);
 }
 
 #if defined(LRD_WITH_CUDA)
@@ -280,6 +275,21 @@ void fused_synth_cuda(const Tensor& clean, const Tensor& table, std::optional<Te
 #endif
 
 }  // namespace
+
+bool lrd::take_table(const void* table, int64_t rows, int64_t columns, Request& q) {
+  const int64_t more = columns - kTableColumns;
+  q.table = static_cast<const TableRow*>(table);
+  q.table_rows = rows;
+  q.has_quantiles = more >= kKnots;
+  q.has_sensor = more == kSensorColumns || more == kKnots + kSensorColumns;
+  return q.has_sensor || more == 0 || more == kKnots;
+}
+
+void lrd::run_on_cpu(const Request& q) {
+  check_table_values(q);
+  const Build& build = chosen_build();
+  torch::stable::parallel_for(0, tile_count(q), 1, [&](int64_t first, int64_t last) { build.tiles(q, first, last); });
+}
 
 STABLE_TORCH_LIBRARY(lrd_ext, m) {
   m.def(

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from .torch_state import may_look, may_wait_for
+
 if TYPE_CHECKING:
     from .params import NoiseParams
 
@@ -68,18 +70,6 @@ def _check_weights(generator: Any, device: torch.device) -> None:
             raise ValueError(
                 f"fused_synth: generator must hold finite weights, got NaN or infinity in {name}"
             )
-
-
-def may_look(values: Tensor) -> bool:
-    """Tell whether values may be looked at without waiting for a device or breaking a graph."""
-    return values.device.type == "cpu" and not torch.compiler.is_compiling()
-
-
-def may_wait_for(values: Tensor) -> bool:
-    """Tell whether values on a device may be asked for: not while a graph is traced or captured."""
-    if torch.compiler.is_compiling():
-        return False
-    return values.device.type != "cuda" or not torch.cuda.is_current_stream_capturing()
 
 
 def _sigma_of_iso(generator: Any, params: NoiseParams) -> Tensor:

@@ -12,9 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .call_form import CLIP, OUTPUTS, QUANTIZE
+from .figures import FIGURES
 from .native import NATIVE, WHY_NOT_NATIVE
-from .params import FIGURES, READ_MODELS
-from .request import CLIP, OUTPUTS, QUANTIZE, Request
+from .read_models import READ_MODELS
+from .request import Request
 from .sensor_figures import SENSOR_FIGURES
 
 #: Why a compiled module has no CUDA kernels, by the word that setup.py leaves in it.
@@ -117,12 +119,67 @@ if NATIVE is not None:
 
 def run(request: Request) -> Tensor:
     """Carry out a checked request with the compiled op."""
+    if _goes_straight(request):
+        _synthesize_straight(request)
+    else:
+        _dispatch(request)
+    return request.result
+
+
+#: The code of each dtype the kernels read and write. Mirrors Dtype in csrc/request.h.
+_DTYPES = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 2, torch.uint16: 3}
+
+
+def _goes_straight(q: Request) -> bool:
+    """Whether torch's dispatcher, which takes longer than small frames do, has nothing to do in a call.
+
+    Tensors of seed, index or sensor, dark frames, generators and targets go by the op, as do frames apart in
+    memory and those without any.
+    """
+    return (
+        q.plain
+        and type(q.result) is Tensor
+        and not q.result.is_neg()
+        and isinstance(q.seed, int)
+        and isinstance(q.index, int)
+        and isinstance(q.sensor, int)
+        and q.dark is q.generator is q.clean_out is q.sigma_out is None
+        and q.given.dtype in _DTYPES
+        and q.given.is_contiguous()
+        and q.given.data_ptr() != 0
+        and q.params.table.is_contiguous()
+    )
+
+
+def _synthesize_straight(q: Request) -> None:
+    """Call what the op calls; see csrc/module.cpp."""
+    assert NATIVE is not None  # asked for where the executor is chosen
+    given, table = q.given, q.params.table
+    NATIVE.synth(
+        given.data_ptr(),
+        _DTYPES[given.dtype],
+        q.result.data_ptr(),
+        _DTYPES[q.dtype],
+        table.data_ptr(),
+        *table.shape,
+        q.batch,
+        *given.shape[-2:],
+        q.channels if q.packed else (),
+        q.params.shot,
+        OUTPUTS.index(q.output),
+        QUANTIZE.index(q.quantize),
+        CLIP.index(q.clip),
+        q.seed,
+        q.index,
+        q.sensor,
+        *q.origin,
+    )
+
+
+def _dispatch(request: Request) -> None:
     clean = _with_contiguous_rows(request.clean)
     if clean.dtype == torch.float64:
         clean = clean.to(torch.float32)
-    out = request.out
-    if out is None:
-        out = torch.empty_like(clean, dtype=request.dtype, memory_format=torch.contiguous_format)
     arguments = (
         clean,
         request.params.table,
@@ -134,7 +191,7 @@ def run(request: Request) -> Tensor:
         OUTPUTS.index(request.output),
         QUANTIZE.index(request.quantize),
         CLIP.index(request.clip),
-        out,
+        request.out,
     )
     beside = request.generator is not None or request.clean_out is not None or request.sigma_out is not None
     if not beside and not request.params.has_sensor:
@@ -144,7 +201,6 @@ def run(request: Request) -> Tensor:
         sensor = _number_or_tensor(0, request.sensor)
         body = sensor[1], sensor[3]
         torch.ops.lrd_ext.fused_synth.default(*arguments, *_generator_arguments(request), *wanted, *body)
-    return out if out.shape == request.shape else out.view(request.shape)
 
 
 def _number_or_tensor(seed: int | Tensor, index: int | Tensor) -> tuple[Any, Any, Any, Any]:
@@ -158,7 +214,7 @@ def _generator_arguments(request: Request) -> tuple[Any, ...]:
     if request.generator is None or request.sigma_init is None:
         return None, None, [], False
     generator, widths = request.generator, request.generator.widths
-    if request.clean.device.type == "cuda":
+    if request.clean.is_cuda:
         weights, widths = generator.packed_weights_for_cuda(), (max(widths),) * len(widths)
     else:
         weights = generator.packed_weights()
@@ -167,4 +223,4 @@ def _generator_arguments(request: Request) -> tuple[Any, ...]:
 
 
 def _with_contiguous_rows(frames: Tensor) -> Tensor:
-    return frames if frames.shape[-1] < 2 or frames.stride(-1) == 1 else frames.contiguous()
+    return frames if frames.stride(-1) == 1 or frames.shape[-1] < 2 else frames.contiguous()

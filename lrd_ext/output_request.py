@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What fused_synth and reference_synth give back: its dtype, and the buffers that receive it."""
+"""The buffers that receive what fused_synth and reference_synth give back."""
 
 from __future__ import annotations
 
@@ -8,27 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-
-FLOAT_OUTPUTS = (torch.float32, torch.float16, torch.bfloat16)
-
-
-def result_dtype(output: str, dtype: torch.dtype) -> torch.dtype:
-    """Return the dtype of the result.
-
-    Raises:
-        TypeError: ``dtype`` does not go with ``output``.
-    """
-    if output == "dn":
-        if dtype not in (torch.float32, torch.uint16):  # float32 is merely the default of the argument
-            raise TypeError(
-                f"fused_synth: output 'dn' is uint16, got dtype={dtype}; ask for 'dn_float' instead"
-            )
-        return torch.uint16
-    if dtype not in FLOAT_OUTPUTS:
-        raise TypeError(
-            f"fused_synth: dtype must be float32, float16 or bfloat16 for output {output!r}, got {dtype}"
-        )
-    return dtype
 
 
 def check_buffers(
@@ -61,8 +40,8 @@ def check_dense(name: str, tensor: Tensor) -> None:
     Raises:
         TypeError: ``tensor`` is sparse, nested or without values.
     """
-    if tensor.layout is not torch.strided or tensor.is_nested or tensor.device.type == "meta":
-        kind = "nested" if tensor.is_nested else "meta" if tensor.device.type == "meta" else tensor.layout
+    if tensor.layout is not torch.strided or tensor.is_nested or tensor.is_meta:
+        kind = "nested" if tensor.is_nested else "meta" if tensor.is_meta else tensor.layout
         raise TypeError(f"fused_synth: {name} must be a dense tensor with values, got a {kind} one")
 
 
@@ -81,24 +60,28 @@ def _check_buffer(name: str, buffer: Tensor, clean: Tensor, dtype: torch.dtype) 
 
 
 def _check_apart(name: str, buffer: Tensor, others: Mapping[str, Any]) -> None:
-    """Refuse a buffer that shares memory with another tensor of the call."""
+    """Refuse a contiguous buffer that shares memory with another tensor of the call."""
     if torch.compiler.is_compiling():
         return
-    first, end = buffer.data_ptr(), _end(buffer)
-    shared = [
-        other
-        for other, t in others.items()
-        if isinstance(t, Tensor) and t.data_ptr() < end and first < _end(t) and t.numel() and buffer.numel()
-    ]
+    first = buffer.data_ptr()
+    end = first + buffer.nbytes
+    shared = [other for other, t in others.items() if _is_tensor(t) and _shares(t, first, end)]
     if shared:
         raise ValueError(
             f"fused_synth: {name} must not share memory with {' or '.join(shared)}; give it memory of its own"
         )
 
 
-def _end(t: Tensor) -> int:
-    """The address behind a tensor's last element."""
+def _is_tensor(value: Any) -> bool:
+    return value is not None and not isinstance(value, int) and isinstance(value, Tensor)  # ints are many
+
+
+def _shares(t: Tensor, first: int, end: int) -> bool:
+    """Whether one of a tensor's elements lies in memory from ``first`` up to ``end``."""
+    begin = t.data_ptr()
+    if begin >= end or first >= end or t.numel() == 0:
+        return False
     if t.is_contiguous():
-        return t.data_ptr() + t.nbytes
+        return first < begin + t.nbytes
     last = sum((size - 1) * stride for size, stride in zip(t.shape, t.stride(), strict=True))
-    return t.data_ptr() + (last + 1) * t.element_size()
+    return first < begin + (last + 1) * t.element_size()

@@ -1,65 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of NoiseParams: what is known of each figure, and a table made of numbers as they are given."""
+"""The table of NoiseParams: how it is made of what is given, checked, joined and changed.
+
+Each sample is a row: COLUMNS of figures; KNOTS quantiles more where a sample's read noise is a table of them;
+SENSOR_COLUMNS more where a sensor adds something. Which of the parts are there follows from the width.
+"""
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
+from . import figures, sensor_figures
+from .figures import COLUMNS, FIGURES, PLACES, Figure, Numbers
 from .read_models import READ_MODELS, check_table
 from .reference.quantile_table import KNOTS
-
-Numbers = float | Sequence[float] | Sequence[Sequence[float]] | Tensor
-
-
-@dataclasses.dataclass(frozen=True)
-class Figure:
-    """One or several numbers per sample of NoiseParams: all that the code has to know about them.
-
-    Attributes:
-        unit: for people to read.
-        low: lowest value.
-        high: highest value; low enough to keep every product of the model finite in float32.
-        low_is_in: whether ``low`` itself is a value.
-        default: None where the figure must be given. NaN is allowed as a value where it is the default.
-        by_site: (B, 4) in place of (B,).
-        scales: given in DN above black, so that it grows with the raw range.
-        signal_independent: belongs to noise that a learned generator draws in place of physics.
-        shape: (B, *shape) in place of (B,).
-    """
-
-    unit: str
-    low: float
-    high: float
-    low_is_in: bool = True
-    default: float | None = None
-    by_site: bool = False
-    scales: bool = False
-    signal_independent: bool = False
-    shape: tuple[int, ...] = ()
-
-    @property
-    def width(self) -> int:
-        """Columns in the table."""
-        return 4 if self.by_site else math.prod(self.shape)
-
-    @property
-    def may_be_nan(self) -> bool:
-        """Whether NaN stands for an unknown value."""
-        return self.default is not None and math.isnan(self.default)
-
-    @property
-    def rule(self) -> str:
-        """What a value must be, for error messages."""
-        if self.may_be_nan:
-            return f"above {self.low:g} or NaN (unknown)"
-        return f"finite and in {'[' if self.low_is_in else '('}{self.low:g}, {self.high:g}]"
+from .sensor_figures import NOTHING, SENSOR_COLUMNS, SENSOR_FIGURES, check_sensor, sensor_columns
 
 
 def code_of(read: str) -> int:
@@ -67,14 +27,149 @@ def code_of(read: str) -> int:
     return list(READ_MODELS).index(read)
 
 
-def table_of_numbers(
-    figures: Mapping[str, Figure], given: Mapping[str, Numbers], models: tuple[str, ...]
-) -> Tensor | None:
+def models_of(read: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the read models that are named, one, or one per sample.
+
+    Raises:
+        ValueError: a name is not known.
+    """
+    models = (read,) if isinstance(read, str) else tuple(read) if isinstance(read, (list, tuple)) else ()
+    if not models or any(m not in READ_MODELS for m in models):
+        known = ", ".join(READ_MODELS)
+        raise ValueError(
+            f"NoiseParams: read must be one of {known}, or a sequence with one per sample, got {read!r}"
+        )
+    return models
+
+
+def table_of(
+    given: Mapping[str, Numbers],
+    models: tuple[str, ...],
+    read_table: Numbers | None,
+    of_sensor: Mapping[str, Numbers],
+) -> Tensor:
+    """Make the table of what is given to NoiseParams; what a sensor adds is checked, figures are not.
+
+    Args:
+        given: figures by name, the required ones among them.
+        models: one read model, or one per sample.
+        read_table: quantiles, where a model is a table of them.
+        of_sensor: what a sensor adds, by name.
+
+    Raises:
+        TypeError, ValueError: as NoiseParams.
+    """
+    table = _of_numbers(given, models)
+    if table is None:
+        table = _of_tensors(given, models)
+    if read_table is not None or any(READ_MODELS[name].tabled for name in models):
+        table = _with_quantiles(table, _checked_quantiles(read_table, models), models)
+    sensor = sensor_columns(of_sensor, table.device) if of_sensor else None
+    return table if sensor is None else _side_by_side(table, sensor, f"{len(sensor)} of the sensor")
+
+
+def table_of_columns(
+    columns: Mapping[str, np.ndarray | float], n: int, read: str, quantiles: np.ndarray | None
+) -> Tensor:
+    """Make the table of n samples of arrays: every figure as a number, (n,), or by site (4,) or (n, 4)."""
+    table = np.empty((n, COLUMNS + (0 if quantiles is None else KNOTS)), dtype=np.float32)
+    for name, place in PLACES.items():
+        table[:, place] = columns[name]
+    table[:, COLUMNS - 1] = code_of(read)
+    if quantiles is not None:
+        table[:, COLUMNS:] = quantiles
+    return torch.from_numpy(table)
+
+
+def check_values(table: Tensor, models: tuple[str, ...]) -> None:
+    """Check what a table holds; waits for a device.
+
+    Raises:
+        ValueError: a value is out of range, or does not go with another.
+    """
+    plain = table if table.shape[1] == COLUMNS else table[:, :COLUMNS]
+    values = plain.numpy(force=True)  # the one wait for a device
+    figures.check_figures(values)
+    if has_sensor(table):
+        check_sensor(sensor_part(table))
+    if "none" in models:
+        sigma = values[:, PLACES["sigma_read"]]
+        silent = sigma[[m == "none" for m in models]] if len(models) > 1 else sigma
+        if silent.any():
+            drawn = " or ".join(repr(name) for name in READ_MODELS if name != "none")
+            raise ValueError(
+                f"NoiseParams: sigma_read must be 0 where read is 'none', which draws no read noise, got "
+                f"{silent.max():g}. Say read={drawn}, or leave sigma_read out"
+            )
+
+
+def quantiles_part(table: Tensor) -> Tensor | None:
+    """The quantiles, (B, KNOTS), where there are any."""
+    return table[:, COLUMNS : COLUMNS + KNOTS] if table.shape[1] >= COLUMNS + KNOTS else None
+
+
+def has_sensor(table: Tensor) -> bool:
+    """Whether what a sensor adds is in the table."""
+    return (table.shape[1] - COLUMNS) % KNOTS != 0
+
+
+def sensor_part(table: Tensor) -> Tensor:
+    """What a sensor adds, (B, SENSOR_COLUMNS), also where it adds nothing."""
+    if has_sensor(table):
+        return table[:, -SENSOR_COLUMNS:]
+    return NOTHING.to(table.device).expand(len(table), -1)
+
+
+def _without_sensor(table: Tensor) -> Tensor:
+    return table[:, :-SENSOR_COLUMNS] if has_sensor(table) else table
+
+
+def joined(tables: Sequence[Tensor]) -> Tensor:
+    """Join tables into one of all their samples, in order, with every part that one of them has."""
+    parts = [_without_sensor(table) for table in tables]
+    width = max(part.shape[1] for part in parts)
+    parts = [p if p.shape[1] == width else pad(p, (0, width - p.shape[1])) for p in parts]
+    if any(has_sensor(table) for table in tables):
+        parts = [torch.cat([p, sensor_part(t)], 1) for p, t in zip(parts, tables, strict=True)]
+    return torch.cat(parts)
+
+
+def shot_only(table: Tensor) -> Tensor:
+    """Return a table without what a learned generator draws in place of physics, and so without quantiles."""
+    plain = figures.without_signal_independent(table[:, :COLUMNS])
+    if not has_sensor(table):
+        return plain
+    return torch.cat([plain, sensor_figures.without_signal_independent(sensor_part(table))], 1)
+
+
+def in_another_range(table: Tensor, factor: Tensor) -> Tensor:
+    """Return a table in DN of another range: factor (B,) times what is in DN above black."""
+    new = table.clone()
+    new[:, :COLUMNS] = figures.in_another_range(table[:, :COLUMNS], factor)
+    if has_sensor(table):
+        new[:, -SENSOR_COLUMNS:] = sensor_figures.in_another_range(sensor_part(table), factor)
+    return new
+
+
+def with_figures_in(table: Tensor, changes: Mapping[str, Tensor]) -> Tensor:
+    """Return a copy in which the named figures are others, of the same shapes."""
+    of_sensor = {name: values for name, values in changes.items() if name in SENSOR_FIGURES}
+    if of_sensor:
+        sensor = sensor_figures.with_figures_in(sensor_part(table), of_sensor)
+        new = torch.cat([_without_sensor(table), sensor], 1)
+    else:
+        new = table.clone()
+    for name in changes.keys() - of_sensor.keys():
+        new[:, PLACES[name]] = changes[name]
+    return new
+
+
+def _of_numbers(given: Mapping[str, Numbers], models: tuple[str, ...]) -> Tensor | None:
     """Return the table of one sample given in plain numbers, which is faster; None for anything else."""
     if len(models) > 1:
         return None
     row: list[float] = []
-    for name, figure in figures.items():
+    for name, figure in FIGURES.items():
         value = given.get(name, figure.default)
         if type(value) is float or type(value) is int:
             row += [value] * figure.width
@@ -94,9 +189,7 @@ def _are_four_numbers(values: Sequence[Any]) -> bool:
     return len(values) == 4 and all(type(v) is float or type(v) is int for v in values)
 
 
-def table_of_tensors(
-    figures: Mapping[str, Figure], given: Mapping[str, Numbers], models: tuple[str, ...]
-) -> Tensor:
+def _of_tensors(given: Mapping[str, Numbers], models: tuple[str, ...]) -> Tensor:
     """Return the table of samples given in numbers, sequences or tensors, which decide on the batch size.
 
     Raises:
@@ -108,20 +201,20 @@ def table_of_tensors(
         raise ValueError(f"NoiseParams: all tensors must be on one device, got {sorted(map(str, devices))}")
     device = devices.pop() if devices else torch.device("cpu")
     tensors = {
-        name: _as_tensor(name, figure, given.get(name, figure.default)) for name, figure in figures.items()
+        name: _as_tensor(name, figure, given.get(name, figure.default)) for name, figure in FIGURES.items()
     }
-    batch = _batch_size(figures, tensors, models)
+    batch = _batch_size(tensors, models)
     columns = [
         (tensors[name] if figure.by_site or tensors[name].ndim == 0 else tensors[name][:, None])
         .to(device)
         .expand(batch, figure.width)
-        for name, figure in figures.items()
+        for name, figure in FIGURES.items()
     ]
     codes = torch.tensor([[code_of(m)] for m in models], dtype=torch.float32)
     return torch.cat([*columns, codes.to(device).expand(batch, 1)], dim=1)
 
 
-def checked_quantiles(given: Any, models: tuple[str, ...]) -> Tensor:
+def _checked_quantiles(given: Any, models: tuple[str, ...]) -> Tensor:
     """Return the quantiles given for the samples of some models, (KNOTS,) or (B, KNOTS) float32.
 
     Raises:
@@ -151,7 +244,7 @@ def checked_quantiles(given: Any, models: tuple[str, ...]) -> Tensor:
     return table
 
 
-def with_quantiles(table: Tensor, quantiles: Tensor, models: tuple[str, ...]) -> Tensor:
+def _with_quantiles(table: Tensor, quantiles: Tensor, models: tuple[str, ...]) -> Tensor:
     """Put tables of quantiles behind the figures: zeros where a sample's model has none.
 
     Args:
@@ -162,17 +255,20 @@ def with_quantiles(table: Tensor, quantiles: Tensor, models: tuple[str, ...]) ->
     Raises:
         ValueError: the batch sizes disagree.
     """
-    rows = quantiles if quantiles.ndim == 2 else quantiles[None]
-    batch = max(len(table), len(rows))
-    if len(table) not in (1, batch) or len(rows) not in (1, batch):
-        raise ValueError(
-            f"NoiseParams: batch sizes must agree (or be 1), got {len(table)} and read_table of {len(rows)}"
-        )
-    rows = rows.to(table.device).expand(batch, -1)
+    rows = (quantiles if quantiles.ndim == 2 else quantiles[None]).to(table.device)
+    whole = _side_by_side(table, rows, f"read_table of {len(rows)}")
     if len(models) > 1:
-        tabled = torch.tensor([READ_MODELS[name].tabled for name in models], device=table.device)
-        rows = torch.where(tabled[:, None], rows, 0.0)
-    return torch.cat([table.expand(batch, -1), rows], 1)
+        bare = torch.tensor([not READ_MODELS[name].tabled for name in models], device=table.device)
+        whole[:, COLUMNS:].masked_fill_(bare[:, None], 0.0)
+    return whole
+
+
+def _side_by_side(table: Tensor, more: Tensor, told: str) -> Tensor:
+    """Put columns behind a table; a batch of 1 serves all of the other. ``told`` names ``more`` if not."""
+    batch = max(len(table), len(more))
+    if len(table) not in (1, batch) or len(more) not in (1, batch):
+        raise ValueError(f"NoiseParams: batch sizes must agree (or be 1), got {len(table)} and {told}")
+    return torch.cat([table.expand(batch, -1), more.expand(batch, -1)], 1)
 
 
 def _as_tensor(name: str, figure: Figure, value: Any) -> Tensor:
@@ -196,10 +292,10 @@ def _as_tensor(name: str, figure: Figure, value: Any) -> Tensor:
     return tensor
 
 
-def _batch_size(figures: Mapping[str, Figure], given: Mapping[str, Tensor], models: tuple[str, ...]) -> int:
+def _batch_size(given: Mapping[str, Tensor], models: tuple[str, ...]) -> int:
     sizes = {"read": len(models)}
     for name, tensor in given.items():
-        if tensor.ndim == (2 if figures[name].by_site else 1):
+        if tensor.ndim == (2 if FIGURES[name].by_site else 1):
             sizes[name] = tensor.shape[0]
     if 0 in sizes.values():
         raise ValueError(f"NoiseParams: the batch must hold at least one sample, got sizes {sizes}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
@@ -14,40 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
-from .parameter_table import (
-    Figure,
-    Numbers,
-    checked_quantiles,
-    code_of,
-    table_of_numbers,
-    table_of_tensors,
-    with_quantiles,
-)
+from . import parameter_table
+from .figures import FIGURES, PLACES, REQUIRED, Numbers
+from .parameter_table import check_values, has_sensor, quantiles_part, sensor_part
 from .read_models import READ_MODELS, ReadName
-from .reference.quantile_table import KNOTS
 from .reference.read_noise import read_std
-from .sensor_figures import (
-    NOTHING,
-    PLACES,
-    SENSOR_COLUMNS,
-    SENSOR_FIGURES,
-    check_sensor,
-    in_another_range,
-    sensor_columns,
-    shaped,
-    with_figures_in,
-    without_signal_independent,
-)
-
-
-def _figure(unit: str, low: float, high: float, **more: Any) -> dict[str, Figure]:
-    return {"figure": Figure(unit, low, high, **more)}
-
-
-def _noise(unit: str, low: float = 0.0, high: float = 1e6, **more: Any) -> dict[str, Figure]:
-    return _figure(unit, low, high, default=0.0, signal_independent=True, **more)
+from .sensor_figures import NOTHING, SENSOR_FIGURES, SENSOR_PLACES, shaped
 
 
 @dataclasses.dataclass(frozen=True, eq=False, init=False, repr=False)
@@ -112,16 +84,17 @@ class NoiseParams:
     Source: Wei et al., CVPR 2020, section 3 (noise formation model and the names of its parameters).
     """
 
-    K: Tensor = field(metadata=_figure("DN/e-", 0.0, 1e6, low_is_in=False, scales=True))
-    ratio: Tensor = field(metadata=_figure("", 0.0, 1e9, low_is_in=False))
-    white: Tensor = field(metadata=_figure("DN", 0.0, 1e7, low_is_in=False))
-    black: Tensor = field(metadata=_figure("DN", -1e7, 1e7, by_site=True))
-    sigma_read: Tensor = field(metadata=_noise("DN", scales=True))
-    tukey_lambda: Tensor = field(metadata=_noise("", -0.5, 5.0, low_is_in=False))
-    sigma_row: Tensor = field(metadata=_noise("DN", scales=True))
-    sigma_col: Tensor = field(metadata=_noise("DN", scales=True))
-    bias: Tensor = field(metadata=_figure("DN", -1e7, 1e7, default=0.0, by_site=True, scales=True))
-    iso: Tensor = field(metadata=_figure("", 0.0, 3e38, low_is_in=False, default=math.nan))
+    # Of figures.FIGURES, in their order.
+    K: Tensor
+    ratio: Tensor
+    white: Tensor
+    black: Tensor
+    sigma_read: Tensor
+    tukey_lambda: Tensor
+    sigma_row: Tensor
+    sigma_col: Tensor
+    bias: Tensor
+    iso: Tensor
     read: str | tuple[str, ...]
     shot: bool
     read_table: Tensor | None
@@ -165,22 +138,16 @@ class NoiseParams:
             )
         if not isinstance(shot, bool):
             raise TypeError(f"NoiseParams: shot must be True or False, got {shot!r}")
-        models = _read_models(read)
-        table = table_of_numbers(FIGURES, figures, models)
-        if table is None:
-            table = table_of_tensors(FIGURES, figures, models)
-        if read_table is not None or any(READ_MODELS[name].tabled for name in models):
-            table = with_quantiles(table, checked_quantiles(read_table, models), models)
-        sensor = sensor_columns(of_sensor, table.device) if of_sensor else None
-        self._keep(table if sensor is None else _joined(table, sensor), models, shot)
-        self._check_values(models)
+        models = parameter_table.models_of(read)
+        table = parameter_table.table_of(figures, models, read_table, of_sensor)
+        check_values(table, models)
+        self._keep(table, models, shot)
 
     def _keep(self, table: Tensor, models: tuple[str, ...], shot: bool) -> None:
         keep = object.__setattr__
         keep(self, "read", models[0] if len(set(models)) == 1 else models)
         keep(self, "shot", shot)
-        tabled = table.shape[1] >= COLUMNS + KNOTS
-        keep(self, "read_table", table[:, COLUMNS : COLUMNS + KNOTS] if tabled else None)
+        keep(self, "read_table", quantiles_part(table))
         keep(self, "table", table)
 
     @classmethod
@@ -189,31 +156,6 @@ class NoiseParams:
         new = object.__new__(cls)
         new._keep(table, models, shot)
         return new
-
-    def _check_values(self, models: tuple[str, ...]) -> None:
-        values = self.table[:, :COLUMNS].numpy(force=True)  # the one wait for a device
-        fine = (values >= _LEAST) & (values <= _MOST) | np.isnan(values) & _MAY_BE_NAN
-        if not fine.all():
-            for name, place in _PLACES.items():
-                bad = values[:, place][~fine[:, place]]
-                if len(bad):
-                    raise ValueError(f"NoiseParams: {name} must be {FIGURES[name].rule}, got {bad[0]:g}")
-        if (values[:, _PLACES["white"], None] <= values[:, _PLACES["black"]]).any():
-            raise ValueError(
-                f"NoiseParams: white must be above black at every site, got white {self.white.tolist()} "
-                f"and black {self.black.tolist()}"
-            )
-        if self.has_sensor:
-            check_sensor(self._sensor())
-        if "none" in models:
-            sigma = values[:, _PLACES["sigma_read"]]
-            silent = sigma[[m == "none" for m in models]] if len(models) > 1 else sigma
-            if silent.any():
-                drawn = " or ".join(repr(name) for name in READ_MODELS if name != "none")
-                raise ValueError(
-                    f"NoiseParams: sigma_read must be 0 where read is 'none', which draws no read noise, got "
-                    f"{silent.max():g}. Say read={drawn}, or leave sigma_read out"
-                )
 
     def __len__(self) -> int:
         return self.table.shape[0]
@@ -228,7 +170,7 @@ class NoiseParams:
             known = [n for n in FIGURES if n not in noise and not bool(getattr(self, n).isnan().all())]
             drawn = [n for n in noise if bool(getattr(self, n).any())]
             if self.has_sensor:
-                drawn += [n for n, place in PLACES.items() if _differs(self._sensor()[:, place], n)]
+                drawn += [name for name in SENSOR_PLACES if self._adds(name)]
             lines += [", ".join(self._range(name) for name in part) for part in (known, drawn) if part]
             if "sigma_read" in drawn:
                 lines.append(f"read noise std {_from_to(read_std(self))} DN")
@@ -238,22 +180,17 @@ class NoiseParams:
         values, unit = getattr(self, name), (FIGURES | SENSOR_FIGURES)[name].unit
         return f"{name} {_from_to(values[~values.isnan()])}{f' {unit}' if unit else ''}"
 
+    def _adds(self, name: str) -> bool:
+        place = SENSOR_PLACES[name]
+        return bool((sensor_part(self.table)[:, place] != NOTHING[:, place].to(self.device)).any())
+
     def __reduce__(self) -> tuple[Any, ...]:
         return NoiseParams._of, (self.table, self._models(), self.shot)
 
     @property
     def has_sensor(self) -> bool:
         """Whether figures from ``sigma_prnu`` on are in the table, known without looking at values."""
-        return (self.table.shape[1] - COLUMNS) % KNOTS != 0
-
-    def _sensor(self) -> Tensor:
-        """The sensor's columns, (B, SENSOR_COLUMNS)."""
-        if self.has_sensor:
-            return self.table[:, -SENSOR_COLUMNS:]
-        return NOTHING.to(self.device).expand(len(self), -1)
-
-    def _without_sensor(self) -> Tensor:
-        return self.table[:, :-SENSOR_COLUMNS] if self.has_sensor else self.table
+        return has_sensor(self.table)
 
     def _models(self) -> tuple[str, ...]:
         return (self.read,) if isinstance(self.read, str) else self.read
@@ -288,7 +225,7 @@ class NoiseParams:
         if len(models) > 1:
             chosen = torch.arange(len(self))[i.cpu() if isinstance(i, Tensor) else i]
             models = tuple(models[n] for n in chosen.tolist())
-        return self._of(self.table[i], models, self.shot)
+        return self._of(self.table[i].contiguous(), models, self.shot)
 
     @classmethod
     def cat(cls, batches: Iterable[NoiseParams]) -> NoiseParams:
@@ -311,26 +248,19 @@ class NoiseParams:
                 got = " and ".join(sorted(found))
                 raise ValueError(f"NoiseParams.cat: {what} must be the same in all, got {got}. Use {rule}")
         models = [m for part in parts for m in part._models() * (len(part) // len(part._models()))]
-        tables = [part._without_sensor() for part in parts]
-        width = max(table.shape[1] for table in tables)
-        tables = [t if t.shape[1] == width else pad(t, (0, width - t.shape[1])) for t in tables]
-        if any(part.has_sensor for part in parts):
-            tables = [torch.cat([t, part._sensor()], 1) for t, part in zip(tables, parts, strict=True)]
-        return cls._of(torch.cat(tables), tuple(models), parts[0].shot)
+        table = parameter_table.joined([part.table for part in parts])
+        return cls._of(table, tuple(models), parts[0].shot)
 
     def shot_only(self) -> NoiseParams:
         """Return a copy without the noise that light does not make: what goes with a learned generator.
 
         Read, row and column noise go, and of the sensor's figures all but ``sigma_prnu`` and ``step``.
         """
-        table = self.table[:, :COLUMNS].masked_fill(_SIGNAL_INDEPENDENT.to(self.device), 0.0)
-        if self.has_sensor:
-            table = torch.cat([table, without_signal_independent(self._sensor())], 1)
-        return self._of(table, ("none",), self.shot)
+        return self._of(parameter_table.shot_only(self.table), ("none",), self.shot)
 
     def without_bias(self) -> NoiseParams:
         """Return a copy with ``bias`` 0: noise that leaves the mean where it is."""
-        return self._replace(bias=torch.zeros_like(self.bias))
+        return self._with({"bias": torch.zeros_like(self.bias)})
 
     def to_range(self, black: Numbers, white: Numbers) -> NoiseParams:
         """Express the same noise in DN of another raw range.
@@ -347,15 +277,9 @@ class NoiseParams:
         """
         target = NoiseParams(K=self.K, ratio=self.ratio, white=white, black=black)
         factor = (target.white - target.black.mean(1)) / (self.white - self.black.mean(1))
-        scales = _SCALES.to(self.device)
-        table = self.table.clone()
-        table[:, :COLUMNS] = torch.where(scales, table[:, :COLUMNS] * factor[:, None], table[:, :COLUMNS])
-        if self.has_sensor:
-            table[:, -SENSOR_COLUMNS:] = in_another_range(self._sensor(), factor)
+        table = parameter_table.in_another_range(self.table, factor)
         scaled = self._of(table, self._models(), self.shot)
-        result = scaled._replace(white=target.white, black=target.black)
-        result._check_values(result._models())
-        return result
+        return scaled.with_figures(white=target.white, black=target.black)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, strings and numbers, ready for JSON; an unknown ISO is None."""
@@ -406,15 +330,9 @@ class NoiseParams:
         Raises:
             ValueError: as the constructor, of values.
         """
-        table = np.empty((n, COLUMNS + (0 if quantiles is None else KNOTS)), dtype=np.float32)
-        for name, place in _PLACES.items():
-            table[:, place] = columns[name]
-        table[:, COLUMNS - 1] = code_of(read)
-        if quantiles is not None:
-            table[:, COLUMNS:] = quantiles
-        params = cls._of(torch.from_numpy(table), (read,), shot)
-        params._check_values((read,))
-        return params
+        table = parameter_table.table_of_columns(columns, n, read, quantiles)
+        check_values(table, (read,))
+        return cls._of(table, (read,), shot)
 
     def with_figures(self, **figures: Tensor) -> NoiseParams:
         """Return a copy in which the named figures are others, of the same shapes.
@@ -422,36 +340,12 @@ class NoiseParams:
         Raises:
             ValueError: a value is out of range.
         """
-        new = self._replace(**figures)
-        new._check_values(new._models())
+        new = self._with(figures)
+        check_values(new.table, new._models())
         return new
 
-    def _replace(self, **changes: Tensor) -> NoiseParams:
-        of_sensor = {name: changes.pop(name) for name in SENSOR_FIGURES if name in changes}
-        table = self.table.clone()
-        if of_sensor:
-            table = torch.cat([self._without_sensor(), with_figures_in(self._sensor(), of_sensor)], 1)
-        new = self._of(table, self._models(), self.shot)
-        for name, values in changes.items():
-            getattr(new, name).copy_(values)
-        return new
-
-
-#: The figures of NoiseParams by name, in the order of their columns; the code of the read model comes last.
-FIGURES: dict[str, Figure] = {
-    f.name: f.metadata["figure"] for f in dataclasses.fields(NoiseParams) if "figure" in f.metadata
-}
-REQUIRED = tuple(name for name, figure in FIGURES.items() if figure.default is None)
-
-_WIDTHS = [*(figure.width for figure in FIGURES.values()), 1]
-#: Columns of the table without quantiles.
-COLUMNS = sum(_WIDTHS)
-_STARTS = itertools.accumulate(_WIDTHS, initial=0)
-#: The column of each figure, or the columns where it has one for each site.
-_PLACES: dict[str, int | slice] = {
-    name: slice(start, start + 4) if figure.by_site else start
-    for (name, figure), start in zip(FIGURES.items(), _STARTS, strict=False)
-}
+    def _with(self, figures: Mapping[str, Tensor]) -> NoiseParams:
+        return self._of(parameter_table.with_figures_in(self.table, figures), self._models(), self.shot)
 
 
 def _view(place: int | slice) -> property:
@@ -460,32 +354,13 @@ def _view(place: int | slice) -> property:
 
 
 def _view_of_sensor(name: str) -> property:
-    return property(lambda params: shaped(name, params._sensor()[:, PLACES[name]]))
+    return property(lambda params: shaped(name, sensor_part(params.table)[:, SENSOR_PLACES[name]]))
 
 
-for _name, _place in _PLACES.items():
+for _name, _place in PLACES.items():
     setattr(NoiseParams, _name, _view(_place))
 for _name in SENSOR_FIGURES:
     setattr(NoiseParams, _name, _view_of_sensor(_name))
-
-
-def _by_column(values: Iterable[float | bool], code: float | bool) -> Tensor:
-    """A row as wide as the table, from one value per figure and one for the code of the read model."""
-    pairs = zip(values, FIGURES.values(), strict=True)
-    return torch.tensor([*(value for value, figure in pairs for _ in range(figure.width)), code])
-
-
-_LOW = _by_column((f.low for f in FIGURES.values()), 0.0).numpy()
-_LOW_IS_IN = _by_column((f.low_is_in for f in FIGURES.values()), True).numpy()
-_LEAST = np.where(_LOW_IS_IN, _LOW, np.nextafter(_LOW, np.float32(1e9)))
-_MOST = _by_column((f.high for f in FIGURES.values()), len(READ_MODELS)).numpy()
-_MAY_BE_NAN = _by_column((f.may_be_nan for f in FIGURES.values()), False).numpy()
-_SCALES = _by_column((f.scales for f in FIGURES.values()), False)
-_SIGNAL_INDEPENDENT = _by_column((f.signal_independent for f in FIGURES.values()), True)
-
-
-def _differs(columns: Tensor, name: str) -> bool:
-    return bool((columns != NOTHING[:, PLACES[name]].to(columns.device)).any())
 
 
 def _signature() -> inspect.Signature:
@@ -507,25 +382,6 @@ def _signature() -> inspect.Signature:
 NoiseParams.__signature__ = _signature()  # type: ignore[attr-defined]  # for help() and editors
 
 
-def _joined(table: Tensor, sensor: Tensor) -> Tensor:
-    batch = max(len(table), len(sensor))
-    if len(table) not in (1, batch) or len(sensor) not in (1, batch):
-        raise ValueError(
-            f"NoiseParams: batch sizes must agree (or be 1), got {len(table)} and {len(sensor)} of the sensor"
-        )
-    return torch.cat([table.expand(batch, -1), sensor.expand(batch, -1)], 1)
-
-
 def _from_to(values: Tensor) -> str:
     low, high = (f"{float(v):.6g}" for v in values.aminmax())
     return low if low == high else f"{low} to {high}"
-
-
-def _read_models(read: str | Sequence[str]) -> tuple[str, ...]:
-    models = (read,) if isinstance(read, str) else tuple(read) if isinstance(read, (list, tuple)) else ()
-    if not models or any(m not in READ_MODELS for m in models):
-        known = ", ".join(READ_MODELS)
-        raise ValueError(
-            f"NoiseParams: read must be one of {known}, or a sequence with one per sample, got {read!r}"
-        )
-    return models

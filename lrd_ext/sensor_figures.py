@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from .parameter_table import Figure, Numbers
+from .figures import Figure, Numbers
 
 #: Most taps of a line's colour, and most sinusoids along an axis.
 TAPS, WAVES = 33, 4
@@ -56,13 +56,13 @@ def _places() -> dict[str, slice]:
 
 
 #: The columns of each figure, counted from the first of the sensor.
-PLACES = _places()
-SENSOR_COLUMNS = list(PLACES.values())[-1].stop
+SENSOR_PLACES = _places()
+SENSOR_COLUMNS = list(SENSOR_PLACES.values())[-1].stop
 #: The columns of a sensor that adds nothing, (1, SENSOR_COLUMNS).
 NOTHING = torch.zeros(1, SENSOR_COLUMNS)
-NOTHING[:, PLACES["step"]] = 1.0
+NOTHING[:, SENSOR_PLACES["step"]] = 1.0
 for _name in ("row_taps", "col_taps"):
-    NOTHING[:, PLACES[_name].start] = 1.0
+    NOTHING[:, SENSOR_PLACES[_name].start] = 1.0
 
 
 def _mask(told: str) -> Tensor:
@@ -71,7 +71,7 @@ def _mask(told: str) -> Tensor:
 
 _SIGNAL_INDEPENDENT, _SCALES = _mask("signal_independent"), _mask("scales")
 for _name in ("row_waves", "col_waves"):
-    _SCALES[PLACES[_name]][1::2] = False  # periods
+    _SCALES[SENSOR_PLACES[_name]][1::2] = False  # periods
 _LEAST, _MOST = (
     np.concatenate([np.full(f.width, getattr(f, end), np.float32) for f in SENSOR_FIGURES.values()])
     for end in ("low", "high")
@@ -92,7 +92,7 @@ def sensor_columns(given: Mapping[str, Numbers], device: torch.device) -> Tensor
         raise ValueError(f"NoiseParams: batch sizes must agree (or be 1), got {sizes}")
     block = NOTHING.repeat(batches.pop() if batches else 1, 1)
     for name, values in columns.items():
-        block[:, PLACES[name]] = values.cpu()
+        block[:, SENSOR_PLACES[name]] = values.cpu()
     check_sensor(block)
     if torch.equal(block, NOTHING.expand_as(block)):
         return None
@@ -106,7 +106,7 @@ def check_sensor(block: Tensor) -> None:
         ValueError: a value is out of range, or does not go with another.
     """
     values = block.numpy(force=True)
-    for name, place in PLACES.items():
+    for name, place in SENSOR_PLACES.items():
         bad = values[:, place][~((values >= _LEAST) & (values <= _MOST))[:, place]]
         if len(bad):
             figure = SENSOR_FIGURES[name]
@@ -115,7 +115,7 @@ def check_sensor(block: Tensor) -> None:
                 f"got {bad[0]:g}"
             )
     for name in ("row_taps", "col_taps"):
-        energy = np.square(values[:, PLACES[name]].astype(np.float64)).sum(1)
+        energy = np.square(values[:, SENSOR_PLACES[name]].astype(np.float64)).sum(1)
         if (np.abs(energy - 1) > ENERGY_TOLERANCE).any():
             raise ValueError(
                 f"NoiseParams: {name} must have energy 1, the sum of their squares, so that sigma_"
@@ -123,15 +123,15 @@ def check_sensor(block: Tensor) -> None:
                 "Divide the taps by its square root"
             )
     for name in ("row_waves", "col_waves"):
-        waves = values[:, PLACES[name]].reshape(-1, 2)
+        waves = values[:, SENSOR_PLACES[name]].reshape(-1, 2)
         short = waves[(waves[:, 0] > 0) & (waves[:, 1] < SHORTEST_PERIOD)]
         if len(short):
             raise ValueError(
                 f"NoiseParams: {name} must be pairs (amplitude in DN, period in mosaic lines, from "
                 f"{SHORTEST_PERIOD:g} on), got period {short[0, 1]:g} for an amplitude of {short[0, 0]:g} DN"
             )
-    current = values[:, PLACES["dark_current"]] + values[:, PLACES["hot_fraction"]]
-    if ((current > 0) & (values[:, PLACES["exposure_s"]] == 0)).any():
+    current = values[:, SENSOR_PLACES["dark_current"]] + values[:, SENSOR_PLACES["hot_fraction"]]
+    if ((current > 0) & (values[:, SENSOR_PLACES["exposure_s"]] == 0)).any():
         raise ValueError(
             "NoiseParams: exposure_s must be given, in seconds and above 0, where dark_current or "
             "hot_fraction is above 0: electrons are dark current times exposure"
@@ -141,9 +141,9 @@ def check_sensor(block: Tensor) -> None:
 def in_another_range(block: Tensor, factor: Tensor) -> Tensor:
     """Express the columns in DN of another range: factor (B,) times what is in DN; no step falls below 1."""
     more = torch.where(_SCALES.to(block.device), block * factor[:, None], block)
-    more[:, PLACES["step"]] = more[:, PLACES["step"]].clamp_min(1.0)
-    off = block[:, PLACES["step"]] == 1.0
-    more[:, PLACES["step"]] = torch.where(off, 1.0, more[:, PLACES["step"]])
+    more[:, SENSOR_PLACES["step"]] = more[:, SENSOR_PLACES["step"]].clamp_min(1.0)
+    off = block[:, SENSOR_PLACES["step"]] == 1.0
+    more[:, SENSOR_PLACES["step"]] = torch.where(off, 1.0, more[:, SENSOR_PLACES["step"]])
     return more
 
 
@@ -195,5 +195,5 @@ def with_figures_in(block: Tensor, figures: Mapping[str, Tensor]) -> Tensor:
     """Return a copy of the columns in which the named figures are others."""
     new = block.clone()
     for name, values in figures.items():
-        new[:, PLACES[name]] = _as_columns(name, SENSOR_FIGURES[name], values).to(new.device)
+        new[:, SENSOR_PLACES[name]] = _as_columns(name, SENSOR_FIGURES[name], values).to(new.device)
     return new

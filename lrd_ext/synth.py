@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 
 from . import ops
+from .call_form import Clip, Layout, Output, Quantize
+from .cfa import Order
 from .native import CURE
 from .params import NoiseParams
 from .reference.synth import synthesize
-from .request import Clip, Layout, Order, Output, Quantize, check_arguments
+from .request import check_arguments
 
 Backend = Literal["auto", "cpu", "cuda", "reference"]
 
@@ -69,8 +71,7 @@ def fused_synth(
             after column noise; None draws none. It adds to the read noise in params, which
             :meth:`NoiseParams.shot_only` leaves out. Its weights are used without a gradient. With
             ``generator.bfloat16()`` tensor cores (sm_80 and newer) and Intel's matrix unit (AMX) run it:
-            fast, but equal to other machines within 0.04 sigma_init only, not bit for bit. On a GPU figures
-            of the sensor, ``sigma_prnu`` and those after it in NoiseParams, are refused beside it.
+            fast, but equal to other machines within 0.04 sigma_init only, not bit for bit.
         sigma_init: scale of the generator's noise, DN, a number or (B,); None asks the generator for that of
             ``params.iso``, and for ISOs on a GPU waits for the device. In [1e-6, 1e6]: a value outside is
             an error on the CPU; on a GPU, where checking would mean waiting, its sample becomes NaN.
@@ -137,7 +138,7 @@ def fused_synth(
         sigma_out=sigma_out,
         sensor=sensor,
     )
-    if _resolve(backend, clean.device) == "reference":
+    if _resolve(backend, clean) == "reference":
         return synthesize(request)
     return ops.run(request)
 
@@ -162,15 +163,16 @@ def reference_synth(clean: Tensor, params: NoiseParams, **options: Any) -> Tenso
 reference_synth.__signature__ = inspect.signature(fused_synth)  # type: ignore[attr-defined]
 
 
-def _resolve(backend: str, device: torch.device) -> str:
-    """Name the executor that carries out a call on ``device``."""
+def _resolve(backend: str, clean: Tensor) -> str:
+    """Name the executor that carries out a call."""
     if backend not in BACKENDS:
         raise ValueError(f"fused_synth: backend must be one of {BACKENDS}, got {backend!r}")
     if backend == "reference":
         return backend
-    if backend in ("cpu", "cuda") and backend != device.type:
-        raise ValueError(f"fused_synth: backend={backend!r} needs clean on that device, got {device.type}")
-    why_not = _why_not_compiled(device)
+    if backend != "auto" and backend != clean.device.type:
+        got = clean.device.type
+        raise ValueError(f"fused_synth: backend={backend!r} needs clean on that device, got {got}")
+    why_not = _why_not_compiled(clean)
     if not why_not:
         return "compiled"
     if backend != "auto":
@@ -179,14 +181,15 @@ def _resolve(backend: str, device: torch.device) -> str:
     return "reference"
 
 
-def _why_not_compiled(device: torch.device) -> str:
+def _why_not_compiled(clean: Tensor) -> str:
     if ops.NATIVE is None:
         return f"{ops.WHY_NOT_NATIVE}; {CURE}"
-    if device.type == "cuda":
-        return ops.why_not_cuda(device.index)
-    if device.type != "cpu":
-        return f"there are no compiled kernels for {device.type} tensors; move clean and params to the CPU"
-    return ""
+    if clean.is_cpu:  # asked first, and not by the device's type, whose name torch makes anew each time
+        return ""
+    if clean.is_cuda:
+        return ops.why_not_cuda(clean.device.index)
+    kind = clean.device.type
+    return f"there are no compiled kernels for {kind} tensors; move clean and params to the CPU"
 
 
 @functools.cache

@@ -8,6 +8,7 @@ import functools
 import hashlib
 import json
 import math
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from .plain_text import plain
 from .profiles import CameraProfile, load_profile, to_noise_profile
 from .read_models import read_model
 from .reference import STREAM_VERSION
+from .sensor_figures import SENSOR_FIGURES
 from .synth import fused_synth
 from .version import __version__
 
@@ -47,6 +49,12 @@ class Settings:
     """A read-noise model in place of the profile's own."""
     bias: bool = True
     """Whether the profile's black-level error is part of the noise."""
+    exposure_s: float | None = None
+    """Exposure of the synthesised shot, s; None for what ISO and ratio leave of the file's own."""
+    temperature_c: float | None = None
+    """Temperature of the sensor, degrees C; None for that the profile was measured at."""
+    sensor: int = 0
+    """Identity of the body, see :func:`lrd_ext.fused_synth`."""
 
 
 def synthesize_raw(
@@ -80,19 +88,16 @@ def synthesize_raw(
     generator = None
     if s.generator is not None:
         params, generator = params.shot_only(), _generator_for(clean, s)
-    identity: dict[str, Any] = {"seed": s.seed, "index": index, "origin": origin, "dark": dark}
-    draw = functools.partial(fused_synth, signal, params, **identity, generator=generator)
+    identity: dict[str, Any] = {"seed": s.seed, "index": index, "sensor": s.sensor, "origin": origin}
+    draw = functools.partial(fused_synth, signal, params, **identity, dark=dark, generator=generator)
     if step_for(clean, s) == 1:
         noisy = draw(output="dn").numpy()
     else:
         noisy = _in_steps(draw(output="dn_float", quantize="none", clip="none").numpy(), clean, s)
-    exposure = None
-    if clean.iso is not None and clean.exposure_s is not None:
-        exposure = clean.exposure_s * clean.iso / (s.iso * s.ratio)
     result = clean.replace(
         mosaic=np.ascontiguousarray(noisy[:height, :width]),
         iso=s.iso,
-        exposure_s=exposure,
+        exposure_s=short_exposure(clean, s),
         baseline_exposure=clean.baseline_exposure + math.log2(s.ratio),
     )
     return result, params
@@ -118,8 +123,18 @@ def _signal_and_dark(clean: Raw) -> tuple[torch.Tensor, torch.Tensor | None]:
 
 def profile_params(clean: Raw, settings: Settings) -> NoiseParams:
     """Return what the profile says of a shot, in the range and CFA phase of the picture it goes on."""
+    s = settings
     levels: dict[str, Any] = {"black": clean.black.tolist(), "white": clean.white, "cfa": clean.cfa}
-    return settings.profile.at(settings.iso, settings.ratio, read=settings.read, bias=settings.bias, **levels)
+    exposure = s.exposure_s if s.profile.sensor is None else short_exposure(clean, s)
+    conditions: dict[str, Any] = {"exposure_s": exposure, "temperature_c": s.temperature_c}
+    return s.profile.at(s.iso, s.ratio, read=s.read, bias=s.bias, **conditions, **levels)
+
+
+def short_exposure(clean: Raw, settings: Settings) -> float | None:
+    """Return the exposure of the synthesised shot, s: as told, or by the file's, ISO and ratio."""
+    if settings.exposure_s is not None or clean.iso is None or clean.exposure_s is None:
+        return settings.exposure_s
+    return clean.exposure_s * clean.iso / (settings.iso * settings.ratio)
 
 
 def step_for(clean: Raw, settings: Settings) -> int:
@@ -180,6 +195,8 @@ def recipe(job: Job, settings: Settings, params: NoiseParams) -> dict[str, Any]:
     }
     if settings.step != 1:
         fields["step"] = settings.step or "file"
+    if params.has_sensor:
+        fields["sensor"] = settings.sensor
     if settings.generator is not None and settings.generator_file is not None:
         fields["generator"] = settings.generator_file.name
         fields["generator_sha256"] = hashlib.sha256(settings.generator_file.read_bytes()).hexdigest()
@@ -191,9 +208,10 @@ def encode_synthesized(
     clean: Raw, noisy: Raw, settings: Settings, params: NoiseParams, facts: dict[str, Any]
 ) -> bytes:
     """Return the bytes of the DNG that :func:`synthesize_file` writes of what :func:`synthesize_raw` drew."""
+    step = step_for(clean, settings)
     return raw_files.encode_dng(
         noisy,
-        noise_profile=to_noise_profile(params, clean.cfa, step=step_for(clean, settings)),
+        noise_profile=to_noise_profile(params, clean.cfa, step=None if step == 1 else step),
         description=json.dumps(facts),
         software=f"lrd_ext {__version__}",
     )
@@ -255,6 +273,7 @@ def _summary(job: Job, s: Settings, clean: Raw, params: NoiseParams) -> list[str
         lines.append(f"  K {float(params.K):.5g} DN/e-")
         sigma = s.generator.sigma_init(s.iso) * range_factor(s.profile, clean)
         lines.append(f"  learned noise of {s.generator_file}, sigma_init {sigma:.4g} DN")
+    lines += _told_of_sensor(s, params)
     if any(bias := params.bias[0].tolist()):
         by_site = " ".join(dict.fromkeys(f"{v:+.3g}" for v in bias))
         lines.append(f"  bias {by_site} DN by CFA site: moves the mean, as in the camera's own frames")
@@ -268,6 +287,19 @@ def _summary(job: Job, s: Settings, clean: Raw, params: NoiseParams) -> list[str
     if job.preview is not None:
         lines.append(f"  picture: {job.preview}")
     return lines
+
+
+def _told_of_sensor(s: Settings, params: NoiseParams) -> list[str]:
+    """Say what the body adds; of taps and waves only that there are some."""
+    told = []
+    for name, figure in SENSOR_FIGURES.items():
+        values = getattr(params, name)[0]
+        if figure.shape:
+            told += [name] if values.flatten()[1:].any() else []
+        elif float(values) != figure.default:
+            told.append(f"{name} {float(values):.3g}{figure.unit and ' ' + figure.unit}")
+    text = f"sensor {s.sensor}: {', '.join(told)}"
+    return textwrap.wrap(text, 110, initial_indent="  ", subsequent_indent="    ") if told else []
 
 
 def _told_of_steps(clean: Raw, s: Settings) -> list[str]:
@@ -290,34 +322,41 @@ def settings_for(
     step: str | None = None,
     read: str | None = None,
     bias: bool = True,
+    **conditions: Any,
 ) -> Settings:
     """Load camera and generator and check ISO and ratio against them, before any file is opened.
 
     ``step`` is the text of --step: a number of DN, "file" for the file's own, None for 1. ``read`` names a
     read-noise model, None for the profile's own. Without ``bias`` the noise leaves the mean where it is.
+    ``conditions`` are ``exposure_s``, ``temperature_c`` and ``sensor`` of :class:`Settings`.
 
     Raises:
         FileNotFoundError: there is no such generator file.
-        ValueError: the camera is unknown (near names are given), the generator file holds none, ISO or ratio
-            is out of range, the camera's read noise is not known in that model, or a model and a generator
-            are given.
+        ValueError: the camera is unknown (near names are given), the generator file holds none, ISO, ratio,
+            exposure, temperature or sensor is out of range, the camera's read noise is not known in that
+            model, a model and a generator are given, or a temperature to a profile that does not know what
+            it does.
     """
     profile = load_profile(camera)
     if profile.dark_only:
         raise ValueError(f"--camera {camera} was made from dark frames alone and has no gain K")
-    profile.at(iso, ratio, read=read)
-    steps = _read_step(step)
+    settings = Settings(profile, iso, ratio, seed, step=_read_step(step), read=read, bias=bias, **conditions)
+    if not 0 <= settings.sensor < 2**56:
+        raise ValueError(f"--sensor must be in [0, 2^56), got {settings.sensor}")
+    # Each file may tell its own exposure: which it is makes no difference to what is refused here.
+    exposure = 1.0 if settings.exposure_s is None else settings.exposure_s
+    profile.at(iso, ratio, exposure_s=exposure, temperature_c=settings.temperature_c, read=read)
     if read is not None and generator_file is not None:
         raise ValueError("--read says what the profile's read noise is like: --generator makes another")
     if generator_file is None:
-        return Settings(profile, iso, ratio, seed, step=steps, read=read, bias=bias)
+        return settings
     from .generator import LiteGenerator
     from .generator.shipped import find_generator
 
     path = find_generator(generator_file)
     generator = LiteGenerator.load(path)
     generator.sigma_init(iso)
-    return Settings(profile, iso, ratio, seed, generator, path, steps, bias=bias)
+    return dataclasses.replace(settings, generator=generator, generator_file=path)
 
 
 def _read_step(text: str | None) -> int | None:

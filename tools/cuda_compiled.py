@@ -24,12 +24,13 @@ LAUNCHES = """
 #include "sensor_kernel.cuh"
 #include "stack_kernel.cuh"
 using namespace lrd::device;
-template <int kWidth, Precision kPrecision>
+template <int kWidth, Precision kPrecision, bool kSensor = false>
 void tell() {
   const char* precision = kPrecision == Precision::kFloat32 ? "float32" : "bfloat16";
-  std::printf("stack_kernel<%d,%s> %d", kWidth, precision, Strip<kWidth>::kThreads);
-  for (int layers = 2; layers < 5; ++layers) std::printf(" %d", shared_bytes<kWidth, kPrecision>(layers));
+  std::printf("stack_kernel<%d,%s%s> %d", kWidth, precision, kSensor ? ",sensor" : "", Strip<kWidth>::kThreads);
+  for (int layers = 2; layers < 5; ++layers) std::printf(" %d", shared_bytes<kWidth, kPrecision, kSensor>(layers));
   std::printf("\\n");
+  if constexpr (!kSensor) tell<kWidth, kPrecision, true>();
 }
 int main() {
   for (const char* calls : {"usual", "any"}) std::printf("physics_kernel<%s> %d\\n", calls, kThreads);
@@ -130,14 +131,16 @@ def resources(said: str) -> dict[str, Counts]:
 
 
 def readable(symbol: str) -> str:
-    """_ZN3lrd6device12stack_kernelILi16ELNS0_9PrecisionE1EE... to stack_kernel<16,bfloat16>.
+    """_ZN3lrd6device12stack_kernelILi16ELNS0_9PrecisionE1ELb0EE... to stack_kernel<16,bfloat16>.
 
+    stack_kernelILi16ELNS0_9PrecisionE1ELb1EE to stack_kernel<16,bfloat16,sensor>.
     physics_kernelILb1EE to physics_kernel<usual>, ILb0EE, for all other calls, to physics_kernel<any>.
     sensor_kernel has one form.
     """
-    template = re.search(r"\d+([a-z_]+_kernel)ILi(\d+)EL\w+?E(\d)E", symbol)
+    template = re.search(r"\d+([a-z_]+_kernel)ILi(\d+)EL\w+?E(\d)ELb(\d)E", symbol)
     if template:
-        return f"{template[1]}<{template[2]},{('float32', 'bfloat16')[int(template[3])]}>"
+        precision, sensor = ("float32", "bfloat16")[int(template[3])], ("", ",sensor")[int(template[4])]
+        return f"{template[1]}<{template[2]},{precision}{sensor}>"
     name, usual = re.search(r"\d+([a-z_]+_kernel)(?:ILb(\d)E)?E", symbol).groups()
     return name if usual is None else f"{name}<{('any', 'usual')[int(usual)]}>"
 

@@ -61,7 +61,7 @@ __device__ __forceinline__ void fix(Request& q, ThroughPlanes& planes) {
 """
 #: A usual call's tile with nothing wanted but noise.
 PHYSICS = """
-extern "C" LRD_KERNEL(kThreads, 3) estimated(Request q, ThroughPlanes planes, int64_t col) {
+extern "C" LRD_KERNEL(kThreads, 6) estimated(Request q, ThroughPlanes planes, int64_t col) {
   __shared__ TileShared shared;
   fix(q, planes);
   synthesize_tile(q, planes, {blockIdx.z, blockIdx.y * 32, col}, 32, threadIdx.x, shared);

@@ -151,8 +151,8 @@ def page(runs: list[Run], watched: Run, rows: list[str], size: int) -> str:
     lines = [
         "# What more processes give",
         "",
-        "Made by `tools/scale_out.py` on two cores that other programs used as well (load: how many",
-        "processes wanted a core when a run began). Raw files of 12 megapixels become tiles of 250 cells.",
+        "Made by `tools/scale_out.py` on two cores (load: how many processes wanted a core",
+        "when a run began). Raw files of 12 megapixels become tiles of 250 cells.",
         "Seconds of the clock for each picture, from the first on; processor seconds of the processes that",
         "make shards, with their start, in which torch is loaded.",
         "",

@@ -153,19 +153,25 @@ def generators():
         yield f"{widths} {shape}", (scene(shape, torch.float32), params), options
         half = {"dtype": torch.bfloat16, "quantize": "none", "clip": "none", "output": "dn_float"}
         yield f"{widths} {shape} bfloat16 out", (scene(shape, torch.uint16), params), options | half
+        body = NoiseParams(K=2.3, **(CAMERA | LINES | SENSOR | {"sigma_read": 0.0, "step": 2.5}))
+        bodies = {"sensor": torch.tensor([5, 2**55 + 1, 5])}
+        yield f"{widths} {shape} sensor", (scene(shape, torch.float32), body), options | bodies
+        yield f"{widths} {shape} sensor, bfloat16 out", (scene(shape, torch.uint16), body), options | half
 
 
 def bfloat16_generators():
     """Yield (name, largest error in units of sigma_init, from the CPU's float32 sums of the same weights)."""
-    for widths, log_sigma in STACKS:
+    for (widths, log_sigma), sensor in itertools.product(STACKS, ({}, SENSOR)):
         generator = lively_generator(widths, log_sigma).bfloat16()
-        expected = noise(generator, 2, 150, 262, sigma_init=3.0, backend="cpu")
-        on_gpu = {"params": NoiseParams(K=2.0, ratio=50.0, white=16383.0, black=0.0).to(DEVICE)}
-        on_gpu |= {"clean": torch.zeros(2, 150, 262, device=DEVICE), "sigma_init": 3.0, "backend": DEVICE}
+        params = NoiseParams(K=2.0, ratio=50.0, white=16383.0, black=0.0, **sensor)
+        expected = noise(generator, 2, 150, 262, sigma_init=3.0, backend="cpu", params=params)
+        on_gpu = {"params": params.to(DEVICE), "clean": torch.zeros(2, 150, 262, device=DEVICE)}
+        on_gpu |= {"sigma_init": 3.0, "backend": DEVICE}
         got = noise(generator.to(DEVICE), **on_gpu).cpu()
-        yield f"{widths}", float((got - expected).abs().max() / 3.0)
+        name = f"{widths} sensor" if sensor else f"{widths}"
+        yield name, float((got - expected).abs().max() / 3.0)
         again = noise(generator, **on_gpu).cpu()
-        yield f"{widths} again", 0.0 if torch.equal(got, again) else float("inf")
+        yield f"{name} again", 0.0 if torch.equal(got, again) else float("inf")
 
 
 def windows():

@@ -9,6 +9,19 @@
 namespace lrd::LRD_ISA {
 namespace {
 
+// What is drawn by row, DN: the frame's noise and the body's offsets. Tiles side by side share it.
+struct SensorRows {
+  int64_t sample = -1;
+  uint32_t cell_row;
+  float noise[kTileCellRows][2], fixed[kTileCellRows][2];
+};
+
+// What one tile may leave for the next.
+struct Kept {
+  ReadOctaves octaves;
+  SensorRows rows;
+};
+
 template <int N, bool kSensor>
 struct SensorTile {
   SensorTile(const Request&, int64_t, const Stream&, uint32_t) {}
@@ -19,19 +32,14 @@ struct SensorTile<N, true> {
   const SensorRow& row;
   Body body;
   BodyWords<N> words;
-  float rows[kTileCellRows][2], columns[2][N], drift[4];  // fixed offsets of lines, DN
+  float columns[2][N], drift[4];  // fixed offsets of lines, DN
 
   SensorTile(const Request& q, int64_t sample, const Stream& frame, uint32_t cell_col)
-      : row(sensor_row_of(q, sample)), words(body_stream_of(q, sample), cell_col) {
-    const Stream stream = body_stream_of(q, sample);
-    body = body_of(row, row_of(q, sample).K, stream, frame);
-    column_noise<N>(stream, row.sigma_col_fixed, cell_col, columns, kFixedColumn);
+      : row(sensor_row_of(q, sample)),
+        body(body_of(row, row_of(q, sample).K, body_stream_of(q, sample))),
+        words(body.stream, cell_col) {
+    if (body.has_lines) column_noise<N>(body.stream, row.sigma_col_fixed, cell_col, columns, kFixedColumn);
     LRD_ISA::drift(frame, row.sigma_drift, drift);
-  }
-
-  // Of kTileCellRows cell rows.
-  void draw_rows(uint32_t cell_row) {
-    row_noise<kTileCellRows>(body.stream, row.sigma_row_fixed, cell_row, rows, kFixedRow);
   }
 };
 
@@ -49,6 +57,16 @@ inline void coloured_rows(const SensorRow& row, const TableRow& figures, const S
   const Waves waves = waves_of(frame, kRowWaves, row.row_waves);
   line_noise(&white[0][0] + kFirstWhite, row.row_taps, figures.sigma_row, waves, 2 * cell_row, upright);
   memcpy(rows, upright, sizeof upright);
+}
+
+// The rows from a tile's cell_row on, as they were kept or anew.
+inline void draw_rows(const SensorRow& row, const TableRow& figures, const Stream& frame, const Body& body,
+                      int64_t sample, uint32_t cell_row, SensorRows& rows) {
+  if (rows.sample == sample && rows.cell_row == cell_row) return;
+  coloured_rows(row, figures, frame, cell_row, rows.noise);
+  if (body.has_lines) row_noise<kTileCellRows>(body.stream, row.sigma_row_fixed, cell_row, rows.fixed, kFixedRow);
+  rows.sample = sample;
+  rows.cell_row = cell_row;
 }
 
 template <int N>

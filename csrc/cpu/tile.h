@@ -59,83 +59,102 @@ struct SideBySide {
                                      (kColumnStep == 1 ? 3 : 2) * N + kColumnStep - 1};
 };
 
-// n cells of one cell row to the four sites, the rest of the block filled with zeros. Always inline, as what follows:
-// a second caller would else make calls of them in the loop of the noise.
+// N cells of one cell row to the four sites, which lie at `at`: apart, or the two of a row side by side in a mosaic.
+// Always inline, as what follows: a second caller would else make calls of them in the loop of the noise.
 template <typename T, int kColumnStep, Dtype kDtype, int N>
-LRD_HD void load_sites(const T* source, const int64_t (&at)[4], int n, const Levels& levels, float (&value)[4][N]) {
+LRD_HD void load_sites(const T* source, const int64_t* at, const Levels& levels, float (&value)[4][N]) {
 #if defined(LRD_VECTOR_BITS)
   if constexpr (kDtype == Dtype::kFloat16) {
     float wide[4 * N];
-    for (int site = 0; site < 4; site += kColumnStep)
-      from_float16s(source + at[site], kColumnStep * n, wide + site * N);
-    return load_sites<float, kColumnStep, Dtype::kFloat32>(wide, SideBySide<kColumnStep, N>::kAt, n, levels, value);
+    for (int site = 0; site < 4; site += kColumnStep) from_float16s(source + at[site], kColumnStep * N, wide + site * N);
+    return load_sites<float, kColumnStep, Dtype::kFloat32>(wide, SideBySide<kColumnStep, N>::kAt, levels, value);
   }
 #endif
   for (int pair = 0; pair < 2; ++pair) {
     const int s = 2 * pair;
     const T* left = source + at[s];
-    const T* right = source + at[s + 1];
+    const T* right = kColumnStep == 2 ? left + 1 : source + at[s + 1];
     const float left_offset = levels.offset[s], left_scale = levels.scale[s];
     const float right_offset = levels.offset[s + 1], right_scale = levels.scale[s + 1];
     float* a = value[s];
     float* b = value[s + 1];
-    for (int i = 0; i < n; ++i) {
+    for (int i = 0; i < N; ++i) {
       a[i] = (as_float<kDtype>(left[kColumnStep * i]) - left_offset) * left_scale;
       b[i] = (as_float<kDtype>(right[kColumnStep * i]) - right_offset) * right_scale;
     }
-    for (int i = n; i < N; ++i) a[i] = b[i] = 0.0f;
   }
 }
 
-template <typename T, Dtype kDtype, int N>
-LRD_HD void load_typed(const Frames& f, int64_t offset, int n, const Levels& levels, float (&value)[4][N]) {
+// Ask for the memory of N cells of a cell row, which is too short a run for the processor to see coming by itself.
+template <typename T, int kColumnStep, int N>
+LRD_HD void prefetch(const T* source, const int64_t* at) {
+#pragma GCC unroll 4
+  for (int site = 0; site < 4; site += kColumnStep) {
+    const char* run = reinterpret_cast<const char*>(source + at[site]);
+#pragma GCC unroll 8
+    for (size_t i = 0; i < kColumnStep * N * sizeof(T); i += 64) __builtin_prefetch(run + i);
+  }
+}
+
+// n cells, the rest of the block filled with zeros. ahead: to the cells that are read next, 0 for none.
+template <typename T, int kColumnStep, Dtype kDtype, int N>
+LRD_HD void load_typed(const Frames& f, int64_t offset, int n, const Levels& levels, float (&value)[4][N],
+                       int64_t ahead) {
   const T* source = static_cast<const T*>(f.data) + offset;
+  const int64_t* at = f.site;
+  if (ahead != 0) prefetch<T, kColumnStep, N>(source + ahead, at);
+  T staged[4 * N];
+  if (n < N) {
+    memset(staged, 0, sizeof staged);
+    for (int site = 0; site < 4; site += kColumnStep) {
+      memcpy(staged + site * N, source + at[site], kColumnStep * n * sizeof(T));
+    }
+    source = staged;
+    at = SideBySide<kColumnStep, N>::kAt;
+  }
+  load_sites<T, kColumnStep, kDtype>(source, at, levels, value);
+}
+
+template <typename T, Dtype kDtype, int N>
+LRD_HD void load_typed(const Frames& f, int64_t offset, int n, const Levels& levels, float (&value)[4][N],
+                       int64_t ahead) {
   if (f.cell_col == 1) {
-    load_sites<T, 1, kDtype>(source, f.site, n, levels, value);
+    load_typed<T, 1, kDtype>(f, offset, n, levels, value, ahead);
   } else {
-    load_sites<T, 2, kDtype>(source, f.site, n, levels, value);
+    load_typed<T, 2, kDtype>(f, offset, n, levels, value, ahead);
   }
 }
 
 template <int N>
-LRD_HD void load(const Frames& f, int64_t offset, int n, const Levels& levels, float (&value)[4][N]) {
+LRD_HD void load(const Frames& f, int64_t offset, int n, const Levels& levels, float (&value)[4][N],
+                 int64_t ahead = 0) {
   switch (f.dtype) {
-    case Dtype::kFloat32: return load_typed<float, Dtype::kFloat32>(f, offset, n, levels, value);
-    case Dtype::kFloat16: return load_typed<uint16_t, Dtype::kFloat16>(f, offset, n, levels, value);
-    case Dtype::kBfloat16: return load_typed<uint16_t, Dtype::kBfloat16>(f, offset, n, levels, value);
-    case Dtype::kUint16: return load_typed<uint16_t, Dtype::kUint16>(f, offset, n, levels, value);
+    case Dtype::kFloat32: return load_typed<float, Dtype::kFloat32>(f, offset, n, levels, value, ahead);
+    case Dtype::kFloat16: return load_typed<uint16_t, Dtype::kFloat16>(f, offset, n, levels, value, ahead);
+    case Dtype::kBfloat16: return load_typed<uint16_t, Dtype::kBfloat16>(f, offset, n, levels, value, ahead);
+    case Dtype::kUint16: return load_typed<uint16_t, Dtype::kUint16>(f, offset, n, levels, value, ahead);
   }
 }
 
 template <typename T, int kColumnStep, Dtype kDtype, int N>
-LRD_HD void store_sites(T* target, const int64_t (&at)[4], int n, const float (&value)[4][N]) {
+LRD_HD void store_sites(T* target, const int64_t* at, const float (&value)[4][N]) {
 #if defined(LRD_VECTOR_BITS)
   if constexpr (kDtype == Dtype::kFloat16) {
     float wide[4 * N];
-    store_sites<float, kColumnStep, Dtype::kFloat32>(wide, SideBySide<kColumnStep, N>::kAt, n, value);
-    for (int site = 0; site < 4; site += kColumnStep) to_float16s(wide + site * N, kColumnStep * n, target + at[site]);
+    store_sites<float, kColumnStep, Dtype::kFloat32>(wide, SideBySide<kColumnStep, N>::kAt, value);
+    for (int site = 0; site < 4; site += kColumnStep) to_float16s(wide + site * N, kColumnStep * N, target + at[site]);
     return;
   }
 #endif
   for (int pair = 0; pair < 2; ++pair) {
     T* left = target + at[2 * pair];
-    T* right = target + at[2 * pair + 1];
+    T* right = kColumnStep == 2 ? left + 1 : target + at[2 * pair + 1];
     const float* a = value[2 * pair];
     const float* b = value[2 * pair + 1];
-    for (int i = 0; i < n; ++i) {
+    for (int i = 0; i < N; ++i) {
       left[kColumnStep * i] = as_stored<kDtype>(a[i]);
       right[kColumnStep * i] = as_stored<kDtype>(b[i]);
     }
-  }
-}
-
-// Ask for the memory of n cells of a cell row, which is too short a run for the processor to see coming by itself.
-inline void prefetch(const Frames& f, int64_t offset, int n) {
-  const int64_t size = f.dtype == Dtype::kFloat32 ? 4 : 2;
-  const int sites = static_cast<int>(f.cell_col);  // side by side in a run: 1, or 2 in a mosaic
-  for (int site = 0; site < 4; site += sites) {
-    const char* run = static_cast<const char*>(f.data) + (offset + f.site[site]) * size;
-    for (int64_t at = 0; at < n * sites * size; at += 64) __builtin_prefetch(run + at);
   }
 }
 
@@ -159,7 +178,7 @@ bool store_past_caches(T* target, const int64_t (&at)[4], const float (&value)[4
     if (reinterpret_cast<uintptr_t>(target + at[site]) % 64 != 0) return false;
   }
   T staged[4 * N];
-  store_sites<T, kColumnStep, kDtype>(staged, SideBySide<kColumnStep, N>::kAt, N, value);
+  store_sites<T, kColumnStep, kDtype>(staged, SideBySide<kColumnStep, N>::kAt, value);
   for (int site = 0; site < 4; site += kSites) {
     write_past_caches(target + at[site], staged + site * N, kRun * sizeof(T));
   }
@@ -174,7 +193,13 @@ LRD_HD void store_typed(const Frames& f, int64_t offset, int n, [[maybe_unused]]
 #if defined(LRD_VECTOR_BITS)
   if (past_caches && n == N && store_past_caches<T, kColumnStep, kDtype>(target, f.site, value)) return;
 #endif
-  store_sites<T, kColumnStep, kDtype>(target, f.site, n, value);
+  T staged[4 * N];
+  store_sites<T, kColumnStep, kDtype>(n < N ? staged : target, n < N ? SideBySide<kColumnStep, N>::kAt : f.site, value);
+  if (n < N) {
+    for (int site = 0; site < 4; site += kColumnStep) {
+      memcpy(target + f.site[site], staged + site * N, kColumnStep * n * sizeof(T));
+    }
+  }
 }
 
 template <int kColumnStep, int N>
@@ -262,8 +287,7 @@ void store_targets_typed(const Request& q, const SampleParams& p, const Targets&
   float clean[4][N], value[4][N];
   for (int r = 0; r < tile.rows; ++r) {
     const auto offset = [&](const Frames& f) { return offset_of(f, tile.sample, tile.row + r, tile.col); };
-    load(q.clean, offset(q.clean), tile.cols, kAsTheyAre, clean);
-    if (r + 1 < tile.rows) prefetch(q.clean, offset(q.clean) + q.clean.cell_row, tile.cols);
+    load(q.clean, offset(q.clean), tile.cols, kAsTheyAre, clean, r + 1 < tile.rows ? q.clean.cell_row : 0);
     if (q.clean_out.data != nullptr) {
       for (int site = 0; site < 4; ++site) {
         for (int i = 0; i < N; ++i) value[site][i] = clean_target(t, site, clean[site][i]);
@@ -295,10 +319,9 @@ __attribute__((noinline)) void store_targets(const Request& q, const Tile& tile,
 // In blocks of N cells, no fewer than the tile has columns. kSensor: the table holds what the sensor adds. generated:
 // ready for a tile of blocks of kCells, or null.
 template <int N, bool kSensor>
-LRD_HD void synthesize_tile(const Request& q, const Model& model, const Tile& tile, ReadOctaves& octaves,
-                            Generated* generated) {
+LRD_HD void synthesize_tile(const Request& q, const Model& model, const Tile& tile, Kept& kept, Generated* generated) {
   SampleParams p = params_of(q, tile.sample);
-  p.read.octaves = octaves.of(p.read);
+  p.read.octaves = kept.octaves.of(p.read);
   const TableRow& row = row_of(q, tile.sample);
   const Stream stream = stream_of(q, tile.sample);
   const uint32_t cell_col = static_cast<uint32_t>(q.origin_col + tile.col);
@@ -318,31 +341,32 @@ LRD_HD void synthesize_tile(const Request& q, const Model& model, const Tile& ti
     column_noise<N>(stream, row.sigma_col, cell_col, columns);
   }
   if (generated != nullptr) begin_stack_tile(q, tile, stream, *generated);
+  const CellConversion cell = cell_conversion(model, p);
+  const bool zeros = adds_zeros(p, kSensor || q.dark.data != nullptr);
   for (int r = 0; r < tile.rows; ++r) {
     const auto offset = [&](const Frames& f) { return offset_of(f, tile.sample, tile.row + r, tile.col); };
     const uint32_t cell_row = static_cast<uint32_t>(q.origin_row + tile.row + r);
     if (r % kTileCellRows == 0) {
       if constexpr (kSensor) {
-        coloured_rows(sensor.row, row, stream, cell_row, rows);
-        sensor.draw_rows(cell_row);
+        draw_rows(sensor.row, row, stream, sensor.body, tile.sample, cell_row, kept.rows);
+        memcpy(rows, kept.rows.noise, sizeof rows);
       } else {
         row_noise<kTileCellRows>(stream, row.sigma_row, cell_row, rows);
       }
     }
-    load(q.clean, offset(q.clean), tile.cols, signal, value);
-    if (r + 1 < tile.rows) prefetch(q.clean, offset(q.clean) + q.clean.cell_row, tile.cols);
+    load(q.clean, offset(q.clean), tile.cols, signal, value, r + 1 < tile.rows ? q.clean.cell_row : 0);
     if (q.dark.data != nullptr) load(q.dark, offset(q.dark), tile.cols, kAsTheyAre, dark_value);
     const float (*learned)[N] = nullptr;
     if constexpr (N == kCells) {
       if (generated != nullptr) learned = learned_row(stream, tile, r, *generated);
     }
     if constexpr (kSensor) {
-      if (q.dark.data == nullptr) memset(dark_value, 0, sizeof dark_value);
-      add_body<N>(sensor.body, sensor.words, cell_row, cell_col, sensor.rows[r % kTileCellRows], sensor.columns, value,
-                  dark_value);
+      if (q.dark.data == nullptr && sensor.body.offsets()) memset(dark_value, 0, sizeof dark_value);
+      add_body<N>(sensor.body, stream, sensor.words, cell_row, cell_col, kept.rows.fixed[r % kTileCellRows],
+                  sensor.columns, value, dark_value);
     }
-    synthesize<N>(model, p, words, cell_row, rows[r % kTileCellRows], columns, dark_value, value, learned, nullptr,
-                  step);
+    synthesize<N>(model, p, words, cell_row, rows[r % kTileCellRows], columns, dark_value, value, learned, &cell, step,
+                  zeros);
     if (q.out.cell_col == 1) {
       store<1>(q.out, offset(q.out), tile.cols, past_caches, value);
     } else {
@@ -354,36 +378,36 @@ LRD_HD void synthesize_tile(const Request& q, const Model& model, const Tile& ti
 // Apart, so that what every call runs stays as short as without a sensor.
 template <int N>
 __attribute__((noinline)) void synthesize_tile_of_sensor(const Request& q, const Model& model, const Tile& tile,
-                                                         ReadOctaves& octaves, Generated* generated) {
-  synthesize_tile<N, true>(q, model, tile, octaves, generated);
+                                                         Kept& kept, Generated* generated) {
+  synthesize_tile<N, true>(q, model, tile, kept, generated);
 }
 
 template <int N>
-LRD_HD void synthesize_all_of_tile(const Request& q, const Model& model, const Tile& tile, ReadOctaves& octaves,
+LRD_HD void synthesize_all_of_tile(const Request& q, const Model& model, const Tile& tile, Kept& kept,
                                    Generated* generated) {
   if (wants_targets(q)) {
     store_targets<N>(q, tile, generated == nullptr ? 0.0f : q.sigma_init[q.sigma_rows == 1 ? 0 : tile.sample]);
   }
   if (q.has_sensor) {
-    synthesize_tile_of_sensor<N>(q, model, tile, octaves, generated);
+    synthesize_tile_of_sensor<N>(q, model, tile, kept, generated);
   } else {
-    synthesize_tile<N, false>(q, model, tile, octaves, generated);
+    synthesize_tile<N, false>(q, model, tile, kept, generated);
   }
 }
 
 inline void synthesize_tiles(const Request& q, int64_t first, int64_t last) {
   const Model model = model_of(q);
   const uint64_t callers_mode = enter_default_float_mode();
-  ReadOctaves octaves;
+  Kept kept;
   Generated generated;  // up to 300 KB of stack, touched only where there is a generator
   if (q.weights != nullptr) begin_stack(q, generated);
   Generated* const g = q.weights != nullptr ? &generated : nullptr;
   for (int64_t number = first; number < last; ++number) {
     const Tile tile = tile_at(q, number);
     if (tile.cols > kFewCells || g != nullptr) {
-      synthesize_all_of_tile<kCells>(q, model, tile, octaves, g);
+      synthesize_all_of_tile<kCells>(q, model, tile, kept, g);
     } else {
-      synthesize_all_of_tile<kFewCells>(q, model, tile, octaves, nullptr);
+      synthesize_all_of_tile<kFewCells>(q, model, tile, kept, nullptr);
     }
   }
   if (g != nullptr) end_matrices(g->matrices);

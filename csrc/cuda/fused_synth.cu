@@ -80,11 +80,14 @@ struct Device {
   bool tensor_cores = false;  // the kernels that run here were compiled for them
 };
 
-// All shared memory there is and not what a call needs, so that it need not be set again. Loads the kernel too.
+// All shared memory there is and not what a call needs, so that it need not be set again. Loads the kernels too.
 template <int kWidth, device::Precision kPrecision>
 cudaError_t prepare_stack(const Device& d) {
-  const auto kernel = device::stack_kernel<kWidth, kPrecision>;
-  return cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, d.shared_bytes);
+  constexpr auto kMost = cudaFuncAttributeMaxDynamicSharedMemorySize;
+  const cudaError_t error =
+      cudaFuncSetAttribute(device::stack_kernel<kWidth, kPrecision, false>, kMost, d.shared_bytes);
+  if (error != cudaSuccess) return error;
+  return cudaFuncSetAttribute(device::stack_kernel<kWidth, kPrecision, true>, kMost, d.shared_bytes);
 }
 
 // Load the kernels on the current device and set what they need.
@@ -124,10 +127,6 @@ cudaError_t prepared(int device, Device& d) {
   return error;
 }
 
-constexpr char kNoSensorBesideGenerator[] =
-    "figures of the sensor (sigma_prnu and those after it) beside a generator are not in the GPU's kernels yet. Use "
-    "backend=\"reference\", or clean on the CPU";
-
 const char* too_large(const Request& q, int needed, int available, const char* precision) {
   static thread_local char text[320];
   std::snprintf(
@@ -148,9 +147,9 @@ int rows_of_strip(const Request& q, int64_t strips_across, int multiprocessors) 
   return rows;
 }
 
-template <int kWidth, device::Precision kPrecision>
+template <int kWidth, device::Precision kPrecision, bool kSensor>
 const char* launch_stack(const Request& q, const device::Stack& stack, const Device& d, cudaStream_t stream) {
-  const int bytes = device::shared_bytes<kWidth, kPrecision>(stack.layers);
+  const int bytes = device::shared_bytes<kWidth, kPrecision, kSensor>(stack.layers);
   if (bytes > d.shared_bytes) {
     return too_large(q, bytes, d.shared_bytes, kPrecision == device::Precision::kBfloat16 ? "bfloat16" : "float32");
   }
@@ -158,16 +157,22 @@ const char* launch_stack(const Request& q, const device::Stack& stack, const Dev
   const int rows = rows_of_strip(q, (q.cell_cols + columns - 1) / columns, d.multiprocessors);
   const dim3 grid(blocks(q.cell_cols, columns, 0x7FFFFFFF), blocks(q.cell_rows, rows, 65535),
                   blocks(q.batch, 1, 65535));
-  device::stack_kernel<kWidth, kPrecision>
+  device::stack_kernel<kWidth, kPrecision, kSensor>
       <<<grid, device::Strip<kWidth>::kThreads, bytes, stream>>>(q, device::through_planes(q), stack, rows);
   return description(cudaGetLastError());
+}
+
+template <int kWidth, device::Precision kPrecision>
+const char* launch_precision(const Request& q, const device::Stack& stack, const Device& d, cudaStream_t stream) {
+  return q.has_sensor ? launch_stack<kWidth, kPrecision, true>(q, stack, d, stream)
+                      : launch_stack<kWidth, kPrecision, false>(q, stack, d, stream);
 }
 
 // Weights in bfloat16 run in float32 where there are no tensor cores for them.
 template <int kWidth>
 const char* launch_width(const Request& q, const device::Stack& stack, const Device& d, cudaStream_t stream) {
-  return q.bfloat16 && d.tensor_cores ? launch_stack<kWidth, device::Precision::kBfloat16>(q, stack, d, stream)
-                                      : launch_stack<kWidth, device::Precision::kFloat32>(q, stack, d, stream);
+  return q.bfloat16 && d.tensor_cores ? launch_precision<kWidth, device::Precision::kBfloat16>(q, stack, d, stream)
+                                      : launch_precision<kWidth, device::Precision::kFloat32>(q, stack, d, stream);
 }
 
 // widths are all 16 or all 32 (lrd_ext/generator/packing.py fills narrower layers up).
@@ -181,24 +186,19 @@ const char* launch_generator(const Request& q, const Device& d, cudaStream_t str
 int rows_of_tile(const Request& q, int multiprocessors) {
   const int64_t across = q.batch * ((q.cell_cols + kTileCellCols - 1) / kTileCellCols);
   int rows = kTileCellRows;
-  while (rows > 2 * device::kRowsAtOnce && across * ((q.cell_rows + rows - 1) / rows) < 3 * multiprocessors / 2) {
+  while (rows > 2 * device::kRowsAtOnce && across * ((q.cell_rows + rows - 1) / rows) < 3 * multiprocessors) {
     rows /= 2;
   }
   return rows;
-}
-
-const char* launch_sensor(const Request& q, cudaStream_t stream) {
-  const dim3 grid(blocks(q.cell_cols, kTileCellCols, 0x7FFFFFFF), blocks(q.cell_rows, kTileCellRows, 65535),
-                  blocks(q.batch, 1, 65535));
-  device::sensor_kernel<<<grid, device::kThreads, 0, stream>>>(q, device::through_planes(q));
-  return description(cudaGetLastError());
 }
 
 const char* launch_physics(const Request& q, const Device& d, cudaStream_t stream) {
   const int rows = rows_of_tile(q, d.multiprocessors);
   const dim3 grid(blocks(q.cell_cols, kTileCellCols, 0x7FFFFFFF), blocks(q.cell_rows, rows, 65535),
                   blocks(q.batch, 1, 65535));
-  const auto kernel = device::is_usual(q) ? device::physics_kernel<true> : device::physics_kernel<false>;
+  const auto kernel = q.has_sensor            ? device::sensor_kernel
+                      : device::is_usual(q) ? device::physics_kernel<true>
+                                            : device::physics_kernel<false>;
   kernel<<<grid, device::kThreads, 0, stream>>>(q, device::through_planes(q), rows);
   return description(cudaGetLastError());
 }
@@ -211,9 +211,7 @@ const char* fused_synth_cuda(const Request& q, int device, void* stream) {
   Device d;
   const cudaError_t error = prepared(device, d);
   if (error != cudaSuccess) return not_prepared(error);
-  if (q.weights != nullptr && q.has_sensor) return kNoSensorBesideGenerator;
   if (q.weights != nullptr) return launch_generator(q, d, static_cast<cudaStream_t>(stream));
-  if (q.has_sensor) return launch_sensor(q, static_cast<cudaStream_t>(stream));
   return launch_physics(q, d, static_cast<cudaStream_t>(stream));
 }
 

@@ -12,7 +12,8 @@
 
 namespace lrd::LRD_ISA {
 
-constexpr int kThreads = 256;
+// Small blocks: fewer warps wait while one fills what a tile shares.
+constexpr int kThreads = 128;
 constexpr int kRowsAtOnce = kThreads / kTileCellCols;
 
 // A warp's cells lie in two rows, which two methods of the Poisson quantile share less often than one long row.
@@ -50,6 +51,15 @@ struct TileShared {
   float rows[kTileCellRows][2];
   float columns[2][kTileCellCols];
 };
+
+// What figures of the sensor add to a cell: nothing, where a call brings none. SensorShared (sensor_shared.cuh) is the
+// other.
+struct NoSensor {
+  static constexpr float step = 1.0f;
+  LRD_DEVICE void add(const Stream&, uint32_t, uint32_t, int, int, float (&)[4][1], float (&)[4][1]) const {}
+};
+
+LRD_DEVICE NoSensor sensor_of(const TileShared&) { return {}; }
 
 LRD_DEVICE int64_t offset_of(const Frames& f, const Cell& at) { return offset_of(f, at.sample, at.row, at.col); }
 
@@ -91,12 +101,12 @@ LRD_DEVICE void fill_read_octaves(const TableRow& row, int cell) {
 // The tile's sample, by threads whose warps draw no lines.
 LRD_DEVICE void fill_tile(const Request& q, const Cell& first, int thread, TileShared& shared) {
   constexpr int kFree = kTileCellCols + kTileCellRows;
-  if (thread == kFree) {
+  if (thread == 0) {
     fill_sample(q, first.sample, 0.0f, shared.sample);
     shared.stream = stream_of(q, first.sample);
     shared.first = first;
   }
-  fill_read_octaves(row_of(q, first.sample), thread - (kFree + kTileCellRows));
+  fill_read_octaves(row_of(q, first.sample), thread - kFree);
 }
 
 // The tile's row and column noise.
@@ -144,9 +154,11 @@ LRD_DEVICE Cell cell_from(const Cell& first, int row, int col) {
 }
 
 // One cell from clean to out, where it lies at these elements. noise: its learned noise by site, DN, or null.
+template <typename Sensor>
 LRD_DEVICE void finish_cell(const Request& q, const ThroughPlanes& planes, const Stream& stream, const Cell& first,
                             int row, int col, int64_t clean, int64_t out, const float (&rows)[2],
-                            const float (&columns)[2][1], const SampleShared& sample, const float (*noise)[1]) {
+                            const float (&columns)[2][1], const SampleShared& sample, const Sensor& sensor,
+                            const float (*noise)[1]) {
   const SampleParams& p = sample.params;
   float value[4][1], dark[4][1] = {{-0.0f}, {-0.0f}, {-0.0f}, {-0.0f}};  // what adding changes nothing
   load_cell(planes.clean, clean, value);
@@ -158,15 +170,19 @@ LRD_DEVICE void finish_cell(const Request& q, const ThroughPlanes& planes, const
   }
   LRD_UNROLL
   for (int site = 0; site < 4; ++site) value[site][0] *= p.signal_scale[site];
-  const SiteWords<1> words(stream, static_cast<uint32_t>(q.origin_col + first.col + col));
-  synthesize<1>(model_of(q), p, words, static_cast<uint32_t>(q.origin_row + first.row + row), rows, columns, dark,
-                value, noise, &sample.conversion);
+  const uint32_t cell_row = static_cast<uint32_t>(q.origin_row + first.row + row);
+  const uint32_t cell_col = static_cast<uint32_t>(q.origin_col + first.col + col);
+  sensor.add(stream, cell_row, cell_col, row, col, value, dark);
+  synthesize<1>(model_of(q), p, SiteWords<1>(stream, cell_col), cell_row, rows, columns, dark, value, noise,
+                &sample.conversion, sensor.step);
   store_cell(planes.out, out, value);
 }
 
-// tile_rows cell rows from first on. A thread's cells lie below one another, every kRowsAtOnce rows.
+// tile_rows cell rows from first on. A thread's cells lie below one another, every kRowsAtOnce rows. Shared: TileShared,
+// or what sensor_kernel.cuh makes of it, with a fill_tile, draw_lines and sensor_of of its own.
+template <typename Shared>
 LRD_DEVICE void synthesize_tile(const Request& q, const ThroughPlanes& planes, const Cell& first, int tile_rows,
-                                int thread, TileShared& shared) {
+                                int thread, Shared& shared) {
   fill_tile(q, first, thread, shared);
   LRD_BARRIER();
   draw_lines(q, thread, shared);
@@ -182,28 +198,19 @@ LRD_DEVICE void synthesize_tile(const Request& q, const ThroughPlanes& planes, c
     LRD_READ_ANEW();  // parameters kept in registers through the loop would take a third of them
     const float (&rows)[2] = shared.rows[row];
     const float columns[2][1] = {{shared.columns[0][col]}, {shared.columns[1][col]}};
-    finish_cell(q, planes, shared.stream, shared.first, row, col, clean, out, rows, columns, shared.sample, nullptr);
+    finish_cell(q, planes, shared.stream, shared.first, row, col, clean, out, rows, columns, shared.sample,
+                sensor_of(shared), nullptr);
     clean += kRowsAtOnce * q.clean.cell_row;
     out += kRowsAtOnce * q.out.cell_row;
   }
   LRD_BARRIER();  // the next tile overwrites what this one shares
 }
 
-// Of usual calls on a multiprocessor; before sm_90 a few registers of three spill.
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
-constexpr int kUsualBlocks = 2;
-#else
-constexpr int kUsualBlocks = 3;
-#endif
-
-// Tiles are counted in three directions, so that finding one needs no division. tile_rows: at most kTileCellRows.
-template <bool kUsual>
-LRD_KERNEL(kThreads, kUsual ? kUsualBlocks : 2)
-physics_kernel(const Request call, const ThroughPlanes planes, const int tile_rows) {
-  LRD_SHARED TileShared shared;
-  const Request q = kUsual ? usual(call) : call;
-  const int thread = static_cast<int>(threadIdx.x);
-  fill_normal_octaves(thread);
+// A block's tiles, counted in three directions, so that finding one needs no division. tile_rows: at most
+// kTileCellRows.
+template <typename Shared>
+LRD_DEVICE void synthesize_tiles(const Request& q, const ThroughPlanes& planes, int tile_rows, int thread,
+                                 Shared& shared) {
   for (int64_t sample = blockIdx.z; sample < q.batch; sample += gridDim.z) {
     for (unsigned down = blockIdx.y; int64_t{down} * tile_rows < q.cell_rows; down += gridDim.y) {
       for (unsigned across = blockIdx.x; int64_t{across} * kTileCellCols < q.cell_cols; across += gridDim.x) {
@@ -212,6 +219,22 @@ physics_kernel(const Request call, const ThroughPlanes planes, const int tile_ro
       }
     }
   }
+}
+
+// Of usual calls on a multiprocessor; before sm_90 a few registers of six spill.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
+constexpr int kUsualBlocks = 5;
+#else
+constexpr int kUsualBlocks = 6;
+#endif
+
+template <bool kUsual>
+LRD_KERNEL(kThreads, kUsual ? kUsualBlocks : 4)
+physics_kernel(const Request call, const ThroughPlanes planes, const int tile_rows) {
+  LRD_SHARED TileShared shared;
+  const int thread = static_cast<int>(threadIdx.x);
+  fill_normal_octaves(thread);
+  synthesize_tiles(kUsual ? usual(call) : call, planes, tile_rows, thread, shared);
 }
 
 }  // namespace lrd::LRD_ISA

@@ -4,6 +4,8 @@
 // finishes the cell at its own position. No launch syntax: tests/cuda runs this very text on the host.
 #pragma once
 
+#include <type_traits>
+
 #include "layers_bfloat16.cuh"
 #include "layers_float32.cuh"
 
@@ -20,10 +22,14 @@ struct LayersOf<kWidth, Precision::kBfloat16> {
   using Type = Bfloat16Layers<kWidth>;
 };
 
+// kSensor: the table holds what the sensor adds.
+template <int kWidth, bool kSensor>
+using StripOf = std::conditional_t<kSensor, SensorStrip<kWidth>, Strip<kWidth>>;
+
 // Dynamic shared memory of a block, bytes.
-template <int kWidth, Precision kPrecision>
+template <int kWidth, Precision kPrecision, bool kSensor = false>
 LRD_HD int shared_bytes(int layers) {
-  return static_cast<int>(sizeof(Strip<kWidth>)) + 4 * LayersOf<kWidth, kPrecision>::Type::hidden_words(layers);
+  return static_cast<int>(sizeof(StripOf<kWidth, kSensor>)) + 4 * LayersOf<kWidth, kPrecision>::Type::hidden_words(layers);
 }
 
 // Columns of noise that a strip gives.
@@ -33,24 +39,26 @@ LRD_HD int strip_columns(int layers) {
 }
 
 // The cell at a thread's position. noise: its learned noise by site, DN.
-template <int kWidth>
+template <typename S>
 LRD_DEVICE void finish_position(const Request& q, const ThroughPlanes& planes, const StripPlace& place, int row,
-                                const Position& at, const float (&noise)[4], const Strip<kWidth>& shared) {
-  const Cell first = {place.sample, place.row, place.col}, cell = cell_from(first, row, at.col);
+                                const Position& at, const float (&noise)[4], const S& shared) {
+  const Cell first = first_cell(place), cell = cell_from(first, row, at.col);
   const float generated[4][1] = {{noise[0]}, {noise[1]}, {noise[2]}, {noise[3]}};
   const float rows[2] = {shared.rows[row][0], shared.rows[row][1]};
   const float columns[2][1] = {{shared.columns[0][at.col]}, {shared.columns[1][at.col]}};
   finish_cell(q, planes, shared.stream, first, row, at.col, offset_of(q.clean, cell), offset_of(q.out, cell), rows,
-              columns, shared.sample, generated);
+              columns, shared.sample, sensor_of(shared), generated);
 }
 
-template <int kWidth, Precision kPrecision>
+template <int kWidth, Precision kPrecision, typename S>
 LRD_DEVICE void synthesize_strip(const Request& q, const ThroughPlanes& planes, const Stack& stack,
-                                 const StripPlace& place, const Position& at, Strip<kWidth>& shared, uint32_t* hidden) {
+                                 const StripPlace& place, const Position& at, S& shared, uint32_t* hidden) {
   using Layers = typename LayersOf<kWidth, kPrecision>::Type;
   draw_lines(q, place, stack.layers, at.thread, shared);
+  if constexpr (S::kSensor) draw_sensor(q, place, at.thread, shared, white_lines<kWidth>(hidden));
   LRD_BARRIER();
   sum_columns(stack, at.thread, shared);
+  if constexpr (S::kSensor) colour_lines(q, place, at.thread, white_lines<kWidth>(hidden), shared);
   const int lead = lead_of(stack.layers), width = strip_columns<kWidth>(stack.layers);
   LRD_KEEP_LOOP
   for (int s = 0; kStep * s < lead + place.rows; ++s) {
@@ -79,22 +87,28 @@ LRD_DEVICE void synthesize_strip(const Request& q, const ThroughPlanes& planes, 
   LRD_BARRIER();  // the next strip overwrites what this one shares
 }
 
+// Blocks of a multiprocessor, at least; with four of the widest matrix tiles beside a sensor a register spills.
+template <int kWidth, Precision kPrecision, bool kSensor>
+constexpr int kStackBlocks =
+    kSensor && kWidth == 32 && kPrecision == Precision::kBfloat16 ? 3 : 512 / Strip<kWidth>::kThreads;
+
 // Strips are counted in three directions, so that finding one needs no division.
-template <int kWidth, Precision kPrecision>
-LRD_KERNEL(Strip<kWidth>::kThreads, 512 / Strip<kWidth>::kThreads)
+template <int kWidth, Precision kPrecision, bool kSensor = false>
+LRD_KERNEL(Strip<kWidth>::kThreads, (kStackBlocks<kWidth, kPrecision, kSensor>))
 stack_kernel(const Request q, const ThroughPlanes planes, const Stack stack, const int tile_rows) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
   if constexpr (kPrecision == Precision::kBfloat16) return;  // never launched there
 #endif
   LRD_DYNAMIC_SHARED(memory);
-  Strip<kWidth>& shared = *reinterpret_cast<Strip<kWidth>*>(memory);
-  uint32_t* hidden = reinterpret_cast<uint32_t*>(memory + sizeof(Strip<kWidth>));
+  using S = StripOf<kWidth, kSensor>;
+  S& shared = *reinterpret_cast<S*>(memory);
+  uint32_t* hidden = reinterpret_cast<uint32_t*>(memory + sizeof(S));
   const int thread = static_cast<int>(threadIdx.x);
-  const Position at = {thread, thread / Strip<kWidth>::kCols, thread % Strip<kWidth>::kCols};
+  const Position at = {thread, thread / S::kCols, thread % S::kCols};
   fill_normal_octaves(thread);
   // Where weights of 0 meet what was never drawn, it must be a number.
   LRD_KEEP_LOOP
-  for (int i = thread; i < static_cast<int>(sizeof shared.input / 4); i += Strip<kWidth>::kThreads) {
+  for (int i = thread; i < static_cast<int>(sizeof shared.input / 4); i += S::kThreads) {
     shared.input[i] = 0.0f;
   }
   LRD_BARRIER();

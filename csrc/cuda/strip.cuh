@@ -9,7 +9,7 @@
 #pragma once
 
 #include "../noise/conv_tile.h"
-#include "kernels.cuh"
+#include "sensor_shared.cuh"
 
 namespace lrd::LRD_ISA {
 
@@ -22,6 +22,7 @@ LRD_HD int lead_of(int layers) { return (2 * layers + kStep - 1) / kStep * kStep
 
 template <int kWidth>
 struct Strip {
+  static constexpr bool kSensor = false;
   static constexpr int kCols = kWidth == 16 ? 64 : 32;
   static constexpr int kThreads = kStep * kCols;
   static constexpr int kSumCols = kCols + 4;  // a step of four banks from channel to channel
@@ -37,6 +38,22 @@ struct Strip {
   alignas(16) float column_sum[kWidth][kSumCols];        // what bias, log sigma and mosaic columns give layer 0
   alignas(16) float input[kInputRing * kCols * 4 + 16];  // N_init; taps read past its end, with weights of 0
 };
+
+// Of calls whose table holds what the sensor adds.
+template <int kWidth>
+struct SensorStrip : Strip<kWidth> {
+  static constexpr bool kSensor = true;
+  SensorShared<kMostStripRows, Strip<kWidth>::kCols> sensor;
+};
+
+template <int kWidth>
+LRD_DEVICE NoSensor sensor_of(const Strip<kWidth>&) {
+  return {};
+}
+template <int kWidth>
+LRD_DEVICE const SensorShared<kMostStripRows, Strip<kWidth>::kCols>& sensor_of(const SensorStrip<kWidth>& shared) {
+  return shared.sensor;
+}
 
 // The part of a frame that a block works on: rows x (kCols - 2 layers) cells of one sample.
 struct StripPlace {
@@ -75,10 +92,9 @@ LRD_DEVICE uint32_t first_col(const Request& q, const StripPlace& place, int lay
   return static_cast<uint32_t>(q.origin_col + place.col - layers);
 }
 
-// Parameters and the draws along lines.
-template <int kWidth>
-LRD_DEVICE void draw_lines(const Request& q, const StripPlace& place, int layers, int thread, Strip<kWidth>& shared) {
-  using S = Strip<kWidth>;
+// Parameters and the draws along lines, but for row and column noise that the sensor colours.
+template <typename S>
+LRD_DEVICE void draw_lines(const Request& q, const StripPlace& place, int layers, int thread, S& shared) {
   const Stream stream = stream_of(q, place.sample);
   const TableRow& row = row_of(q, place.sample);
   if (thread == 0) {
@@ -93,15 +109,42 @@ LRD_DEVICE void draw_lines(const Request& q, const StripPlace& place, int layers
     const Words w = words(stream, kGeneratorColumn, 0, first_col(q, place, layers) + static_cast<uint32_t>(i));
     shared.line_columns[0][i] = normal_quantile(w.v[0]);
     shared.line_columns[1][i] = normal_quantile(w.v[1]);
-    keep_column_noise(stream, row.sigma_col, q.origin_col + place.col + i, i, shared.columns);
+    if constexpr (!S::kSensor) {
+      keep_column_noise(stream, row.sigma_col, q.origin_col + place.col + i, i, shared.columns);
+    }
   }
   LRD_KEEP_LOOP
   for (int i = S::kThreads - 1 - thread; i < kMostStripRows + kMostLead; i += S::kThreads) {
     const Words w = words(stream, kGeneratorRow, first_row(q, place, layers) + static_cast<uint32_t>(i), 0);
     shared.lines[i][0] = normal_quantile(w.v[0]);
     shared.lines[i][1] = normal_quantile(w.v[1]);
-    if (i < kMostStripRows) keep_row_noise(stream, row.sigma_row, q.origin_row + place.row + i, shared.rows[i]);
+    if (S::kSensor || i >= kMostStripRows) continue;
+    keep_row_noise(stream, row.sigma_row, q.origin_row + place.row + i, shared.rows[i]);
   }
+}
+
+LRD_DEVICE Cell first_cell(const StripPlace& place) { return {place.sample, place.row, place.col}; }
+
+// Where the hidden layers are to be, once the lines have their colour.
+template <int kWidth>
+LRD_DEVICE WhiteLines<kMostStripRows, Strip<kWidth>::kCols>& white_lines(uint32_t* hidden) {
+  return *reinterpret_cast<WhiteLines<kMostStripRows, Strip<kWidth>::kCols>*>(hidden);
+}
+
+// What the sensor adds, and the white deviates of row and column noise; after draw_lines.
+template <int kWidth, typename White>
+LRD_DEVICE void draw_sensor(const Request& q, const StripPlace& place, int thread, SensorStrip<kWidth>& shared,
+                            White& white) {
+  const Stream frame = stream_of(q, place.sample);
+  if (thread == 0) fill_sensor(q, place.sample, frame, shared.sample, shared.sensor);
+  draw_by_line<Strip<kWidth>::kThreads>(q, first_cell(place), frame, thread, white, shared.sensor);
+}
+
+template <int kWidth, typename White>
+LRD_DEVICE void colour_lines(const Request& q, const StripPlace& place, int thread, const White& white,
+                             SensorStrip<kWidth>& shared) {
+  colour_lines<Strip<kWidth>::kThreads>(q, first_cell(place), thread, white, shared.sensor, shared.rows,
+                                        shared.columns);
 }
 
 // What layer 0 takes from channels that do not change down the strip.

@@ -15,9 +15,12 @@ struct Body {
   float sigma_prnu, sigma_dsnu, K;
   Stream stream;
   DarkCurrent dark;
+
+  // Whether it writes any.
+  LRD_HD bool offsets() const { return has_lines || has_pattern; }
 };
 
-LRD_HD Body body_of(const SensorRow& row, float K, const Stream& body, const Stream& frame) {
+LRD_HD Body body_of(const SensorRow& row, float K, const Stream& body) {
   Body b;
   b.has_lines = row.sigma_row_fixed > 0.0f || row.sigma_col_fixed > 0.0f;
   b.has_pattern = row.sigma_prnu > 0.0f || row.sigma_dsnu > 0.0f;
@@ -26,7 +29,7 @@ LRD_HD Body body_of(const SensorRow& row, float K, const Stream& body, const Str
   b.sigma_dsnu = row.sigma_dsnu;
   b.K = K;
   b.stream = body;
-  b.dark = dark_current(row, body, frame);
+  b.dark = dark_current(row);
   return b;
 }
 
@@ -44,12 +47,47 @@ LRD_HD void add_pattern(const Body& b, const uint32_t (&word)[4][N], float (&val
   const float sigma_prnu = b.sigma_prnu, sigma_dsnu = b.sigma_dsnu;
   LRD_UNROLL
   for (int site = 0; site < 4; ++site) {
-    float response[N], level[N];
-    two_normals<N>(word[site], response, level);
     LRD_UNROLL
     for (int i = 0; i < N; ++i) {
-      value[site][i] *= fma(sigma_prnu, response[i], 1.0f);
-      offset[site][i] = fma(sigma_dsnu, level[i], offset[site][i]);
+      const NormalPair pair = two_normals(word[site][i]);
+      value[site][i] *= fma(sigma_prnu, pair.first, 1.0f);
+      offset[site][i] = fma(sigma_dsnu, pair.second, offset[site][i]);
+    }
+  }
+}
+
+// Dark current of a cell's four sites, as a thread of a GPU adds it: hot pixels one after another through the same
+// code. frame: the sample's own stream, by which pixels blink.
+LRD_HD void add_dark_current(const Body& b, const Stream& frame, const uint32_t (&word)[4], uint32_t cell_row,
+                             uint32_t cell_col, float (&value)[4]) {
+  const float clean[4] = {value[0], value[1], value[2], value[3]};
+  add_dark_current<4>(b.dark, b.K, word, value);
+  if (!any_hot<4>(b.dark, word)) return;
+  LRD_KEEP_LOOP
+  for (int site = 0; site < 4; ++site) {
+    const uint32_t w = one_of(word, site);
+    if (!is_hot(b.dark, w)) continue;
+    const float electrons = hot_electrons(b.dark, b.stream, frame, w, cell_row, cell_col, site);
+    LRD_UNROLL
+    for (int i = 0; i < 4; ++i) value[i] = i == site ? fma(b.K, electrons, clean[i]) : value[i];
+  }
+}
+
+// The same of one site of N cells.
+template <int N>
+LRD_HD void add_dark_current(const Body& b, const Stream& frame, const uint32_t (&word)[N], uint32_t cell_row,
+                             uint32_t cell_col, int site, float (&value)[N]) {
+  float clean[N];
+  const bool hot = any_hot<N>(b.dark, word);
+  if (hot) memcpy(clean, value, sizeof clean);
+  add_dark_current<N>(b.dark, b.K, word, value);
+  constexpr int kSome = 8;  // where hot pixels are looked for at once
+  for (int start = 0; hot && start < N; start += kSome) {
+    if (!any_hot<kSome>(b.dark, word + start)) continue;
+    for (int i = start; i < start + kSome; ++i) {
+      if (!is_hot(b.dark, word[i])) continue;
+      const uint32_t col = cell_col + static_cast<uint32_t>(i);
+      value[i] = fma(b.K, hot_electrons(b.dark, b.stream, frame, word[i], cell_row, col, site), clean[i]);
     }
   }
 }
@@ -57,8 +95,8 @@ LRD_HD void add_pattern(const Body& b, const uint32_t (&word)[4][N], float (&val
 // value: signal in DN; becomes that of Poisson's mean times K. offset: DN above black of a dark frame, to which the
 // body's is added. rows and columns: the fixed offsets of these lines.
 template <int N>
-LRD_HD void add_body(const Body& b, const BodyWords<N>& words, uint32_t cell_row, uint32_t cell_col,
-                     const float (&rows)[2], const float (&columns)[2][N], float (&value)[4][N],
+LRD_HD void add_body(const Body& b, const Stream& frame, const BodyWords<N>& words, uint32_t cell_row,
+                     uint32_t cell_col, const float (&rows)[2], const float (&columns)[2][N], float (&value)[4][N],
                      float (&offset)[4][N]) {
   uint32_t word[4][N];
   if (b.has_lines) {
@@ -73,15 +111,16 @@ LRD_HD void add_body(const Body& b, const BodyWords<N>& words, uint32_t cell_row
     words.pattern.at(cell_row, word);
     add_pattern<N>(b, word, value, offset);
   }
-  if (b.has_dark_current) {
-    words.dark.at(cell_row, word);
-    const float K = b.K;
+  if (!b.has_dark_current) return;
+  words.dark.at(cell_row, word);
+  if constexpr (N == 1) {
+    float cell[4] = {value[0][0], value[1][0], value[2][0], value[3][0]};
+    add_dark_current(b, frame, {word[0][0], word[1][0], word[2][0], word[3][0]}, cell_row, cell_col, cell);
     LRD_UNROLL
+    for (int site = 0; site < 4; ++site) value[site][0] = cell[site];
+  } else {
     for (int site = 0; site < 4; ++site) {
-      float electrons[N];
-      dark_electrons<N>(b.dark, word[site], cell_row, cell_col, site, electrons);
-      LRD_UNROLL
-      for (int i = 0; i < N; ++i) value[site][i] = fma(K, electrons[i], value[site][i]);
+      add_dark_current<N>(b, frame, word[site], cell_row, cell_col, site, value[site]);
     }
   }
 }

@@ -22,7 +22,6 @@ struct DarkCurrent {
   uint32_t hot_words;       // words before this in their order are hot pixels
   float inverse_hot_words;  // 0 where there are none
   uint32_t blink_words;     // of 2^32, among hot pixels
-  Stream body, frame;
 };
 
 // How many of all words are a share of them; none for what is no share.
@@ -30,7 +29,7 @@ LRD_HD uint32_t words_of_share(float share) {
   return share > 0.0f && share < 1.0f ? static_cast<uint32_t>(share * 0x1p32f) : share == 1.0f ? ~0u : 0u;
 }
 
-LRD_HD DarkCurrent dark_current(const SensorRow& row, const Stream& body, const Stream& frame) {
+LRD_HD DarkCurrent dark_current(const SensorRow& row) {
   DarkCurrent d;
   d.mean = row.dark_current * row.exposure_s;
   d.hot = row.hot_current * row.exposure_s;
@@ -38,8 +37,6 @@ LRD_HD DarkCurrent dark_current(const SensorRow& row, const Stream& body, const 
   d.hot_words = words_of_share(row.hot_fraction <= kMostHot ? row.hot_fraction : 0.0f);
   d.inverse_hot_words = d.hot_words > 0 ? 1.0f / static_cast<float>(static_cast<int32_t>(d.hot_words)) : 0.0f;
   d.blink_words = words_of_share(row.blink_fraction);
-  d.body = body;
-  d.frame = frame;
   return d;
 }
 
@@ -47,10 +44,20 @@ LRD_HD bool draws_dark_current(const SensorRow& row) {
   return (row.dark_current > 0.0f || row.hot_fraction > 0.0f) && row.exposure_s > 0.0f;
 }
 
+// One of four, on a device in registers.
+template <typename T>
+LRD_HD T one_of(const T (&all)[4], int which) {
+  T one = all[0];
+  LRD_UNROLL
+  for (int i = 1; i < 4; ++i) one = i == which ? all[i] : one;
+  return one;
+}
+
 // Electrons of a hot pixel: more than the mean by an exponential deviate, and a blinking one of every second frame.
-LRD_HD float hot_electrons(const DarkCurrent& d, uint32_t word, uint32_t cell_row, uint32_t cell_col, int site) {
-  if (d.blink_words > 0 && words(d.body, kBlinkingPixel, cell_row, cell_col).v[site] < d.blink_words &&
-      words(d.frame, kBlinkState, cell_row, cell_col).v[site] < 0x80000000u) {
+LRD_HD float hot_electrons(const DarkCurrent& d, const Stream& body, const Stream& frame, uint32_t word,
+                           uint32_t cell_row, uint32_t cell_col, int site) {
+  if (d.blink_words > 0 && one_of(words(body, kBlinkingPixel, cell_row, cell_col).v, site) < d.blink_words &&
+      one_of(words(frame, kBlinkState, cell_row, cell_col).v, site) < 0x80000000u) {
     return d.mean;
   }
   const float rank =
@@ -58,28 +65,29 @@ LRD_HD float hot_electrons(const DarkCurrent& d, uint32_t word, uint32_t cell_ro
   return fma(d.hot, -log_unit(rank), d.mean);
 }
 
-// Mean electrons of one site of N cells.
+LRD_HD bool is_hot(const DarkCurrent& d, uint32_t word) { return order_of(word) < d.hot_words; }
+
+// value, a signal in DN, becomes that with the dark current of N pixels, K electrons to a DN, as if none were hot.
 template <int N>
-LRD_HD void dark_electrons(const DarkCurrent& d, const uint32_t (&word)[N], uint32_t cell_row, uint32_t cell_col,
-                           int site, float (&electrons)[N]) {
-  const uint32_t hot_words = d.hot_words;
+LRD_HD void add_dark_current(const DarkCurrent& d, float K, const uint32_t (&word)[N], float (&value)[N]) {
   const float mean = d.mean, spread = d.spread, centre = -0.5f * (spread * spread);
-  uint32_t first = ~0u;
-  normal_quantiles<N>(word, electrons);
+  if (spread == 0.0f || mean == 0.0f) {  // what the rest would come to
+    LRD_UNROLL
+    for (int i = 0; i < N; ++i) value[i] = fma(K, mean, value[i]);
+    return;
+  }
+  float z[N];
+  normal_quantiles<N>(word, z);
   LRD_UNROLL
-  for (int i = 0; i < N; ++i) {
-    electrons[i] = mean * exp_float(fma(spread, electrons[i], centre));
-    const uint32_t order = order_of(word[i]);
-    first = order < first ? order : first;
-  }
-  if (first < hot_words) {
-    LRD_KEEP_LOOP
-    for (int i = 0; i < N; ++i) {
-      if (order_of(word[i]) < hot_words) {
-        electrons[i] = hot_electrons(d, word[i], cell_row, cell_col + static_cast<uint32_t>(i), site);
-      }
-    }
-  }
+  for (int i = 0; i < N; ++i) value[i] = fma(K, mean * exp_float(fma(spread, z[i], centre)), value[i]);
+}
+
+template <int N>
+LRD_HD bool any_hot(const DarkCurrent& d, const uint32_t* word) {
+  uint32_t first = ~0u;
+  LRD_UNROLL
+  for (int i = 0; i < N; ++i) first = order_of(word[i]) < first ? order_of(word[i]) : first;
+  return first < d.hot_words;
 }
 
 }  // namespace lrd::LRD_ISA

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the model needs to know of one sample and of the whole call. Mirrors lrd_ext/params.py.
+// What the model needs to know of one sample and of the whole call. Mirrors lrd_ext/figures.py.
 #pragma once
 
 #include <cstddef>

@@ -7,17 +7,14 @@
 // All in float32. Largest error of the CDF found, by method: 2e-10, 2.3e-7 (6.3e-7 proved), 5.3e-7 (tests/verify).
 #pragma once
 
-#include "elementary.h"
 #include "normal.h"
+#include "poisson_walk.h"
+#include "poisson_x86.h"
 
 namespace lrd::LRD_ISA {
 
 constexpr float kMaxMean = 1e7f;    // above, float32 no longer resolves single electrons
-constexpr float kWalkLimit = 4.0f;  // the asymptotic form is 4.4e-7 off here, 1.2e-6 from 3 on
 constexpr float kExactLimit = 25.0f;
-constexpr uint32_t kExactWords = 1u << 18;  // of each end, 2^-14 of all
-constexpr int kWalkSteps = 16;              // more than any word takes whose answer comes from the walk
-constexpr int kWalkUnroll = 4;              // steps between two looks at whether all are done
 constexpr float kAsymptoticLow = -1.24f;    // of s = z / sqrt(mean): lower words give 0 electrons
 
 // The mean as the quantile takes it: negative and NaN count as 0, large ones as kMaxMean.
@@ -27,55 +24,11 @@ LRD_HD float poisson_mean(float signal, float inverse_gain) {
   return positive < kMaxMean ? positive : kMaxMean;
 }
 
-// The walk for the sites of a block whose mean is below kWalkLimit, all in step until the last one is done.
-// left is u - F(k - 1), below 0 once k is found; power / k! is P(X = k).
-//
-// Its error, in units of 2^-25, at any word and mean: 1 from u; from the roundings of left at most 5.4 (each half an
-// ulp of what is left: F passes 1/2 and 3/4 within 5 and 7 steps); from the terms, whose relative errors are 5 of
-// exp_float and 2 (k + 1) of the products, at most 5 + 2 (mean + 1): 21 in all, 6.3e-7. Every word of some means:
-// tests/verify.
-template <int N>
-LRD_HD void poisson_walk(const uint32_t (&word)[N], const float (&mean)[N], float (&k)[N]) {
-  constexpr float kInverseFactorial[kWalkSteps] = {
-      1.0f,           1.0f,           0.5f,           0.166666667f,    0.0416666667f,
-      0.00833333333f, 1.38888889e-3f, 1.98412698e-4f, 2.48015873e-5f,  2.75573192e-6f,
-      2.75573192e-7f, 2.50521084e-8f, 2.08767570e-9f, 1.60590438e-10f, 1.14707456e-11f,
-      7.64716373e-13f};
-  float left[N], power[N], low_mean[N];
-  int32_t done[N];  // counts, downward, the steps taken after k was found
-  LRD_UNROLL
-  for (int i = 0; i < N; ++i) {
-    low_mean[i] = mean[i] < kWalkLimit ? mean[i] : 0.0f;  // at 0 the first step ends the walk
-    power[i] = exp_float(-low_mean[i]);
-    left[i] = static_cast<float>(static_cast<int32_t>(word[i] >> 1)) * 0x1p-31f;
-    done[i] = 0;
-  }
-  int taken = 0;
-  LRD_UNROLL
-  for (; taken < kWalkSteps; taken += kWalkUnroll) {
-    int32_t all_done = -1;
-    LRD_UNROLL
-    for (int i = 0; i < N; ++i) {
-      float r = left[i], t = power[i];
-      int32_t n = done[i];
-#pragma GCC unroll 4
-      for (int j = 0; j < kWalkUnroll; ++j) {
-        r = fma(-t, kInverseFactorial[taken + j], r);  // goes on below 0 harmlessly
-        n += static_cast<int32_t>(bits_of(r)) >> 31;
-        t *= low_mean[i];
-      }
-      left[i] = r;
-      power[i] = t;
-      done[i] = n;
-      all_done &= static_cast<int32_t>(bits_of(r));
-    }
-    if (all_done < 0) {
-      taken += kWalkUnroll;
-      break;
-    }
-  }
-  LRD_UNROLL
-  for (int i = 0; i < N; ++i) k[i] = mean[i] < kWalkLimit ? static_cast<float>(taken + done[i]) : k[i];
+// The same, but that -0 may stay, and NaN, whose electrons are NaN by the asymptotic form.
+LRD_HD float poisson_mean_or_nan(float signal, float inverse_gain) {
+  const float mean = signal * inverse_gain;
+  const float positive = 0.0f > mean ? 0.0f : mean;
+  return kMaxMean < positive ? kMaxMean : positive;
 }
 
 // z is the normal quantile of the word, mean >= kWalkLimit, s = z / sqrt(mean). The whole part of the mean stays apart,
@@ -150,38 +103,51 @@ LRD_HD void poisson_exact_sites(const uint32_t (&word)[N], const float (&mean)[N
 #endif
 }
 
+template <int N>
+LRD_HD PoissonMethods poisson_methods(const uint32_t (&word)[N], const float (&mean)[N]) {
+#if defined(LRD_VECTOR_BITS)
+  if constexpr (N % PoissonLanes::kLanes == 0) return poisson_methods_of_lanes<N>(word, mean);
+#endif
+  // Means are not negative, so their bits are ordered as they are; -0 and -NaN count among the least and the most.
+  int32_t least = INT32_MAX;
+  uint32_t most = 0, outermost = ~0u;
+  LRD_UNROLL
+  for (int i = 0; i < N; ++i) {
+    const uint32_t bits = bits_of(mean[i]);
+    const uint32_t from_end = word[i] + kExactWords;  // below 2 kExactWords for words of either end
+    least = static_cast<int32_t>(bits) < least ? static_cast<int32_t>(bits) : least;
+    most = bits > most ? bits : most;
+    outermost = from_end < outermost ? from_end : outermost;
+  }
+  return {least < static_cast<int32_t>(kWalkLimitBits), most >= kWalkLimitBits, outermost < 2 * kExactWords};
+}
+
 // N sites at once, so that the loops vectorise; a method runs only where a site of the block needs it, which
 // cannot change a result because each site's method follows from its own mean and word.
 template <int N>
 LRD_HD void poisson_quantiles(const uint32_t (&word)[N], const float (&mean)[N], float (&k)[N]) {
-  // Means are not negative, so their bits are ordered as they are.
-  const int32_t walk_bits = static_cast<int32_t>(bits_of(kWalkLimit));
-  int32_t least = 0x7F800000, most = 0;
-  uint32_t outermost = ~0u;
-  LRD_UNROLL
-  for (int i = 0; i < N; ++i) {
-    const int32_t bits = static_cast<int32_t>(bits_of(mean[i]));
-    const uint32_t from_end = word[i] + kExactWords;  // below 2 kExactWords for words of either end
-    least = bits < least ? bits : least;
-    most = bits > most ? bits : most;
-    outermost = from_end < outermost ? from_end : outermost;
-  }
-  if (most >= walk_bits) {
+  const PoissonMethods needed = poisson_methods<N>(word, mean);
+  if (needed.asymptotic) {
     // Sites of the walk are carried along with a mean of kWalkLimit: one loop without branches.
-    float high_mean[N], root[N], inverse_root[N], s[N], z[N];
+    float z[N];
     normal_quantiles<N>(word, z);
     LRD_UNROLL
     for (int i = 0; i < N; ++i) {
-      high_mean[i] = mean[i] < kWalkLimit ? kWalkLimit : mean[i];
-      root[i] = square_root_of_normal(high_mean[i]);
-      inverse_root[i] = reciprocal(root[i]);
-      s[i] = z[i] * inverse_root[i];
+      const float high_mean = mean[i] < kWalkLimit ? kWalkLimit : mean[i];
+      const float root = square_root_of_normal(high_mean);
+      const float inverse_root = reciprocal(root);
+      k[i] = poisson_asymptotic(z[i], high_mean, root, inverse_root, z[i] * inverse_root);
     }
-    LRD_UNROLL
-    for (int i = 0; i < N; ++i) k[i] = poisson_asymptotic(z[i], high_mean[i], root[i], inverse_root[i], s[i]);
   }
-  if (least < walk_bits) poisson_walk<N>(word, mean, k);
-  if (outermost < 2 * kExactWords) poisson_exact_sites<N>(word, mean, k);
+  if (needed.walk) {
+#if defined(LRD_VECTOR_BITS)
+    if constexpr (N % PoissonLanes::kLanes == 0) {
+      poisson_walk_of_lanes<N>(word, mean, !needed.asymptotic, k);
+    } else
+#endif
+      poisson_walk<N>(word, mean, k);
+  }
+  if (needed.exact) poisson_exact_sites<N>(word, mean, k);
 }
 
 }  // namespace lrd::LRD_ISA

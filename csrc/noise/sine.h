@@ -19,20 +19,20 @@ LRD_HD float sine_of_turn(uint32_t word) {
   return float_of(bits_of(sine) ^ (bits_of(turn) & 0x80000000u));
 }
 
-// Two independent normal deviates of each word, within +-5.4: the radius by its upper 20 bits, two signs and the angle
+struct NormalPair {
+  float first, second;
+};
+
+// Two independent normal deviates of a word, within +-5.4: the radius by its upper 20 bits, two signs and the angle
 // between them by the lower 12 (Box and Muller 1958, Ann. Math. Stat. 29(2)). For what is drawn in pairs at every site,
 // at half the price of two words. Mirrors lrd_ext/reference/normal.py:two_normals.
-template <int N>
-LRD_HD void two_normals(const uint32_t (&word)[N], float (&first)[N], float (&second)[N]) {
-  LRD_UNROLL
-  for (int i = 0; i < N; ++i) {
-    const float u = fma(static_cast<float>(static_cast<int32_t>(word[i] >> 12)), 0x1p-20f, 0x1p-21f);
-    const float radius = square_root_of_normal(-2.0f * log_unit(u));
-    const float turn = fma(static_cast<float>(static_cast<int32_t>(word[i] & 0x3FFu)), 0x1p-12f, 0x1p-13f);
-    const float cosine = radius * sine_of_quarter(0.25f - turn), sine = radius * sine_of_quarter(turn);
-    first[i] = float_of(bits_of(cosine) ^ (word[i] << 20 & 0x80000000u));
-    second[i] = float_of(bits_of(sine) ^ (word[i] << 21 & 0x80000000u));
-  }
+LRD_HD NormalPair two_normals(uint32_t word) {
+  const float u = fma(static_cast<float>(static_cast<int32_t>(word >> 12)), 0x1p-20f, 0x1p-21f);
+  const float radius = square_root_of_normal(-2.0f * log_unit(u));
+  const float turn = fma(static_cast<float>(static_cast<int32_t>(word & 0x3FFu)), 0x1p-12f, 0x1p-13f);
+  const float cosine = radius * sine_of_quarter(0.25f - turn), sine = radius * sine_of_quarter(turn);
+  return {float_of(bits_of(cosine) ^ (word << 20 & 0x80000000u)),
+          float_of(bits_of(sine) ^ (word << 21 & 0x80000000u))};
 }
 
 }  // namespace lrd::LRD_ISA

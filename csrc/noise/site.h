@@ -117,13 +117,10 @@ LRD_HD void shot_noise(const SampleParams& p, const uint32_t (&word)[4][N], floa
     for (int site = 0; site < 4; ++site) {
       float mean[N], electrons[N];
       LRD_UNROLL
-      for (int i = 0; i < N; ++i) mean[i] = poisson_mean(value[site][i], inverse_K);
+      for (int i = 0; i < N; ++i) mean[i] = poisson_mean_or_nan(value[site][i], inverse_K);
       poisson_quantiles<N>(word[site], mean, electrons);
       LRD_UNROLL
-      for (int i = 0; i < N; ++i) {
-        const float signal = value[site][i];
-        value[site][i] = signal == signal ? K * electrons[i] : signal;  // NaN stays
-      }
+      for (int i = 0; i < N; ++i) value[site][i] = K * electrons[i];
     }
   }
 }
@@ -183,7 +180,7 @@ LRD_HD Conversion conversion(const Model& model, const SampleParams& p, int site
   return c;
 }
 
-// The conversions of a cell's four sites, as a block of a GPU's threads keeps them for its tile.
+// The conversions of a cell's four sites, kept for a tile.
 struct CellConversion {
   float low[4], offset[4], divisor[4], inverse[4];
   float high, factor;
@@ -236,25 +233,56 @@ LRD_HD void convert_cell(const Model& model, const CellConversion& c, float (&va
   for (int site = 0; site < 4; ++site) value[site][0] *= c.factor;
 }
 
+LRD_HD Conversion conversion_of_site(const CellConversion& c, bool round, int site) {
+  return {round, c.low[site], c.high, c.offset[site], c.divisor[site], c.inverse[site], c.factor};
+}
+
+LRD_HD float converted(const Conversion& c, float raw) {
+  const float clipped = clip(c.round ? round_half_even(raw) : raw, c.low, c.high);
+  return (clipped - c.offset) / c.divisor * c.factor;
+}
+
+// Whether a bias and a dark frame of 0 leave every sum as it is: all they could do is make +0 of -0, which black hides.
+LRD_HD bool adds_zeros(const SampleParams& p, bool has_dark) {
+  bool zeros = !has_dark;
+  for (int site = 0; site < 4; ++site) zeros = zeros && bits_of(p.bias[site]) == 0 && p.black[site] != 0.0f;
+  return zeros;
+}
+
 // From clean signal (DN of the short exposure) to the requested output, in place.
 // dark: DN above black by site; of a zero only the sign could show, and it is lost where black is subtracted.
-// generated: the learned noise in DN by site, or null. cell: where N is 1, what conversion() gives. step: of the
-// converter, DN.
+// generated: the learned noise in DN by site, or null. step: of the converter, DN. adds_zeros: what adds_zeros() says.
 template <int N>
 LRD_HD void synthesize(const Model& model, const SampleParams& p, const SiteWords<N>& words, uint32_t cell_row,
                        const float (&rows)[2], const float (&columns)[2][N], const float (&dark)[4][N],
                        float (&value)[4][N], const float (*generated)[N] = nullptr,
-                       [[maybe_unused]] const CellConversion* cell = nullptr, float step = 1.0f) {
+                       const CellConversion* cell = nullptr, float step = 1.0f,
+                       [[maybe_unused]] bool adds_zeros = false) {
   add_noise_of_sites<N>(model, p, words, cell_row, value);
   uint32_t word[4][N];
   const bool uniform = model.quantize == Quantize::kUniform;
   Model rest = model;  // what is left to do where the step is not 1 DN, whose rounding is done here
   if (step != 1.0f && model.quantize == Quantize::kRound) rest.quantize = Quantize::kNone;
+  [[maybe_unused]] const bool round = rest.quantize == Quantize::kRound;
   if (uniform) words.quantize.at(cell_row, word);
   LRD_UNROLL
   for (int site = 0; site < 4; ++site) {
     const float row = rows[site >> 1], bias = p.bias[site], black = p.black[site];
     // Two loops and not a generated noise of 0, which would turn a sum of -0 into +0.
+    if (N > 1 && generated == nullptr && !uniform && rest.quantize == model.quantize) {  // the most usual call: one loop
+      const Conversion c = conversion_of_site(*cell, round, site);
+      if (adds_zeros) {
+        for (int i = 0; i < N; ++i) {
+          value[site][i] = converted(c, black + ((value[site][i] + row) + columns[site & 1][i]));
+        }
+      } else {
+        for (int i = 0; i < N; ++i) {
+          const float lines = (value[site][i] + row) + columns[site & 1][i];
+          value[site][i] = converted(c, black + ((lines + bias) + dark[site][i]));
+        }
+      }
+      continue;
+    }
     if (generated == nullptr) {
       LRD_UNROLL
       for (int i = 0; i < N; ++i) {
@@ -276,12 +304,8 @@ LRD_HD void synthesize(const Model& model, const SampleParams& p, const SiteWord
       for (int i = 0; i < N; ++i) value[site][i] = step * round_half_even(value[site][i] / step);
     }
     if constexpr (N > 1) {
-      const Conversion c = conversion(rest, p, site);
-      for (int i = 0; i < N; ++i) {
-        const float raw = value[site][i];
-        const float clipped = clip(c.round ? round_half_even(raw) : raw, c.low, c.high);
-        value[site][i] = (clipped - c.offset) / c.divisor * c.factor;
-      }
+      const Conversion c = conversion_of_site(*cell, round, site);
+      for (int i = 0; i < N; ++i) value[site][i] = converted(c, value[site][i]);
     }
   }
   if constexpr (N == 1) convert_cell(rest, *cell, value);

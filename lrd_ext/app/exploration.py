@@ -163,6 +163,7 @@ class Exploration:
         """Return the figures of a view, what is doubtful of them, and how to make it elsewhere, as JSON."""
         report, prediction = self._pair(view.drawn)
         picture, profile = self._picture(view.picture), self.cameras[view.camera]
+        exposure = synth_files.short_exposure(picture.raw, self._settings(view)) if profile.sensor else None
         found = inspection.findings(report, prediction, raw_files.site_labels(picture.raw.cfa))
         doubts = figures_at(profile, view.iso, view.read).doubtful
         return {
@@ -174,7 +175,7 @@ class Exploration:
                 if e.field in doubts and e.concerns(view.iso)
             ],
             "command": command_line(picture.path, view),
-            "python": python_program(picture, view),
+            "python": python_program(picture, view, exposure),
             "file": file_name(picture.path, view),
         }
 
@@ -216,8 +217,9 @@ class Exploration:
     def _measure(self, view: View) -> tuple[inspection.PairReport, inspection.Prediction]:
         drawn = self._drawn(view)
         title = f"{self.cameras[view.camera].name} at ISO {view.iso:g}"
-        report = inspection.inspect_pair(drawn.clean, drawn.noisy, view.ratio)
-        return report, inspection.predict(drawn.predicted, title)
+        prediction = inspection.predict(drawn.predicted, title)
+        report = inspection.inspect_pair(drawn.clean, drawn.noisy, view.ratio, prediction.sigma_prnu)
+        return report, prediction
 
     def _take_residual(self, view: View) -> inspection.Residual:
         drawn = self._drawn(view)

@@ -28,10 +28,11 @@ def command_line(source: Path, view: View) -> str:
     return shlex.join(words)
 
 
-def python_program(picture: Picture, view: View) -> str:
-    """Return a program that writes the same pixels."""
+def python_program(picture: Picture, view: View, exposure_s: float | None = None) -> str:
+    """Return a program that writes the same pixels; ``exposure_s`` where the camera has dark current."""
     raw = picture.raw
     read = "" if view.read is None else f"read={view.read!r}, "
+    read += f"exposure_s={exposure_s!r}, " if exposure_s else ""
     mosaic = "clean.mosaic"
     if any(size % 2 for size in raw.mosaic.shape):
         mosaic = 'np.pad(clean.mosaic, [(0, n % 2) for n in clean.mosaic.shape], mode="edge")'

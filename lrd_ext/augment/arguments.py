@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lrd_ext.call_form import Layout
 from lrd_ext.datasets.crops import EPOCH, LIMIT
-from lrd_ext.request import Layout
 
 
 def batch_of(clean: Tensor, layout: Layout) -> int:

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lrd_ext.call_form import is_packed
 from lrd_ext.params import NoiseParams
 from lrd_ext.profiles.draws import Word, parameter_uniform
-from lrd_ext.request import is_packed
 from lrd_ext.synth import fused_synth
 
 #: Index of a frame: clip_index * FRAMES_OF_CLIP + its number in the clip.

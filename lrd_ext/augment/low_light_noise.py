@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from lrd_ext.batch_memory import BatchMemory, as_one
+from lrd_ext.call_form import Layout, is_packed
 from lrd_ext.cfa import Order, plane_sites, unpack
 from lrd_ext.params import NoiseParams
 from lrd_ext.profiles.draws import Choice
-from lrd_ext.request import Layout, is_packed
 from lrd_ext.synth import fused_synth
 
 from .arguments import batch_of, identities_of, one_each, origins_of
@@ -34,6 +34,8 @@ class LowLightNoise(nn.Module):
 
     The identity of a sample, index + epoch * 2^40, and the seed decide its camera, ISO, ratio, parameters and
     every deviate of its noise: no worker, batch or restart changes them, and another epoch has other noise.
+    Where a profile knows its sensor each sample is of another body too, numbered like the sample: what is
+    fixed in a body cannot be learned by heart. For frames of one body see :func:`burst`.
 
     Args:
         profile: a camera's profile or its name; several, of which each sample gets one; or a dict of names
@@ -55,6 +57,10 @@ class LowLightNoise(nn.Module):
             noise. They come on top of the spread a profile has of its own.
         sigma: whether pairs hold ``sigma`` too, the noise level at each site in the unit of ``noisy``, see
             ``sigma_out`` of :func:`lrd_ext.fused_synth`.
+        exposure_s: exposure of the noisy picture, s, for the dark current and hot pixels of profiles that
+            know them: a number, a tuple drawn log-uniformly, or a list of choices; None leaves them off.
+        temperature_c: temperature of the sensor, degrees C, likewise, a tuple drawn uniformly; None is that
+            the profile was measured at.
 
     Raises:
         TypeError: an argument of another type.
@@ -80,8 +86,11 @@ class LowLightNoise(nn.Module):
         gain_jitter: float = 0.0,
         read_jitter: float = 0.0,
         sigma: bool = False,
+        exposure_s: Choice | None = None,
+        temperature_c: Choice | None = None,
     ) -> None:
         super().__init__()
+        self.conditions: dict[str, Any] = {"exposure_s": exposure_s, "temperature_c": temperature_c}
         self.cameras, self.jitter = CameraChoice.of(profile, weights), Jitter(gain_jitter, read_jitter)
         self.profiles = self.cameras.profiles
         self.iso, self.ratio, self.seed = iso, ratio, seed
@@ -102,6 +111,7 @@ class LowLightNoise(nn.Module):
                 ratio=1.0 if ratio == FROM_ITEM else _choice("ratio", ratio),
                 seed=seed,
                 read=read,
+                **self.conditions,
             )
 
     def _check_bank(self, bank: DarkFrameBank) -> None:
@@ -156,7 +166,7 @@ class LowLightNoise(nn.Module):
             raise ValueError(f"order {order!r} is read with cfa, the phase of clean, which is missing")
         many = batch_of(clean, layout)
         identities = identities_of(index, epoch, many)
-        whole = [(black, white, cfa)] * many
+        whole = [(tuple(black) if isinstance(black, Sequence) else black, white, cfa)] * many
         params = self.params(identities, whole, one_each(iso, many), one_each(ratio, many)).to(clean.device)
         dark = self.dark
         if self.bank is not None:
@@ -272,6 +282,7 @@ class LowLightNoise(nn.Module):
             black=black,
             white=white,
             cfa=cfa,
+            **self.conditions,
         )
 
     def _pair(
@@ -305,6 +316,7 @@ class LowLightNoise(nn.Module):
             out=pair["noisy"],
             clean_out=pair["clean"],
             sigma_out=pair.get("sigma"),
+            sensor=identities.to(clean.device) if params.has_sensor else 0,
         )
         if self.clamp is not None:
             pair["noisy"].clamp_(*self.clamp)

@@ -39,6 +39,15 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--ratio", type=float, help="how many times less light NOISY got (default: as the files say)"
     )
+    parser.add_argument(
+        "--exposure-s", type=float, metavar="S", help="exposure of NOISY (default: as it says)"
+    )
+    parser.add_argument(
+        "--temperature-c",
+        type=float,
+        metavar="C",
+        help="temperature of the sensor (default: that the camera was measured at)",
+    )
     add_plot(parser, "draw the noise between the two files")
     add_json(parser)
     commands.add_subcommand("inspect", parser, help="what is in a raw file; the noise between two")
@@ -56,9 +65,9 @@ def _one(options: Namespace) -> int:
 
     from . import inspect_tables
 
-    for name in ("camera", "iso", "ratio", "plot"):
+    for name in ("camera", "iso", "ratio", "exposure_s", "temperature_c", "plot"):
         if options[name] is not None:
-            raise ValueError(f"--{name} needs two files, a clean and a noisy one")
+            raise ValueError(f"--{name.replace('_', '-')} needs two files, a clean and a noisy one")
     picture = raw.read(options.file)
     if options.json:
         print_json({"file": options.file} | inspect_tables.file_values(picture))
@@ -79,7 +88,8 @@ def _two(options: Namespace) -> int:
         ratio, origin = inspection.find_ratio(clean, noisy, options.ratio)
     prediction, factor = _prediction(options, noisy, recipe, ratio)
     with _naming(options.file, options.noisy):
-        report = inspection.inspect_pair(clean, noisy, ratio)
+        response = prediction.sigma_prnu if prediction else 0.0
+        report = inspection.inspect_pair(clean, noisy, ratio, response)
     if plot is not None:
         from lrd_ext.report import draw_pair, write_png
 
@@ -124,12 +134,15 @@ def _prediction(
             raise ValueError("iso must be given (--iso): the noisy file does not say its own")
         profile = load_profile(options.camera)
         levels: dict[str, Any] = {"black": noisy.black.tolist(), "white": noisy.white, "cfa": noisy.cfa}
+        exposure = options.exposure_s if options.exposure_s is not None else noisy.exposure_s
+        conditions = {"exposure_s": exposure, "temperature_c": options.temperature_c}
         prediction = inspection.predict(
-            profile.at(iso, ratio, **levels), f"{profile.name} at ISO {iso:g}", step
+            profile.at(iso, ratio, **conditions, **levels), f"{profile.name} at ISO {iso:g}", step
         )
         return prediction, range_factor(profile, noisy)
-    if options.iso is not None:
-        raise ValueError("--iso chooses a profile's figures and needs --camera")
+    for name in ("iso", "exposure_s", "temperature_c"):
+        if options[name] is not None:
+            raise ValueError(f"--{name.replace('_', '-')} chooses a profile's figures and needs --camera")
     if recipe is not None:
         title = f"{recipe.camera} at ISO {recipe.iso:g}, as written in the file"
         return inspection.predict(recipe.params, title, step), 1.0

@@ -191,9 +191,9 @@ def _mean_variance(report: PairReport, p: Prediction | None) -> Any:
     for header in ("predicted", "off") if K is not None else ():
         made.add_column(header, justify="right")
     for signal, count, variance in _few_rows(report):
-        expected = [float(report.line(np.array(signal)))]
+        expected = [float(report.fitted(np.array(signal)))]
         if p is not None and K is not None:
-            expected.append(K * signal + p.offset)
+            expected.append(float(p.variance(np.array(signal))))
         compared = (cell for v in expected for cell in (_four(v), _off(variance, v)))
         made.add_row(f"{signal:.2f}", str(count), _four(variance), *compared)
     return made

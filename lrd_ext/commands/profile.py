@@ -60,6 +60,18 @@ def _sample_parser() -> ArgumentParser:
     )
     parser.add_argument("--ratio", type=str, default="1", help="ratio, LOW:HIGH or A,B,C (default 1)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the draws (default 0)")
+    parser.add_argument(
+        "--exposure-s",
+        type=str,
+        metavar="S",
+        help="exposure, LOW:HIGH or A,B,C, for dark current (default: off)",
+    )
+    parser.add_argument(
+        "--temperature-c",
+        type=str,
+        metavar="C",
+        help="temperature of the sensor, LOW:HIGH or A,B,C (default: that the camera was measured at)",
+    )
     parser.add_argument("--jsonl", action="store_true", help="one JSON object a line instead of a table")
     add_json(parser)
     return parser
@@ -113,7 +125,13 @@ def _sample(options: Namespace) -> int:
 
     profile = load_profile(options.camera)
     iso = widest_range(profile) if options.iso is None else read_choice("--iso", options.iso)
-    drawn = profile.sample(options.n, iso=iso, ratio=read_choice("--ratio", options.ratio), seed=options.seed)
+    conditions: dict[str, Any] = {
+        name: read_choice(f"--{name.replace('_', '-')}", options[name])
+        for name in ("exposure_s", "temperature_c")
+        if options[name] is not None
+    }
+    ratio = read_choice("--ratio", options.ratio)
+    drawn = profile.sample(options.n, iso=iso, ratio=ratio, seed=options.seed, **conditions)
     if not (options.json or options.jsonl):
         tables.show(*profile_tables.draws(drawn, profile.bias))
         return 0

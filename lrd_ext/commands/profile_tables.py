@@ -6,7 +6,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from lrd_ext.profiles.camera_profile import describe_bias
+from lrd_ext.profiles.sensor import ROW_SIGMAS, SensorFigures
 from lrd_ext.profiles.summary import (
     MOST_ISOS,
     IsoFigures,
@@ -78,6 +81,8 @@ def camera(p: CameraProfile) -> list[Any]:
         made += [f"{MOST_ISOS} of its {len(p.rows)} ISOs are shown."]
     if any(b.laws or b.K for b in p.branches):
         made += ["", _laws(p)]
+    if p.sensor is not None:
+        made += ["", f"sensor: {p.sensor.describe()}", *_sensor_over_iso(p.sensor)]
     made += ["", f"licence: {p.licence}", *(line for source in p.sources for line in _source(source))]
     made += [f"note: {note}" for note in p.notes]
     made += [f"doubtful: {e.field}{_where(e.iso)}: {e.reason}" for e in p.doubtful]
@@ -115,6 +120,19 @@ def _laws(p: CameraProfile) -> Any:
     return made
 
 
+def _sensor_over_iso(sensor: SensorFigures) -> list[Any]:
+    if not sensor.rows:
+        return []
+    made = table("ISO", "DSNU", "fixed\nrow", "fixed\ncol", "drift", "taps\nrow/col", "waves", left=0)
+    for row in sensor.rows:
+        sigmas = (three(getattr(row, name)) for name in ROW_SIGMAS)
+        taps = "/".join(str(len(taps) or "-") for taps in (row.row_taps, row.col_taps))
+        waves = [f"{three(a)} at {period:g}" for a, period in (*row.row_waves, *row.col_waves)]
+        made.add_row(f"{row.iso:g}", *sigmas, taps, " ".join(waves) or "-")
+    key = "taps: how many colour row and column noise; waves: DN at a period in lines."
+    return [made, f"Standard deviations in DN; {key}"]
+
+
 def _source(source: Any) -> list[str]:
     place = ", ".join(
         filter(None, (source.url, source.path, source.commit and f"commit {source.commit[:12]}"))
@@ -143,6 +161,7 @@ def comparison(profiles: Sequence[CameraProfile], isos: Sequence[float] | None) 
     for p in profiles:
         made.add_row(*_compared(p, isos))
     moved = [f"{p.name}: {describe_bias(p.bias)}" for p in profiles if p.bias]
+    moved += [f"{p.name}: sensor: {p.sensor.describe()}" for p in profiles if p.sensor]
     where = "at ISO " + ", ".join(f"{v:g}" for v in isos) if isos else "at lowest, middle and highest ISO"
     return [made, "", _COMPARE_KEY.format(isos=where), *moved]
 
@@ -203,10 +222,15 @@ def draws(params: NoiseParams, bias: Sequence[BiasRow]) -> list[Any]:
     made = table("draw", "ISO", "ratio", "K", "read std", "shape", "row", "col", "bias", left=0)
     columns = [getattr(params, name).tolist() for name in _DRAWN]
     shapes = params.tukey_lambda.tolist()
+    exposed = bool(params.exposure_s.any())
+    electrons = torch.stack([params.exposure_s, params.exposure_s * params.dark_current], 1).tolist()
+    for header in ("exposure", "dark e-") if exposed else ():
+        made.add_column(header, justify="right")
     for i, (iso, ratio, gain, scale, row, col) in enumerate(zip(*columns, strict=True)):
         cells = (three(v) for v in (iso, ratio, gain, model.std(scale, shapes[i])))
         shape = f"{shapes[i]:.3f}" if model.shaped else "-"
-        made.add_row(str(i), *cells, shape, three(row), three(col), _bias(params.bias[i].tolist()))
+        dark = (three(v) for v in electrons[i]) if exposed else ()
+        made.add_row(str(i), *cells, shape, three(row), three(col), _bias(params.bias[i].tolist()), *dark)
     scales = "" if model.scale_is_std else f" (--jsonl gives the {model.label} scale)"
     key = f"K in DN/e-; read{scales}, row and column noise as standard deviations and bias in DN"
     return [made, f"{key}; {describe_bias(bias)}."]

@@ -57,6 +57,25 @@ def add_to(commands: Any) -> None:
         action="store_true",
         help="leave out the camera's black-level error, which moves the mean",
     )
+    parser.add_argument(
+        "--exposure-s",
+        type=float,
+        metavar="S",
+        help="exposure of the shot, for dark current and hot pixels (default: the file's by ISO and ratio)",
+    )
+    parser.add_argument(
+        "--temperature-c",
+        type=float,
+        metavar="C",
+        help="temperature of the sensor (default: that the camera was measured at)",
+    )
+    parser.add_argument(
+        "--sensor",
+        type=int,
+        default=0,
+        metavar="N",
+        help="which body: what is fixed in it stays from file to file (default 0)",
+    )
     add_running(parser)
     commands.add_subcommand("synth", parser, help="make low-light versions of raw files")
 
@@ -74,6 +93,9 @@ def run(options: Namespace) -> int:
         options.step,
         options.read,
         not options.no_bias,
+        exposure_s=options.exposure_s,
+        temperature_c=options.temperature_c,
+        sensor=options.sensor,
     )
     return run_jobs(
         "synth",

@@ -126,7 +126,8 @@ def _params(noisy: Raw, black: np.ndarray, ratio: float, settings: Settings) -> 
     if iso is None:
         raise ValueError("--camera needs the ISO, which the file does not tell: say --iso")
     levels = to_phase(black, noisy.cfa, settings.net.cfa).tolist()
-    return settings.profile.at(iso, ratio, black=levels, white=noisy.white, cfa=settings.net.cfa)
+    told = {"exposure_s": noisy.exposure_s, "black": levels, "white": noisy.white, "cfa": settings.net.cfa}
+    return settings.profile.at(iso, ratio, **told)
 
 
 def _by_pixel(raw: Raw, values: np.ndarray) -> np.ndarray:

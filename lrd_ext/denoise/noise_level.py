@@ -10,13 +10,14 @@ from torch import Tensor
 from lrd_ext.cfa import site_colours
 from lrd_ext.params import NoiseParams
 from lrd_ext.read_models import read_model
+from lrd_ext.reference.targets import sensor_variance
 
 
 def noise_level(noisy: Tensor, params: NoiseParams) -> Tensor:
     """Return the standard deviation of the noise, estimated from the noisy picture itself.
 
     sqrt(K * y + read^2 + row^2 + column^2 + 1/12) in DN, y the noisy value above black, at least 0; brought
-    to the unit of ``noisy``.
+    to the unit of ``noisy``. What a sensor adds is counted with it, hot pixels left out.
 
     Args:
         noisy: (B, 4, h, w), above black, divided by the range, times the ratio.
@@ -31,7 +32,11 @@ def noise_level(noisy: Tensor, params: NoiseParams) -> Tensor:
     constant = _constant_variance(params)
     per_unit = (gain[:, None] / scale)[:, :, None, None]
     fixed = (constant[:, None] / scale.square())[:, :, None, None]
-    return torch.sqrt(noisy.clamp(min=0) * per_unit.to(noisy) + fixed.to(noisy))
+    light = noisy.clamp(min=0)
+    variance = light * per_unit.to(noisy) + fixed.to(noisy)
+    if params.has_sensor:
+        variance = variance + (params.sigma_prnu[:, None, None, None].to(noisy) * light) ** 2
+    return torch.sqrt(variance)
 
 
 def noise_level_of_profile(noisy: Tensor, pairs: np.ndarray, ratio: float, cfa: str) -> Tensor:
@@ -60,4 +65,6 @@ def _constant_variance(params: NoiseParams) -> Tensor:
     figures = zip(models, params.sigma_read.tolist(), params.tukey_lambda.tolist(), strict=True)
     read = torch.tensor([read_model(name).std(scale, shape) for name, scale, shape in figures])
     lines = params.sigma_row.square() + params.sigma_col.square()
+    if params.has_sensor:
+        lines = lines + sensor_variance(params, rounded=True).to(lines)
     return read.to(lines).square() + lines + 1 / 12

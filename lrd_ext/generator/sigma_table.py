@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..generator_request import SIGMA_RANGE, may_wait_for
+from ..generator_request import SIGMA_RANGE
+from ..torch_state import may_wait_for
 
 #: ISO is metadata kept in float32: this close to an end of the table counts as inside.
 _SLACK = 1e-6

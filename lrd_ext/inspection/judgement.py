@@ -69,7 +69,8 @@ def findings(
     for i, site in enumerate(sites):
         bias = from_error(float(report.bias[i]), float(report.bias_error[i]))
         expected = p.bias[i] if p and p.bias is not None else None
-        made.append(_judge(f"{BIAS} {site}", "DN", bias, expected, absolute=0.05))
+        drift = 3 * p.sigma_drift if p else 0.0
+        made.append(_judge(f"{BIAS} {site}", "DN", bias, expected, absolute=0.05 + drift))
     return tuple(made)
 
 

@@ -23,7 +23,8 @@ CLIPPED = 1e-3
 class Bins:
     """Noise by expected signal and site, only bins that count; (n,) each, DN and DN^2.
 
-    ``offset`` is the mean of noisy minus expected, ``variance`` that of the noise about it.
+    ``offset`` is the mean of noisy minus expected, ``variance`` that of the noise about it. ``sigma_prnu`` is
+    the photo response, a share of the signal, that bends the line of variance over signal: known before.
     """
 
     site: np.ndarray
@@ -31,6 +32,12 @@ class Bins:
     signal: np.ndarray
     offset: np.ndarray
     variance: np.ndarray
+    sigma_prnu: float = dataclasses.field(default=0.0, kw_only=True)
+
+    @property
+    def response(self) -> np.ndarray:
+        """Variance of the photo response, (n,) DN^2; without it the variance is a straight line."""
+        return (self.sigma_prnu * self.signal) ** 2
 
     @property
     def several_levels(self) -> bool:
@@ -39,7 +46,11 @@ class Bins:
 
 
 def gather(
-    expected: np.ndarray, noise: np.ndarray, site: np.ndarray, clipped: np.ndarray
+    expected: np.ndarray,
+    noise: np.ndarray,
+    site: np.ndarray,
+    clipped: np.ndarray,
+    sigma_prnu: float = 0.0,
 ) -> tuple[Bins, float]:
     """Gather the noise in bins of expected signal by site.
 
@@ -48,6 +59,7 @@ def gather(
         noise: (n,) noisy minus expected, DN.
         site: (n,) site 0 to 3.
         clipped: (n,) whether the noisy pixel is at 0 or at white.
+        sigma_prnu: photo response, a share of the signal.
 
     Returns: the bins, and the fraction of pixels in bins left out for clipping.
 
@@ -71,8 +83,9 @@ def gather(
             f"{clipped.mean():.1%} of all pixels are clipped"
         )
     left_out = float(count[lost > CLIPPED].sum() / count.sum())
-    kept = (np.arange(4 * BINS) % 4, count, signal, offset, variance)
-    return Bins(*(values[keep] for values in kept)), left_out
+    sites = np.arange(4 * BINS) % 4
+    kept = (values[keep] for values in (sites, count, signal, offset, variance))
+    return Bins(*kept, sigma_prnu=sigma_prnu), left_out
 
 
 def fit_offsets(bins: Bins, line: VarianceLine) -> tuple[np.ndarray, np.ndarray, Estimate]:
@@ -80,7 +93,7 @@ def fit_offsets(bins: Bins, line: VarianceLine) -> tuple[np.ndarray, np.ndarray,
 
     Returns: bias (4,) and its standard errors (4,), DN (NaN for a site without bins), and the scale.
     """
-    weight = np.sqrt(bins.count / np.maximum(line(bins.signal), 1e-12))
+    weight = np.sqrt(bins.count / np.maximum(line(bins.signal) + bins.response, 1e-12))
     sites = np.unique(bins.site)
     design = [(bins.site == s).astype(float) for s in sites] + ([bins.signal] if bins.several_levels else [])
     matrix = np.stack(design, axis=1) * weight[:, None]
@@ -94,7 +107,7 @@ def fit_offsets(bins: Bins, line: VarianceLine) -> tuple[np.ndarray, np.ndarray,
 
 
 def fit_line(bins: Bins, dark_c4: float = 0.0) -> VarianceLine:
-    """Fit the straight line; K is NaN where there is one level of light only.
+    """Fit the straight line under the photo response; K is NaN where there is one level of light only.
 
     A variance of n samples has the variance (2 v^2 + c4)/n; c4 = K^3*signal + dark_c4.
 
@@ -110,7 +123,7 @@ def fit_line(bins: Bins, dark_c4: float = 0.0) -> VarianceLine:
     def errors(K: float, offset: float) -> np.ndarray:
         return error_of_variance(bins, K, offset, dark_c4)
 
-    return fit_variance_line(bins.signal, bins.variance, errors, nonnegative=True)
+    return fit_variance_line(bins.signal, bins.variance - bins.response, errors, nonnegative=True)
 
 
 def _flat(bins: Bins, dark_c4: float) -> VarianceLine:
@@ -125,6 +138,6 @@ def _flat(bins: Bins, dark_c4: float) -> VarianceLine:
 
 def error_of_variance(bins: Bins, K: float, offset: float, dark_c4: float) -> np.ndarray:
     """Return the standard error of each bin's variance, (n,) DN^2, if the line K, offset is right."""
-    variance = np.maximum(K * bins.signal + offset, 1e-6)
+    variance = np.maximum(K * bins.signal + offset + bins.response, 1e-6)
     c4 = np.maximum(K**3 * bins.signal + dark_c4, -(variance**2))
     return np.sqrt((2 * variance**2 + c4) / bins.count)

@@ -72,8 +72,12 @@ class PairReport:
         """Gain, DN/e-; NaN where there is one level of light only."""
         return self.line.K
 
+    def fitted(self, signal: np.ndarray) -> np.ndarray:
+        """Return the variance by the fitted line, and the photo response it was fitted beside, DN^2."""
+        return self.line(signal) + (self.bins.sigma_prnu * signal) ** 2
 
-def inspect_pair(clean: Raw, noisy: Raw, ratio: float) -> PairReport:
+
+def inspect_pair(clean: Raw, noisy: Raw, ratio: float, sigma_prnu: float = 0.0) -> PairReport:
     """Measure the noise of a dark picture against a clean one of the same scene.
 
     The clean picture counts as noiseless: its own noise adds about 1/ratio of the shot noise. Only the active
@@ -83,6 +87,8 @@ def inspect_pair(clean: Raw, noisy: Raw, ratio: float) -> PairReport:
         clean: the well-exposed picture.
         noisy: the dark one, same size and CFA phase.
         ratio: how many times less light it got.
+        sigma_prnu: photo response to take off the variance, a share of the signal: it grows with the
+            signal's square, and no straight line goes through it.
 
     Raises:
         ValueError: the files do not fit each other, or there is nothing to measure.
@@ -99,7 +105,7 @@ def inspect_pair(clean: Raw, noisy: Raw, ratio: float) -> PairReport:
             "the clean file is at its white level everywhere: nothing can be expected of the other"
         )
     clipped = (raw == 0) | (raw >= noisy.white)
-    bins, left_out = gather(expected[known], noise[known], site[known], clipped[known])
+    bins, left_out = gather(expected[known], noise[known], site[known], clipped[known], sigma_prnu)
     return _measure(expected, noise, site, bins, left_out, step_of_values(noisy))
 
 
@@ -115,7 +121,8 @@ def _measure(
     line = fit_line(bins, dark.c4)
     row = col = from_error(0.0, 0.0)
     for _ in range(3):  # the pixels' own variance is what row and column noise leave, and the reverse
-        own = line(np.where(usable, expected, 0)) - row.value**2 - col.value**2
+        signal = np.where(usable, expected, np.float32(0))
+        own = line(signal) + (bins.sigma_prnu * signal) ** 2 - row.value**2 - col.value**2
         weight = np.where(usable, 1 / np.maximum(own, 0.01 * max(line.offset.value, ROUNDING)), 0).astype(
             np.float32
         )

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrd_ext.estimators.rounding import ROUNDING
+from lrd_ext.estimators.rounding import rounding_variance
 from lrd_ext.metrics.spectrum import power_spectrum
 from lrd_ext.params import NoiseParams
 from lrd_ext.read_models import read_model
 
+from .dark_electrons import dark_electrons
 from .expectation import above_black, by_site, expected_signal
+from .prediction import Prediction, predict
 
 if TYPE_CHECKING:
     from lrd_ext.raw import Raw
@@ -39,7 +41,7 @@ class Residual:
         rows: (bands,) power of row means by frequency, 0 to 1/2 cycles a row, DN^2 times the row's length, as
             :class:`lrd_ext.metrics.Spectrum` has it.
         columns: (bands,) likewise.
-        predicted_rows: the power predicted at every frequency.
+        predicted_rows: the power predicted at every frequency: of lines with a colour or sinusoids the mean.
         predicted_columns: likewise.
     """
 
@@ -72,10 +74,11 @@ def measure_residual(clean: Raw, noisy: Raw, ratio: float, params: NoiseParams) 
     known = np.isfinite(expected)
     if not known.any():
         raise ValueError("the clean file is at its white level everywhere: nothing can be expected")
-    bias = by_site(params.bias[0].numpy(), *noisy.mosaic.shape)[area]
+    p = predict(params, "")
+    bias = by_site(np.array(p.bias, dtype=np.float32), *noisy.mosaic.shape)[area]
     noise = np.where(known, above_black(noisy)[area] - expected - bias, np.float32(0))
     signal = expected[known]
-    variance = _dark_variance(params) + _gain(params) * float(signal.mean(dtype=np.float64))
+    variance = float(p.variance(signal.astype(np.float64)).mean())
     edges = _edges(math.sqrt(variance))
     counts = _histogram(noise[known], edges)
     spectrum = power_spectrum(noise)
@@ -87,8 +90,8 @@ def measure_residual(clean: Raw, noisy: Raw, ratio: float, params: NoiseParams) 
         predicted_counts=counts.sum() * predicted_shares(params, signal, edges),
         rows=spectrum.rows,
         columns=spectrum.columns,
-        predicted_rows=_line_power(known, variance, params, 1),
-        predicted_columns=_line_power(known, variance, params, 0),
+        predicted_rows=_line_power(known, variance, p, 1),
+        predicted_columns=_line_power(known, variance, p, 0),
     )
 
 
@@ -96,29 +99,34 @@ def predicted_shares(params: NoiseParams, signal: np.ndarray, edges: np.ndarray)
     """Return the share of noise predicted in each bin; the first and last hold all beyond them too.
 
     Characteristic functions multiply where independent noise adds up: that of Poisson noise of gain K is
-    exp(y/K (exp(itK) - 1 - itK)) for a signal y, summed here over the picture's levels of light.
+    exp(y/K (exp(itK) - 1 - itK)) for a signal y, summed here over the picture's levels of light. Whole lines
+    and what a sensor adds count as normal, but for dark current's own shot noise.
 
     Args:
         params: a batch of 1; black-level error is left out.
         signal: (n,) expected signal of the pixels, DN above black, >= 0.
         edges: (bins + 1,) of even width, DN about 0.
     """
-    K, dark = _gain(params), _dark_variance(params)
+    p, K = predict(params, ""), _gain(params)
     levels, weights = _levels_of_light(signal)
-    widest = math.sqrt(dark + K * float(levels.max()))
+    widest = math.sqrt(float(p.variance(levels.max())))
     period = 2 * max(2 * _REACH * widest, 1.5 * float(edges[-1]))
-    size = 2 ** math.ceil(math.log2(8 * period / math.sqrt(dark)))
+    size = 2 ** math.ceil(math.log2(8 * period / math.sqrt(p.offset)))
     step = period / size
     inner = (np.arange(size + 1) - size // 2 - 0.5) * step
     t = 2 * math.pi * np.fft.rfftfreq(size, step)
     model, scale, shape = read_model(params.read), float(params.sigma_read), float(params.tukey_lambda)
     transform = np.fft.rfft(np.fft.ifftshift(np.diff(model.cdf(inner, scale, shape))))
-    lines = float(params.sigma_row) ** 2 + float(params.sigma_col) ** 2
-    transform *= np.exp(-lines * t**2 / 2) * np.sinc(t / (2 * math.pi))  # the latter is rounding's
+    dark = dark_electrons(params).mean if K > 0 else 0.0
+    normal = p.offset - model.std(scale, shape) ** 2 - rounding_variance(p.step) - K**2 * dark
+    transform *= np.exp(-normal * t**2 / 2) * np.sinc(p.step * t / (2 * math.pi))  # the latter is rounding's
     if K > 0:
         counts = np.abs(transform) > 1e-9  # the rest adds nothing, and is most of it
-        one = np.exp(-1j * K * t[counts]) - 1 + 1j * K * t[counts]
-        transform[counts] *= weights @ np.exp(np.multiply.outer(levels / K, one))
+        turn = np.exp(-1j * K * t[counts]) - 1
+        shot = np.multiply.outer(levels / K + dark, turn + 1j * K * t[counts])
+        if p.sigma_prnu:  # of a normal gain of the signal, whose shot noise goes with it
+            shot += np.multiply.outer((p.sigma_prnu * levels / K) ** 2 / 2, turn**2)
+        transform[counts] *= weights @ np.exp(shot)
     below = np.cumsum(np.fft.fftshift(np.fft.irfft(transform, size)))
     at_edges = np.interp(edges, inner[1:], below)
     at_edges[0], at_edges[-1] = 0, 1
@@ -127,11 +135,6 @@ def predicted_shares(params: NoiseParams, signal: np.ndarray, edges: np.ndarray)
 
 def _gain(params: NoiseParams) -> float:
     return float(params.K) if params.shot else 0.0
-
-
-def _dark_variance(params: NoiseParams) -> float:
-    read = read_model(params.read).std(float(params.sigma_read), float(params.tukey_lambda))
-    return read**2 + float(params.sigma_row) ** 2 + float(params.sigma_col) ** 2 + ROUNDING
 
 
 def _levels_of_light(signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -157,9 +160,9 @@ def _histogram(noise: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.bincount(np.clip(place, 0, bins - 1).astype(np.int64), minlength=bins)
 
 
-def _line_power(known: np.ndarray, variance: float, params: NoiseParams, axis: int) -> float:
+def _line_power(known: np.ndarray, variance: float, p: Prediction, axis: int) -> float:
     """Return the power of means along an axis: every pixel's own noise, and that of the whole line."""
-    line, other = float(params.sigma_row) ** 2, float(params.sigma_col) ** 2
+    line, other = (p.sigma_row or 0.0) ** 2, (p.sigma_col or 0.0) ** 2
     if axis == 0:
         line, other = other, line
     own = variance - line - other  # lines across are one number in every mean

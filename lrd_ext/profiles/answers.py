@@ -19,8 +19,9 @@ import numpy as np
 from lrd_ext.read_models import profile_models, read_model, standard_table
 
 from .records import BiasRow, Branch, Law, QuantileRow, Row
+from .sensor import SensorRow
 
-_AtIso = TypeVar("_AtIso", Row, BiasRow, QuantileRow)
+_AtIso = TypeVar("_AtIso", Row, BiasRow, QuantileRow, SensorRow)
 
 
 @dataclasses.dataclass

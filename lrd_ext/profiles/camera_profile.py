@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from lrd_ext.cfa import Cfa, to_phase
@@ -21,7 +22,8 @@ from lrd_ext.params import NoiseParams
 from lrd_ext.read_models import ReadModel, ReadName, read_model
 
 from .answers import Answer, Answers, iso_ranges
-from .draws import MAX_VALUE, Choice, Draws, Word, read_choice
+from .arguments import Asked, Numbers, read_asked
+from .draws import Choice, Draws, Word, read_choice
 from .parse import checked_fields, used_units
 from .records import (
     BiasRow,
@@ -34,6 +36,8 @@ from .records import (
     header,
     to_json,
 )
+from .sensor import COLDEST, HOTTEST, SENSOR_DOUBTS, SensorFigures
+from .sensor_answers import SensorAnswers
 
 Levels = float | Sequence[float] | Tensor
 
@@ -64,6 +68,7 @@ class CameraProfile:
     bias: tuple[BiasRow, ...] = ()
     read_quantiles: tuple[QuantileRow, ...] = ()
     black_level_error: tuple[ExposureBias, ...] = ()
+    sensor: SensorFigures | None = None
     dark_shading: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     calibration: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     _said: set[str] = dataclasses.field(default_factory=set, init=False, repr=False, compare=False)
@@ -76,6 +81,7 @@ class CameraProfile:
             f"white {self.white:g}\n"
             f"  {self.iso_ranges()}: {len(self.rows)} rows, {sum(len(b.laws) for b in self.branches)} laws\n"
             f"  read {self.read!r}, {describe_bias(self.bias)}{doubts}; {self.licence}"
+            + (f"\n  sensor: {self.sensor.describe()}" if self.sensor else "")
         )
 
     @property
@@ -98,15 +104,22 @@ class CameraProfile:
         """The profile's answers in double precision, without draws, levels or warnings."""
         return Answers(self.name, self.branches, self.rows, self.bias, self.read_quantiles)
 
+    @functools.cached_property
+    def sensor_answers(self) -> SensorAnswers:
+        """What the sensor adds at given ISOs, exposures and temperatures, likewise."""
+        return SensorAnswers(self.name, self.sensor, self.branches)
+
     def iso_ranges(self) -> str:
         """Name the ISO range of each gain branch, for messages."""
         return iso_ranges(self.branches)
 
     def at(
         self,
-        iso: float | Sequence[float] | Tensor,
-        ratio: float | Sequence[float] | Tensor = 1.0,
+        iso: Numbers,
+        ratio: Numbers = 1.0,
         *,
+        exposure_s: Numbers | None = None,
+        temperature_c: Numbers | None = None,
         read: ReadName | str | None = None,
         bias: bool = True,
         black: Levels | None = None,
@@ -127,9 +140,17 @@ class CameraProfile:
         camera's frames are; at ratio 100 a bias of 1 DN is 100 DN of the brightened picture. Take
         ``bias=False`` where black is measured and subtracted before, as with dark frames or dark shading.
 
+        Where the profile knows its sensor, photo response, offsets, coloured lines, drift and step come
+        along. Dark current and hot pixels come with ``exposure_s`` only, since their electrons are rates
+        times exposure; without, they are off, and that is said once.
+
         Args:
             iso: ISO speed inside the profile's range: a number, or (n,) of them.
-            ratio: exposure ratio, finite, > 0, likewise; one of the two may be a number for all of the other.
+            ratio: exposure ratio, finite, > 0, likewise; one of all may be a number for (n,) of the others.
+            exposure_s: exposure of the short frame, s, > 0, likewise; None leaves dark current and hot pixels
+                off.
+            temperature_c: temperature of the sensor, degrees C, likewise; None is that the profile was
+                measured at. Dark current and hot pixels change by 2^((temperature - reference) / doubling).
             read: read-noise model in place of the profile's own, a name of ``read_models.READ_MODELS``.
             bias: whether the black-level error is part of the noise.
             black: black level of the file the noise will go on, a number or four in the sites of ``cfa``, DN.
@@ -141,17 +162,19 @@ class CameraProfile:
 
         Raises:
             TypeError: iso or ratio is not a number and holds none.
-            ValueError: an ISO is out of range (the message names it), iso and ratio differ in length, or
-                another argument is not accepted.
+            ValueError: an ISO is out of range (the message names it), iso and ratio differ in length,
+                temperature_c is given without exposure_s or to a profile that does not know what temperature
+                does, or another argument is not accepted.
 
         Warns:
-            UserWarning: the answer rests on a figure the profile names doubtful.
+            UserWarning: the answer rests on a figure the profile names doubtful, or (once) dark current and
+                hot pixels are off for want of exposure_s.
         """
-        isos, ratios = _together(_numbers("iso", iso), _numbers("ratio", ratio))
-        model = self._read_model(read)
-        found = self.answers.at(isos, model.name)
-        self._warn(isos, model)
-        return self._params(found, isos, ratios, model, bias, black, white, cfa)
+        asked, model = read_asked(iso, ratio, exposure_s, temperature_c), self._read_model(read)
+        found = self.answers.at(asked.iso, model.name)
+        sensor = self._sensor_at(found, asked)
+        self._warn(asked, model)
+        return self._params(found, asked, sensor, model, bias, black, white, cfa)
 
     def sample(
         self,
@@ -161,6 +184,8 @@ class CameraProfile:
         ratio: Choice,
         seed: int,
         index: int | Sequence[int] | Tensor = 0,
+        exposure_s: Choice | None = None,
+        temperature_c: Choice | None = None,
         read: ReadName | str | None = None,
         bias: bool = True,
         black: Levels | None = None,
@@ -172,7 +197,8 @@ class CameraProfile:
         Each sigma gets an independent normal deviate in its logarithm with the rows' spread over frames where
         rows surround the ISO and have one, else with the law's; tukey_lambda is drawn from the branch's list
         where one is published; K gets its uniform jitter; bias is the row of the nearest ISO, and moves
-        the mean as :meth:`at` explains. Draw i depends on (seed, index of i) only.
+        the mean as :meth:`at` explains. Draw i depends on (seed, index of i) only. What the sensor adds is
+        not scattered, since it belongs to the body: it is that of :meth:`at`.
 
         Args:
             n: number of draws, >= 1.
@@ -180,6 +206,10 @@ class CameraProfile:
             ratio: a number, a tuple (low, high) drawn uniformly, or a list of choices; > 0.
             seed: any int, bits taken mod 2^64.
             index: identity of each draw in [0, 2^56): an int i means i ... i+n-1, else n integers.
+            exposure_s: exposure of the short frame, s: a number, a tuple (low, high) drawn log-uniformly, or
+                a list of choices; None leaves dark current and hot pixels off, as for :meth:`at`.
+            temperature_c: temperature of the sensor, degrees C: a number, a tuple (low, high) drawn
+                uniformly, or a list of choices; None is that the profile was measured at.
             read: read-noise model in place of the profile's own, as for :meth:`at`.
             bias: whether the black-level error is part of the noise, as for :meth:`at`.
             black: black level of the file the noise will go on, a number or four in the sites of ``cfa``, DN.
@@ -204,9 +234,11 @@ class CameraProfile:
         answers.check(isos_wanted.all(), whole_range=isinstance(iso, tuple))
         isos = isos_wanted.draw(draws.uniform(Word.ISO), log=True)
         ratios = read_choice("ratio", ratio).draw(draws.uniform(Word.RATIO), log=False)
+        asked = Asked(isos, ratios, *_conditions(draws, exposure_s, temperature_c))
         found = draws.scatter(answers, answers.at(isos, model.name, nearest_bias=True), model.name)
-        self._warn(isos, model)
-        return self._params(found, isos, ratios, model, bias, black, white, cfa)
+        sensor = self._sensor_at(found, asked)
+        self._warn(asked, model)
+        return self._params(found, asked, sensor, model, bias, black, white, cfa)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the profile as canonical JSON: same profile, same bytes; it appears whole or not at all.
@@ -238,22 +270,35 @@ class CameraProfile:
     def _read_model(self, read: str | None) -> ReadModel:
         return read_model(self.read if read is None else read)
 
-    def _warn(self, isos: np.ndarray, model: ReadModel) -> None:
-        if self.dark_only and "dark_only" not in self._said:
-            self._said.add("dark_only")
-            warnings.warn(
-                f"{self.name}: K is unknown (profile made from darks alone): K is 1 and shot noise is off",
-                stacklevel=3,
+    def _sensor_at(self, found: Answer, asked: Asked) -> dict[str, np.ndarray]:
+        if asked.temperature_c is not None:
+            self.sensor_answers.check_temperature(exposure=asked.exposure_s is not None)
+        if self.sensor is None:
+            return {}
+        return self.sensor_answers.at(asked.iso, found.branch, asked.exposure_s, asked.temperature_c)
+
+    def _warn(self, asked: Asked, model: ReadModel) -> None:
+        isos = asked.iso
+        if self.dark_only:
+            self._say_once("K is unknown (profile made from darks alone): K is 1 and shot noise is off")
+        if self.sensor and self.sensor.needs_exposure and asked.exposure_s is None:
+            self._say_once(
+                "dark current and hot pixels are left off: exposure_s, that of the short frame, is not given"
             )
         for entry in self.doubtful:
             if entry.field in figures_used(model) and any(entry.concerns(iso) for iso in _ends(isos, entry)):
                 warnings.warn(f"{self.name}: {entry.field} is doubtful here: {entry.reason}", stacklevel=3)
 
+    def _say_once(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            warnings.warn(f"{self.name}: {text}", stacklevel=4)
+
     def _params(
         self,
         found: Answer,
-        isos: np.ndarray,
-        ratios: np.ndarray,
+        asked: Asked,
+        sensor: Mapping[str, np.ndarray],
         model: ReadModel,
         bias: bool,
         black: Levels | None,
@@ -265,7 +310,7 @@ class CameraProfile:
         own = NoiseParams._of_columns(
             {
                 "K": found.K,
-                "ratio": ratios,
+                "ratio": asked.ratio,
                 "white": self.white,
                 "black": own_black,
                 "sigma_read": found.sigma_read,
@@ -273,13 +318,15 @@ class CameraProfile:
                 "sigma_row": found.sigma_row,
                 "sigma_col": found.sigma_col,
                 "bias": to_phase(found.bias, self.cfa, cfa) if bias else 0.0,
-                "iso": isos,
+                "iso": asked.iso,
             },
-            len(isos),
+            len(asked.iso),
             read=model.name,
             shot=not self.dark_only,
             quantiles=found.quantiles,
         )
+        if sensor:
+            own = own.with_figures(**{name: torch.from_numpy(values) for name, values in sensor.items()})
         same_black = black is None or (isinstance(black, tuple) and black == tuple(own_black))
         if same_black and (white is None or white == self.white):  # to_range would multiply by 1
             return own
@@ -307,7 +354,7 @@ def profile_from_dict(data: Any) -> CameraProfile:
 
 def figures_used(model: ReadModel) -> set[str]:
     """Name the fields of a profile that an answer with a read-noise model rests on."""
-    used = {"K", "sigma_row", "sigma_col", "bias", "black", "white"}
+    used = {"K", "sigma_row", "sigma_col", "bias", "black", "white", *SENSOR_DOUBTS}
     used |= {model.figure} if model.figure else set()
     used |= {"tukey_lambda"} if model.shaped else set()
     return used | ({"read_quantiles"} if model.tabled else set())
@@ -329,31 +376,14 @@ def _ends(isos: np.ndarray, entry: Doubtful) -> Iterable[float]:
     return inside[:1]
 
 
-def _numbers(name: str, given: Any) -> np.ndarray:
-    """Read a number or (n,) numbers as (n,) float64, all above 0 and below MAX_VALUE."""
-    if isinstance(given, (bool, str)) or given is None:
-        values = np.array(given, dtype=object)
-    elif isinstance(given, (int, float)):
-        if not 0 < given < MAX_VALUE:  # before conversion: an int may be beyond any float
-            raise ValueError(f"{name} must be above 0 and below {MAX_VALUE:g}, got {given!r}")
-        return np.array([given], dtype=np.float64)
-    else:
-        values = np.asarray(given.detach().cpu() if isinstance(given, Tensor) else given)
-    if values.dtype.kind not in "iuf":
-        raise TypeError(f"{name} must be a number, a sequence of numbers or a tensor, got {given!r}")
-    if values.ndim > 1 or not values.size:
-        raise ValueError(f"{name} must be a number or (n,) numbers, got shape {values.shape}")
-    values = np.atleast_1d(values).astype(np.float64)
-    bad = ~((values > 0) & (values < MAX_VALUE))
-    if bad.any():
-        raise ValueError(f"{name} must be above 0 and below {MAX_VALUE:g}, got {values[bad][0]:g}")
-    return values
-
-
-def _together(iso: np.ndarray, ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    if len(iso) != len(ratio) and 1 not in (len(iso), len(ratio)):
-        raise ValueError(
-            f"iso and ratio must be as many, or one of them one, got {len(iso)} ISOs and {len(ratio)} ratios"
-        )
-    n = max(len(iso), len(ratio))
-    return np.broadcast_to(iso, n), np.broadcast_to(ratio, n)
+def _conditions(
+    draws: Draws, exposure_s: Choice | None, temperature_c: Choice | None
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Draw the exposure and the temperature of each draw; None where it is not told."""
+    exposure = temperature = None
+    if exposure_s is not None:
+        exposure = read_choice("exposure_s", exposure_s).draw(draws.uniform(Word.EXPOSURE), log=True)
+    if temperature_c is not None:
+        choice = read_choice("temperature_c", temperature_c, COLDEST, HOTTEST)
+        temperature = choice.draw(draws.uniform(Word.TEMPERATURE), log=False)
+    return exposure, temperature

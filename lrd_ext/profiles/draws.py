@@ -47,8 +47,10 @@ class Word(enum.IntEnum):
     DARK_FRAME_COLUMN = 12
     SHAKE_ROW = 13
     SHAKE_COLUMN = 14
+    EXPOSURE = 15
     #: The first of a made-up camera's, which are many.
     VIRTUAL_CAMERA = 16
+    TEMPERATURE = 128
 
 
 _FACTORS = (0xD2511F53, 0xCD9E8D57)
@@ -109,32 +111,33 @@ class Draws:
                 raise TypeError(f"{name} must be an int, got {value!r}")
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}")
-        self._words = parameter_words(int(seed), _identities(n, index))
-        self._uniforms = (self._words + 0.5) * 2.0**-32
+        self._seed, self._identities = int(seed), _identities(n, index)
+        self._uniforms = (parameter_words(self._seed, self._identities) + 0.5) * 2.0**-32
 
     def uniform(self, word: Word) -> np.ndarray:
         """(n,) float64 uniforms in (0, 1)."""
+        if word >= self._uniforms.shape[1]:
+            return parameter_uniform(self._seed, self._identities, word)
         return self._uniforms[:, word]
 
     def normals(self) -> np.ndarray:
         """(n, 3) float64 standard normal deviates, for read, row and column noise."""
         # As lrd_ext.reference.normal.normal_quantile, with fewer calls: by symmetry, fine in both tails.
-        words = self._words[:, Word.READ : Word.COLUMN + 1]
-        tail = (np.minimum(words, 0xFFFFFFFF - words) + 0.5) * 2.0**-32
-        below = torch.special.ndtri(torch.from_numpy(tail)).numpy()
-        return np.where(words < 2**31, below, -below)
+        u = self._uniforms[:, Word.READ : Word.COLUMN + 1]
+        below = torch.special.ndtri(torch.from_numpy(np.minimum(u, 1.0 - u))).numpy()  # 1 - u is exact
+        return np.copysign(below, u - 0.5)
 
     def scatter(self, answers: Answers, mean: Answer, read: str) -> Answer:
         """Put the joint law's spread on the mean answers."""
-        spreads = np.stack([mean.spread_read, mean.spread_row, mean.spread_col], axis=1)
-        factors = np.exp(spreads * self.normals())
+        spreads = np.array((mean.spread_read, mean.spread_row, mean.spread_col))
+        read_factor, row_factor, column_factor = np.exp(spreads * self.normals().T)
         jitter, shapes = self._branch_draws(answers, mean, read)
         return Answer(
             branch=mean.branch,
             K=mean.K * (1 + jitter * (2 * self.uniform(Word.GAIN) - 1)),
-            sigma_read=mean.sigma_read * factors[:, 0],
-            sigma_row=mean.sigma_row * factors[:, 1],
-            sigma_col=mean.sigma_col * factors[:, 2],
+            sigma_read=mean.sigma_read * read_factor,
+            sigma_row=mean.sigma_row * row_factor,
+            sigma_col=mean.sigma_col * column_factor,
             tukey_lambda=shapes,
             bias=mean.bias,
             spread_read=mean.spread_read,
@@ -182,12 +185,12 @@ class _List:
         return self.all()[(u * len(self.values)).astype(int)]
 
 
-def read_choice(name: str, given: Any) -> _Range | _List:
+def read_choice(name: str, given: Any, above: float = 0.0, below: float = MAX_VALUE) -> _Range | _List:
     """Read a number (fixed), a tuple (range) or a list (choices).
 
     Raises:
         TypeError: it is none of these.
-        ValueError: a value is not above 0 and below 1e30, a tuple is not (low, high), or a list is empty.
+        ValueError: a value is not between the limits, a tuple is not (low, high), or a list is empty.
     """
     values = list(given) if isinstance(given, (tuple, list)) else [given]
     for value in values:
@@ -195,8 +198,8 @@ def read_choice(name: str, given: Any) -> _Range | _List:
             raise TypeError(
                 f"{name} must be a number, a tuple (low, high) or a list of numbers, got {given!r}"
             )
-        if not 0 < value < MAX_VALUE:
-            raise ValueError(f"{name} must be above 0 and below {MAX_VALUE:g}, got {value!r}")
+        if not above < value < below:
+            raise ValueError(f"{name} must be above {above:g} and below {below:g}, got {value!r}")
     if isinstance(given, tuple):
         if len(values) != 2 or values[0] > values[1]:
             raise ValueError(f"{name} as a tuple must be (low, high) with low <= high, got {given!r}")

@@ -15,23 +15,26 @@ import numpy as np
 from lrd_ext.cfa import MONO, PATTERNS, check_cfa, tiled
 from lrd_ext.params import NoiseParams
 from lrd_ext.read_models import read_model
+from lrd_ext.reference.targets import sensor_variance
 
 from .camera_profile import CameraProfile, profile_from_dict
 from .checks import number
 from .records import header
 
 
-def to_noise_profile(params: NoiseParams, cfa: str = "RGGB", *, step: int = 1) -> np.ndarray:
+def to_noise_profile(params: NoiseParams, cfa: str = "RGGB", *, step: float | None = None) -> np.ndarray:
     """Give the pairs (S, O) that describe these noise parameters in a DNG.
 
     S = K/(white-black), O = (read + row + column variance + step^2/12)/(white-black)^2: a DNG describes the
     noise of the values it stores, so the variance of their rounding is counted; bias is an offset, not noise,
-    and is not.
+    and is not. O holds too what a sensor adds without light: fixed offsets, drift, sinusoids, dark current.
+    Photo response grows with the square of the signal and has no place in the tag; hot pixels are too few to
+    be a noise level.
 
     Args:
         params: batch of 1. Its range is the file's range; ``ratio`` plays no part, the file is not amplified.
         cfa: pattern of params' sites. Black levels are averaged over the pixels of a colour.
-        step: what the values are rounded to, DN.
+        step: what the values are rounded to, DN; None for the step of ``params``.
 
     Returns: (3, 2) float64, rows R, G, B; (1, 2) for "MONO".
 
@@ -51,12 +54,15 @@ def to_noise_profile(params: NoiseParams, cfa: str = "RGGB", *, step: int = 1) -
     planes = "Y" if cfa == MONO else "RGB"
     ranges = params.white.item() - np.array([black[colours == colour].mean() for colour in planes])
     gain = params.K.item() if params.shot else 0.0
-    return np.stack([gain / ranges, (_variance(params) + step**2 / 12) / ranges**2], axis=1)
+    rounding = (params.step.item() if step is None else step) ** 2 / 12
+    return np.stack([gain / ranges, (_variance(params) + rounding) / ranges**2], axis=1)
 
 
 def _variance(params: NoiseParams) -> float:
+    """Variance without light and without rounding, DN^2."""
     read = read_model(params.read).std(params.sigma_read.item(), params.tukey_lambda.item())
-    return read**2 + params.sigma_row.item() ** 2 + params.sigma_col.item() ** 2
+    own = read**2 + params.sigma_row.item() ** 2 + params.sigma_col.item() ** 2
+    return own + (sensor_variance(params, rounded=False).item() if params.has_sensor else 0.0)
 
 
 def from_noise_profile(

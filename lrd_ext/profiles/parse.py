@@ -53,6 +53,8 @@ from .records import (
     row_figures,
     sigmas,
 )
+from .sensor import SENSOR_DOUBTS, SensorFigures, sensor_check
+from .sensor import used_units as units_of_sensor
 
 _ISO = number(0.0, 1e8, above=True)
 _SIGMA = number(0.0, 1e6)
@@ -120,6 +122,7 @@ def profile_check() -> Check[dict[str, Any]]:
         "bias": each(_BIAS),
         "read_quantiles": each(_QUANTILES),
         "black_level_error": each(_EXPOSURE_BIAS),
+        "sensor": sensor_check(),
         "dark_shading": named(FREE_JSON),
         "calibration": named(FREE_JSON),
     }
@@ -133,10 +136,8 @@ def _units_check() -> Check[dict[str, Any]]:
 
 
 def _doubtful_check() -> Check[Doubtful]:
-    iso = pair(number(0.0))
-    return made(
-        record({"field": one_of(doubtful_fields()), "reason": TEXT}, {"iso": nullable(iso)}), Doubtful
-    )
+    iso, fields = pair(number(0.0)), (*doubtful_fields(), *SENSOR_DOUBTS)
+    return made(record({"field": one_of(fields), "reason": TEXT}, {"iso": nullable(iso)}), Doubtful)
 
 
 def _row_check() -> Check[Row]:
@@ -181,6 +182,7 @@ def used_units(fields: Mapping[str, Any]) -> list[str]:
         "exposure": bool(by_exposure),
         "read_quantiles": bool(fields.get("read_quantiles", ())),
         "law": any(b.laws for b in branches),
+        **units_of_sensor(fields.get("sensor")),
     }
     return [name for name, is_used in used.items() if is_used]
 
@@ -197,12 +199,24 @@ def _check_whole(fields: Mapping[str, Any]) -> None:
         raise refusal(rule, fields["white"]).inside("white").error()
     _check_rising([row.iso for row in rows], "rows")
     _check_rising([row.iso for row in fields.get("bias", ())], "bias")
-    _check_branches(branches, rows)
+    _check_branches(branches)
+    _check_inside(branches, [row.iso for row in rows], "rows")
     own = by_branch(branches, rows)
     dark_only = not _knows_gain(branches, rows)
     for i, (branch, its_rows) in enumerate(zip(branches, own, strict=True)):
         _check_branch(branch, its_rows, fields["read"], dark_only, f"branches[{i}]")
     _check_quantiles(branches, rows, fields.get("read_quantiles", ()))
+    if fields.get("sensor") is not None:
+        _check_sensor(fields["sensor"], branches, dark_only)
+
+
+def _check_sensor(sensor: SensorFigures, branches: Sequence[Branch], dark_only: bool) -> None:
+    isos = [row.iso for row in sensor.rows]
+    _check_rising(isos, "sensor.rows")
+    _check_inside(branches, isos, "sensor.rows")
+    for name in ("dark_current", "hot_pixels"):
+        if dark_only and getattr(sensor, name) is not None:
+            raise ProfileError(f"sensor.{name} is in e-/s and needs K, which is not known in this profile")
 
 
 def _check_quantiles(branches: Sequence[Branch], rows: Sequence[Row], tables: Sequence[QuantileRow]) -> None:
@@ -235,18 +249,21 @@ def _check_rising(isos: Sequence[float], place: str) -> None:
             )
 
 
-def _check_branches(branches: Sequence[Branch], rows: Sequence[Row]) -> None:
+def _check_branches(branches: Sequence[Branch]) -> None:
     for i in range(1, len(branches)):
         before = branches[i - 1].iso[1]
         if branches[i].iso[0] <= before:
             rule = f"above the branch before, which ends at ISO {before:g}"
             raise refusal(rule, list(branches[i].iso)).inside(f"branches[{i}].iso").error()
+
+
+def _check_inside(branches: Sequence[Branch], isos: Sequence[float], place: str) -> None:
     starts = [branch.iso[0] for branch in branches]
-    for i, row in enumerate(rows):
-        below = bisect_right(starts, row.iso) - 1
-        if below < 0 or row.iso > branches[below].iso[1]:
+    for i, iso in enumerate(isos):
+        below = bisect_right(starts, iso) - 1
+        if below < 0 or iso > branches[below].iso[1]:
             rule = f"inside one of the branches ({iso_ranges(branches)})"
-            raise refusal(rule, row.iso).inside(f"rows[{i}].iso").error()
+            raise refusal(rule, iso).inside(f"{place}[{i}].iso").error()
 
 
 def _check_branch(branch: Branch, rows: Sequence[Row], read: str, dark_only: bool, place: str) -> None:

@@ -24,6 +24,10 @@ UNITS = {
     "exposure": "s",
     "law": "ln(sigma) = slope*ln(K) + intercept + N(0, spread)",
     "read_quantiles": "sigma_empirical",
+    "sigma_prnu": "share of the signal",
+    "dark_current": "e-/s",
+    "temperature": "degrees C",
+    "period": "mosaic lines",
 }
 
 #: Units that are written whether they are used or not; those of later figures are only where they are used.

@@ -29,9 +29,8 @@ def synthesize(request: Request) -> Tensor:
     _fill_targets(request)
     cells = _noisy_cells(request)
     frames = bayer.from_cells(cells, request.packed, request.channels)
-    if request.out is None:
-        return frames.reshape(request.shape)
-    return request.out.copy_(frames).view(request.shape)
+    request.out.copy_(frames)
+    return request.result
 
 
 def _fill_targets(request: Request) -> None:

@@ -45,9 +45,9 @@ def _draw_curve(axis: Axes, report: PairReport, p: Prediction | None, cfa: str) 
         here = b.site == site
         axis.plot(b.signal[here], b.variance[here], marker, ms=4, color=colour, label=label)
     x = np.concatenate([[0.0], np.geomspace(1e-2, 1, 300) * float(b.signal.max()) * 1.05])
-    axis.plot(x, report.line(x), "-", color=INK, lw=1, label="fitted")
+    axis.plot(x, report.fitted(x), "-", color=INK, lw=1, label="fitted")
     if p is not None and p.K is not None:
-        axis.plot(x, p.K * x + p.offset, "--", color=ORANGE, lw=1.5, label="predicted")
+        axis.plot(x, p.variance(x), "--", color=ORANGE, lw=1.5, label="predicted")
     axis.set(title="noise over light", ylabel="noise variance [DN²]")
     plain_log(axis)
     _scale_signal(axis, report)
@@ -58,7 +58,7 @@ def _draw_rest(axis: Axes, report: PairReport, p: Prediction | None) -> None:
     """Draw the four sites together: one point a level of light."""
     b = report.bins
     predicted = p is not None and p.K is not None
-    against = p.K * b.signal + p.offset if p is not None and p.K is not None else report.line(b.signal)
+    against = p.variance(b.signal) if p is not None and p.K is not None else report.fitted(b.signal)
     K = report.K.value if report.K.value > 0 else 0.0
     error = 100 * error_of_variance(b, K, report.line.offset.value, report.dark.c4) / against
     level = np.unique(np.round(b.signal / max(float(b.signal.max()), 1e-9), 3), return_inverse=True)[1]

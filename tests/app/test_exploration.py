@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import json
 import shlex
 import threading
 
@@ -13,12 +14,13 @@ import pytest
 from PIL import Image
 from rose_raw import ROOT, rose
 
-from lrd_ext import cli, raw, synth_files
+from lrd_ext import cli, load_profile, raw, synth_files
 from lrd_ext.app import Exploration
 from lrd_ext.app.exploration import BUNDLED
 from lrd_ext.app.picture import Picture
 from lrd_ext.app.view import View
 from lrd_ext.cfa import PATTERNS
+from lrd_ext.profiles.records import UNITS
 
 VIEW = View(
     picture=0,
@@ -64,6 +66,24 @@ def test_download_command_and_program_give_the_same(chart, view, tmp_path, monke
     again = raw.read(written)
     assert np.array_equal(again.mosaic, mosaic)
     assert again.baseline_exposure == pytest.approx(np.log2(view.ratio), abs=1e-5)
+
+
+def test_a_camera_with_dark_current_is_drawn_at_the_pictures_exposure(tmp_path, monkeypatch):
+    """Page, download, command and program agree, and the page judges what was drawn."""
+    sensor = {"sigma_prnu": 0.02, "dark_current": {"rate": 400.0}, "rows": [{"iso": 3200, "sigma_dsnu": 2.0}]}
+    data = load_profile("sony_a7s2").to_dict() | {"units": UNITS, "sensor": sensor}
+    (tmp_path / "body.json").write_text(json.dumps(data))
+    raw.write_dng(tmp_path / "in.dng", rose().replace(iso=100.0, exposure_s=30.0))
+    monkeypatch.chdir(tmp_path)
+    page = Exploration(["in.dng"], ["body.json"])
+    view = dataclasses.replace(VIEW, camera="body.json", width=400, height=400, x=0.5, y=0.5)
+    facts, dng = page.facts(view), page.dng(view)
+    assert facts["sentence"].startswith("The noise is that of sony_a7s2 at ISO 3200: K, read"), facts
+    assert "exposure_s=0.046875, " in facts["python"]
+    exec(compile(facts["python"], "python", "exec"), {})
+    again = raw.read(facts["file"]).mosaic
+    (tmp_path / "b.dng").write_bytes(dng)
+    assert np.array_equal(raw.read(tmp_path / "b.dng").mosaic, again)
 
 
 @pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)

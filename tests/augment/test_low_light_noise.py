@@ -14,6 +14,8 @@ from lrd_ext import cfa, fused_synth, load_profile
 from lrd_ext.augment import LowLightNoise
 from lrd_ext.datasets import EPOCH, RawTiles, prepare_tiles
 from lrd_ext.generator import LiteGenerator
+from lrd_ext.profiles import profile_from_dict
+from lrd_ext.profiles.records import UNITS
 
 FIVE = ["sony_a7s2", "nikon_d850", "canon_5d4", "google_pixel", "sony_imx686"]
 
@@ -212,3 +214,42 @@ def test_bad_arguments_are_refused_at_once(options, said):
 def test_bad_calls_are_refused_by_name(call, said):
     with pytest.raises(ValueError, match=said):
         call(noise())
+
+
+def camera_with_a_sensor():
+    sensor = {
+        "sigma_prnu": 0.01,
+        "dark_current": {"rate": 8.0, "spread": 0.4, "reference_c": 25.0, "doubling_c": 6.5},
+        "rows": [{"iso": 800, "sigma_dsnu": 1.0}],
+    }
+    return profile_from_dict(load_profile("sony_a7s2").to_dict() | {"units": UNITS, "sensor": sensor})
+
+
+def test_each_sample_is_of_a_body_of_its_own(tiles):
+    """As fused_synth draws it with the identity as sensor; an item alone is its part of the batch."""
+    profile, data = camera_with_a_sensor(), RawTiles(tiles, size=16, samples=6)
+    module = noise(profile=profile, exposure_s=(0.01, 1.0), temperature_c=[0.0, 38.0])
+    items = [data[i] for i in range(6)]
+    pair = module.collate(items)
+    params, identities = pair["params"], pair["index"]
+    assert params.has_sensor
+    assert len(set(params.exposure_s.tolist())) == 6
+    cold, hot = 8 * 2 ** (-25 / 6.5), 8 * 2 ** (13 / 6.5)
+    assert sorted(set(params.dark_current.tolist())) == pytest.approx([cold, hot])
+    clean = torch.stack([item["clean"] for item in items])
+    drawn = {"seed": 7, "index": identities}
+    assert torch.equal(pair["noisy"], fused_synth(clean, params, **drawn, sensor=identities))
+    assert not torch.equal(pair["noisy"], fused_synth(clean, params, **drawn))
+    assert torch.equal(module.collate(items[4:5])["noisy"][0], pair["noisy"][4])
+    whole = module(clean[0], 3, black=items[0]["black"].tolist(), white=items[0]["white"], layout="packed")
+    assert float(whole["params"].exposure_s) == float(params.exposure_s[3])
+
+
+def test_without_an_exposure_a_sensor_has_no_dark_current(tiles):
+    item = RawTiles(tiles, size=16)[0]
+    with pytest.warns(UserWarning, match="dark current and hot pixels are left off"):
+        module = noise(profile=camera_with_a_sensor())
+    params = module.collate([item])["params"]
+    assert (float(params.dark_current), float(params.sigma_prnu)) == (0.0, pytest.approx(0.01))
+    with pytest.raises(ValueError, match="temperature_c needs a profile that knows"):
+        noise(profile="sony_a7s2", exposure_s=1.0, temperature_c=20.0)

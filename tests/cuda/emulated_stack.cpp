@@ -41,6 +41,7 @@ struct Case {
   int tile_rows;
   unsigned most_blocks;  // fewer than strips: blocks stride
   emulator::Order order;
+  int sensor = -1;  // what the sensors of the samples add (frames::some_sensor), from this number on; -1: nothing
 };
 
 struct Generator {
@@ -50,17 +51,24 @@ struct Generator {
   float bound;
 };
 
-template <int kWidth, Precision kPrecision>
+template <int kWidth, Precision kPrecision, bool kSensor>
 void emulate(const Request& q, const model::Stack& stack, const Case& c, bool too_little) {
   const int64_t columns = model::strip_columns<kWidth>(stack.layers);
   const auto blocks = [&](int64_t length, int64_t tile) {
     return static_cast<unsigned>(std::min<int64_t>((length + tile - 1) / tile, c.most_blocks));
   };
   const uint3 grid = {blocks(q.cell_cols, columns), blocks(q.cell_rows, c.tile_rows), blocks(q.batch, 1)};
-  const int bytes = model::shared_bytes<kWidth, kPrecision>(stack.layers) - (too_little ? 16 : 0);
+  const int bytes = model::shared_bytes<kWidth, kPrecision, kSensor>(stack.layers) - (too_little ? 16 : 0);
   std::memset(&model::block_octaves(), 0xFF, sizeof(model::BlockOctaves));  // NaN: nothing is there yet
-  emulator::launch(grid, model::Strip<kWidth>::kThreads, static_cast<size_t>(bytes), c.order, frames::draw,
-                   [&] { model::stack_kernel<kWidth, kPrecision>(q, model::through_planes(q), stack, c.tile_rows); });
+  emulator::launch(grid, model::Strip<kWidth>::kThreads, static_cast<size_t>(bytes), c.order, frames::draw, [&] {
+    model::stack_kernel<kWidth, kPrecision, kSensor>(q, model::through_planes(q), stack, c.tile_rows);
+  });
+}
+
+template <int kWidth, Precision kPrecision>
+void emulate(const Request& q, const model::Stack& stack, const Case& c, bool too_little) {
+  if (q.has_sensor) return emulate<kWidth, kPrecision, true>(q, stack, c, too_little);
+  emulate<kWidth, kPrecision, false>(q, stack, c, too_little);
 }
 
 void emulate(const Request& q, const Generator& g, const Case& c, bool too_little) {
@@ -110,10 +118,12 @@ bool agree(const Generator& g, const Case& c, const std::string& plant, double& 
   const frames::Shape shape = {c.packed, {0, 1, 3, 2}};
   q.batch = c.batch, q.cell_rows = c.rows, q.cell_cols = c.cols;
   q.origin_row = -3, q.origin_col = (int64_t{1} << 31) - 5;
-  const std::vector<lrd::TableRow> table = parameter_table(c);
-  const std::vector<float> sigma = {3.0f, 0.7f, 11.0f};
-  const int64_t seed = -7, index[] = {5, int64_t{1} << 40, 77};
-  q.table = table.data(), q.table_rows = c.batch, q.seed = &seed, q.index = index;
+  const std::vector<lrd::TableRow> rows = parameter_table(c);
+  const std::vector<float> sigma = {3.0f, 0.7f, 11.0f}, table = frames::with_sensors(rows, false, c.sensor);
+  const int64_t seed = -7, index[] = {5, int64_t{1} << 40, 77}, sensors[] = {5, (int64_t{1} << 55) + 1, 5};
+  q.has_sensor = c.sensor >= 0, q.sensor = sensors;
+  q.table = q.has_sensor ? reinterpret_cast<const lrd::TableRow*>(table.data()) : rows.data();
+  q.table_rows = c.batch, q.seed = &seed, q.index = index;
   q.output = c.output, q.quantize = c.quantize, q.clip = c.output == 1 ? 0 : 2, q.shot = c.shot;
   q.weights = g.weights.data(), q.sigma_init = sigma.data(), q.sigma_rows = c.batch;
   for (int i = 0; i < g.layers; ++i) q.widths[i] = g.width;
@@ -133,9 +143,10 @@ bool agree(const Generator& g, const Case& c, const std::string& plant, double& 
   worst = std::max(worst, error);
   const bool right = wrong == 0 && error <= g.bound;
   if (!right) {
-    std::printf("%zu elements differ, error %g sigma_init: %lldx%lld cells, batch %lld, packed %d, in %d, out %d\n",
+    std::printf("%zu elements differ, error %g sigma_init: %lldx%lld cells, batch %lld, packed %d, in %d, out %d, "
+                "sensor %d\n",
                 wrong, error, static_cast<long long>(c.rows), static_cast<long long>(c.cols),
-                static_cast<long long>(c.batch), c.packed, static_cast<int>(c.in), static_cast<int>(c.out));
+                static_cast<long long>(c.batch), c.packed, static_cast<int>(c.in), static_cast<int>(c.out), c.sensor);
   }
   return right;
 }
@@ -150,7 +161,9 @@ std::vector<Case> cases(bool bfloat16) {
             {21, 70, 1, true, false, kF32, kF32, 2, 2, 3, true, true, 16, 9, Order::kReverse},
             {9, 33, 2, false, false, kU16, kF32, 2, 2, 0, true, false, 4, 1, Order::kForward},
             {9, 33, 2, true, false, kF32, kF32, 2, 2, 0, true, false, 4, 1, Order::kReverse},
-            {66, 20, 1, false, false, kF32, kF32, 2, 2, 0, true, false, 64, 9, Order::kRandom}};
+            {66, 20, 1, false, false, kF32, kF32, 2, 2, 0, true, false, 64, 9, Order::kRandom},
+            {9, 33, 2, true, false, kF32, kF32, 2, 2, 0, true, true, 4, 1, Order::kReverse, 0},
+            {21, 70, 1, false, false, kU16, kF32, 2, 2, 3, true, false, 16, 9, Order::kForward, 3}};
   }
   return {{1, 1, 1, false, true, kF32, kF32, 0, 0, 0, true, false, 16, 9, Order::kForward},
           {5, 9, 1, true, false, kF32, kF32, 2, 2, 1, false, false, 16, 9, Order::kReverse},
@@ -158,7 +171,12 @@ std::vector<Case> cases(bool bfloat16) {
           {67, 30, 1, true, true, kF16, kBf16, 0, 1, 0, true, false, 64, 9, Order::kForward},
           {9, 130, 3, false, true, kBf16, kF16, 2, 0, 0, true, true, 8, 1, Order::kReverse},
           {9, 70, 2, true, true, kF32, kF32, 2, 2, 0, true, false, 4, 1, Order::kForward},
-          {4, 60, 2, true, false, kU16, kU16, 1, 1, 5, true, false, 4, 9, Order::kRandom}};
+          {4, 60, 2, true, false, kU16, kU16, 1, 1, 5, true, false, 4, 9, Order::kRandom},
+          {21, 70, 1, false, true, kU16, kU16, 1, 0, 3, true, true, 16, 9, Order::kRandom, 0},
+          {9, 130, 3, true, true, kF32, kF32, 0, 0, 0, true, false, 8, 1, Order::kReverse, 1},
+          {67, 30, 3, false, true, kBf16, kF16, 2, 1, 1, false, false, 64, 9, Order::kForward, 4},
+          {5, 61, 2, true, false, kF32, kF32, 2, 2, 0, true, true, 4, 1, Order::kReverse, 6},
+          {9, 62, 2, false, true, kF16, kF32, 2, 2, 0, true, false, 16, 1, Order::kRandom, 12}};
 }
 
 // Noise alone of rows x cols cells, mosaic, by the kernel.

@@ -114,7 +114,7 @@ def test_a_write_out_of_bounds_of_the_sensor_kernel_is_caught(emulated):
 def test_each_missing_barrier_of_the_sensor_kernel_is_caught(emulated, barrier):
     code, said = run(emulated("emulated_sensor"), "barrier", str(barrier))
     assert code == 1
-    assert "differ" in said
+    assert "differ" in said or "ERROR: AddressSanitizer" in said
 
 
 #: Largest error of the stack in units of sigma_init, weights keeping the size of what passes: seen 0.023.
@@ -142,7 +142,7 @@ def stack_arguments(tmp_path):
 def test_stack_kernel_equals_the_cpu_executor(emulated, stack_arguments, widths, precision):
     code, said = run(emulated("emulated_stack"), *stack_arguments(widths, precision))
     assert code == 0, said[-4000:]
-    cases = 7 if precision == "float32" else 5
+    cases = 12 if precision == "float32" else 7
     assert f"{cases} of {cases} cases agree" in said
 
 

@@ -33,6 +33,17 @@ def test_it_is_the_standard_deviation_of_drawn_noise(params):
         assert torch.allclose(told, drawn, rtol=0.02), (light, told, drawn)
 
 
+def test_what_a_sensor_adds_is_in_it(params):
+    figures = {"sigma_prnu": 0.05, "sigma_dsnu": 20.0, "dark_current": 40.0, "exposure_s": 1.0, "step": 16.0}
+    sensor = params.with_figures(**{name: torch.full((2,), value) for name, value in figures.items()})
+    for light in (0.0, 0.05, 0.4):
+        clean = torch.full((2, 4, 256, 256), light)
+        drawn = fused_synth(clean, sensor, seed=1, clip="none").std((2, 3))
+        told = noise_level(clean, sensor)[:, :, 0, 0]
+        assert torch.allclose(told, drawn, rtol=0.02), (light, told, drawn)
+        assert (told > 1.02 * noise_level(clean, params)[:, :, 0, 0]).all()
+
+
 def test_below_black_only_what_needs_no_light_counts(params):
     dark = noise_level(torch.full((2, 4, 1, 1), -0.3), params)
     assert torch.equal(dark, noise_level(torch.zeros(2, 4, 1, 1), params))

@@ -20,6 +20,10 @@ NOISES = {
     "gaussian": {"K": 0.7, "read": "gaussian", "sigma_read": 3.0},
     "heavy tails": {"K": 2.0, "read": "tukey_lambda", "sigma_read": 2.0, "tukey_lambda": -0.15},
     "no light": {"K": 1.0, "read": "gaussian", "sigma_read": 5.0, "light": 0.0},
+    "a whole sensor": {
+        **{"K": 4.0, "read": "gaussian", "sigma_read": 2.0, "sigma_prnu": 0.05, "sigma_dsnu": 2.0},
+        **{"dark_current": 6.0, "exposure_s": 0.5},
+    },
 }
 
 

@@ -234,7 +234,12 @@ def test_a_batch_of_isos_and_ratios_is_the_single_answers(a7s2, make):
 @pytest.mark.parametrize(
     ("iso", "ratio", "error", "message"),
     [
-        ([100, 200], [1, 2, 3], ValueError, "one of them one, got 2 ISOs and 3 ratios"),
+        (
+            [100, 200],
+            [1, 2, 3],
+            ValueError,
+            "iso, ratio must be as many, or one for all of .*, got 2, 3",
+        ),
         ([100, 49], 1, ValueError, r"iso must be in the range .*got 49"),
         ([[100]], 1, ValueError, r"iso must be a number or \(n,\) numbers, got shape \(1, 1\)"),
         ([], 1, ValueError, r"iso must be a number or \(n,\) numbers"),

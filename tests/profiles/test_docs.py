@@ -18,6 +18,7 @@ from lrd_ext.profiles import CameraProfile, list_profiles, load_profile, profile
 from lrd_ext.profiles.importers import import_eld
 from lrd_ext.profiles.records import BiasRow, Branch, Doubtful, ExposureBias, GainLaw, Law, Row, Source
 from lrd_ext.profiles.self_test import undeclared
+from lrd_ext.profiles.sensor import DarkCurrent, HotPixels, SensorFigures, SensorRow
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 DOCS = (Path(__file__).parents[2] / "docs" / "parameters.md").read_text("utf-8")
@@ -40,11 +41,15 @@ def test_the_example_profile_is_valid_and_complete(example):
     fields = {f.name for f in dataclasses.fields(CameraProfile) if f.init}
     assert fields - {"read_quantiles"} == set(example) - {"schema", "version", "units"}  # 929 numbers an ISO
     with pytest.warns(UserWarning, match="sigma_row is doubtful here: mains hum"):
-        assert profile.at(100).K.item() == pytest.approx(0.096)
+        assert profile.at(100, exposure_s=1).K.item() == pytest.approx(0.096)
 
 
 @pytest.mark.parametrize(
-    "record", [NoiseParams, Row, Branch, Law, GainLaw, BiasRow, ExposureBias, Doubtful, Source]
+    "record",
+    [
+        *(NoiseParams, Row, Branch, Law, GainLaw, BiasRow, ExposureBias, Doubtful, Source),
+        *(SensorFigures, DarkCurrent, HotPixels, SensorRow),
+    ],
 )
 def test_every_field_is_explained(record):
     for field in dataclasses.fields(record):
@@ -65,7 +70,7 @@ def test_every_camera_is_listed_with_its_range_and_links():
         assert f"{source.url}/blob/{source.commit}/" in row[-1]
 
 
-@pytest.mark.filterwarnings("ignore:.*doubtful")
+@pytest.mark.filterwarnings("ignore:.*doubtful", "ignore:.*hot pixels are left off")
 def test_the_readme_has_a_working_line_for_each_camera(tmp_path, monkeypatch, example):
     section = README.split("## Cameras")[1].split("\n## ")[0]
     lines = re.search(r"```python\n(.*?)```", section, re.DOTALL).group(1).splitlines()

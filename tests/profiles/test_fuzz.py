@@ -10,8 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrd_ext.profiles import CameraProfile, ProfileError, load_profile, profile_from_dict
+from lrd_ext.profiles.records import UNITS
 
-VALID = load_profile("sony_a7s2").to_dict()
+VALID = load_profile("sony_a7s2").to_dict() | {
+    "units": dict(UNITS),
+    "sensor": {
+        "sigma_prnu": 0.006,
+        "dark_current": {"rate": 0.8, "reference_c": 25.0, "doubling_c": 6.5},
+        "hot_pixels": {"fraction": 1e-4, "current": 40.0},
+        "rows": [{"iso": 800, "sigma_dsnu": 0.3, "row_taps": [0.8, 0.6], "row_waves": [[0.4, 12.5]]}],
+    },
+}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=3),

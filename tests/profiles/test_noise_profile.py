@@ -8,6 +8,7 @@ import pytest
 import torch
 from scipy import stats
 
+from lrd_ext import fused_synth
 from lrd_ext.params import NoiseParams
 from lrd_ext.profiles import ProfileError, from_noise_profile, load_profile, to_noise_profile
 
@@ -90,3 +91,21 @@ def test_bad_level_batch_or_phase_is_refused():
         to_noise_profile(NoiseParams(K=[1, 2], ratio=1, white=100, black=0))
     with pytest.raises(ValueError, match="cfa must be one of"):
         to_noise_profile(NoiseParams(K=1, ratio=1, white=100, black=0), "RGBW")
+
+
+def test_what_a_sensor_adds_without_light_is_in_the_offset():
+    """Dark frames of 400 bodies: the variance of a value about its mean is O; photo response is not in it."""
+    figures = {
+        "sigma_dsnu": 2.0, "sigma_row_fixed": 1.0, "sigma_col_fixed": 1.5, "sigma_drift": 1.0, "step": 4.0,
+        "row_waves": [[1.5, 12.5]], "dark_current": 3.0, "dark_current_spread": 0.6, "exposure_s": 0.5,
+    }  # fmt: skip
+    params = NoiseParams(K=2, ratio=1, white=4095, black=512, read="gaussian", sigma_read=3, **figures)
+    frames = fused_synth(torch.zeros(400, 64, 64), params, seed=2, sensor=torch.arange(400), output="dn")
+    drawn = frames.double().numpy().reshape(400, -1)
+    offset = to_noise_profile(params)[0, 1]
+    assert drawn.var() / 3583**2 == pytest.approx(offset, rel=0.01)  # the least of the parts is 3.4 % of it
+    bright = to_noise_profile(params.with_figures(sigma_prnu=torch.tensor([0.01])))
+    np.testing.assert_array_equal(bright, to_noise_profile(params))
+    without = NoiseParams(K=2, ratio=1, white=4095, black=512, read="gaussian", sigma_read=3)
+    assert to_noise_profile(without)[0, 1] < 0.5 * offset
+    np.testing.assert_allclose(to_noise_profile(without, step=4)[0, 1] * 3583**2, 9 + 16 / 12)

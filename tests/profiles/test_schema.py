@@ -33,7 +33,27 @@ ACROSS_FIELDS = (
     "is missing: ",
     "though read is",
     "K must be known",
+    "needs reference_c",
+    "must have energy 1",
 )
+#: Each part once, so that each can be wrong.
+SENSOR = {
+    "sigma_prnu": 0.006,
+    "step": 8,
+    "dark_current": {"rate": 0.8, "spread": 0.4, "reference_c": 25.0, "doubling_c": 6.5},
+    "hot_pixels": {"fraction": 1e-4, "current": 40.0, "blink_fraction": 0.1},
+    "rows": [
+        {
+            "iso": 800,
+            "sigma_dsnu": 0.3,
+            "row_taps": [0.8, 0.6],
+            "row_waves": [[0.4, 12.5]],
+            "spread": {"sigma_dsnu": 0.01},
+            "interval95": {"sigma_dsnu": [0.2, 0.4]},
+        }
+    ],
+    "interval95": {"dark_current.rate": [0.7, 0.9]},
+}
 
 
 def test_the_file_is_the_one_the_parser_gives():
@@ -92,7 +112,9 @@ def test_what_one_refuses_the_other_refuses(name):
         "dark_shading": {"file": "x"},
         "calibration": {"a": {"b": [1.5, None, "c"]}},
         "black_level_error": [{"iso": 100, "exposure_s": 0.04, "dn": [1, 2, 3, 4]}],
+        "sensor": SENSOR,
     }
+    whole["units"] = UNITS
     refused = accepted = 0
     for place, wrong, data in mutations(whole):
         said, valid = verdict(data), VALIDATOR.is_valid(data)
@@ -109,7 +131,7 @@ def test_units_of_figures_a_file_does_not_hold_may_be_left_out(name, monkeypatch
     """So that a unit added for a new figure refuses no file written before."""
     profile = load_profile(name)
     before = profile.to_bytes()
-    monkeypatch.setitem(UNITS, "dark_current", "e-/s")
+    monkeypatch.setitem(UNITS, "humidity", "percent")
     assert load_profile(name).to_bytes() == before
     data = profile.to_dict()
     for unit in ("exposure", *(() if profile.bias else ("bias",))):

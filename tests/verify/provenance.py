@@ -13,6 +13,9 @@ SOURCES = (
     "lrd_ext/ops.py",
     "lrd_ext/synth.py",
     "lrd_ext/params.py",
+    "lrd_ext/parameter_table.py",
+    "lrd_ext/figures.py",
+    "lrd_ext/sensor_figures.py",
     "tests/verify",
 )
 
