@@ -161,9 +161,9 @@ def _at(r: IsoResult) -> Iterator[str]:
         yield from _of_values(r)
         if not r.read.lost and not r.dark.fit and r.read.dsnu_white.high == 0:
             yield "patterns of the darks oppose each other: interference, from a charger or radio close by?"
-        for lines, what in ((r.read.banding_rows, "rows"), (r.read.banding_cols, "columns")):
-            if lines and lines[0].amplitude > SEEN * r.read.gaussian.value:
-                yield f"banding every {1 / lines[0].cycles:.1f} {what}, {lines[0].amplitude:.2g} DN."
+        for waves, what in ((r.read.row_lines.waves, "rows"), (r.read.col_lines.waves, "columns")):
+            if waves and waves[0].amplitude.value > SEEN * r.read.gaussian.value:
+                yield f"banding every {waves[0].period.value:.1f} {what}, {waves[0].amplitude.value:.2g} DN."
     if r.transfer is not None:
         if r.transfer.with_darks:
             yield "K rests on the darks and few levels of flats: shoot pairs at 8 levels."

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrd_ext.calibration.banding import BandingLine
 from lrd_ext.calibration.photon_transfer import PhotonTransfer
 from lrd_ext.calibration.results import Calibration, IsoResult, ReadNoise
+from lrd_ext.estimators.line_colour import LineModel
 from lrd_ext.raw import site_labels
 from lrd_ext.read_models import profile_models, read_model, table_of
 from lrd_ext.reference.quantile_table import knot_probabilities
@@ -210,19 +210,20 @@ def draw_spectra(ax: Axes, r: IsoResult) -> None:
     """Draw the spectra of row and of column means, with what stands out."""
     assert r.dark is not None
     assert r.read is not None
-    d = r.dark.statistics
-    _draw_spectrum(ax, d.row_power, d.height, r.read.banding_rows, "rows", RED)
-    _draw_spectrum(ax, d.col_power, d.width, r.read.banding_cols, "columns", BLUE)
+    _draw_spectrum(ax, r.read.row_lines, "rows", RED)
+    _draw_spectrum(ax, r.read.col_lines, "columns", BLUE)
     plain_log(ax)
 
 
-def _draw_spectrum(
-    ax: Axes, power: np.ndarray, lines: int, found: tuple[BandingLine, ...], what: str, colour: str
-) -> None:
-    ax.plot(np.arange(1, len(power) + 1) / lines, power, lw=0.6, color=colour, label=what)
-    for line in found[:5]:
-        ax.axvline(line.cycles, color=colour, ls=":", lw=0.8)
-    ax.set(xlabel="cycles per line", ylabel="power (white = 1)")
+def _draw_spectrum(ax: Axes, lines: LineModel, what: str, colour: str) -> None:
+    """Draw the power of line means, its mean 1, and what the model of their noise has there."""
+    cycles, mean = (np.arange(len(lines.power)) + 1) / lines.length, float(lines.power.mean()) or 1.0
+    ax.plot(cycles, lines.power / mean, lw=0.6, color=colour, label=what)
+    label = f"fitted to {what}" + ("" if lines.white else f", {len(lines.taps)} taps")
+    ax.plot(cycles, lines.spectrum(cycles) / mean, "--", lw=1.2, color=colour, label=label)
+    for wave in lines.waves:
+        ax.axvline(1 / wave.period.value, color=colour, ls=":", lw=0.8)
+    ax.set(xlabel="cycles per line", ylabel="power (mean = 1)")
     ax.set_title("Spectrum of row and column means", fontsize=9)
     ax.legend(fontsize=8)
 

@@ -9,10 +9,10 @@ from html import escape
 
 import numpy as np
 
-from lrd_ext.calibration.banding import BandingLine
 from lrd_ext.calibration.profile import laws_of
 from lrd_ext.calibration.results import Calibration, IsoResult
 from lrd_ext.estimators.intervals import Estimate
+from lrd_ext.estimators.line_waves import Wave
 from lrd_ext.profiles import CameraProfile
 from lrd_ext.raw import site_labels
 from lrd_ext.read_models import profile_models
@@ -194,7 +194,7 @@ def steadiness_table(found: Calibration) -> Table:
             continue
         d = r.dark.statistics
         hot = f"{len(d.hot)}<br><small>{1e6 * len(d.hot) / (d.height * d.width):.0f} per million</small>"
-        bands = [_band(lines) for lines in (r.read.banding_rows, r.read.banding_cols)]
+        bands = [_band(waves) for waves in (r.read.row_lines.waves, r.read.col_lines.waves)]
         naive = f"{r.read.naive_row:.4g}"
         rows.append(
             [f"{r.iso:g}", str(d.frames), _cell(r.dark.drift, "+.3f"), *bands, _cell(r.read.row), naive, hot]
@@ -203,14 +203,14 @@ def steadiness_table(found: Calibration) -> Table:
     return [*head, "row noise [DN]", "plain std of row means [DN]", "hot pixels"], rows
 
 
-def _band(lines: Sequence[BandingLine]) -> str:
-    if not lines:
+def _band(waves: Sequence[Wave]) -> str:
+    if not waves:
         return "none"
-    line = lines[0]
-    more = f", {len(lines) - 1} weaker" if len(lines) > 1 else ""
+    period, amplitude = waves[0].period.value, waves[0].amplitude
+    more = f", {len(waves) - 1} weaker" if len(waves) > 1 else ""
     return (
-        f"period {1 / line.cycles:.1f}{more}<br>"
-        f"<small>{line.amplitude:.3g} DN ({line.low:.3g} to {line.high:.3g})</small>"
+        f"period {period:.2f}{more}<br>"
+        f"<small>{amplitude.value:.3g} DN ({amplitude.low:.3g} to {amplitude.high:.3g})</small>"
     )
 
 
