@@ -112,7 +112,7 @@ def new_form(
 
 @functools.lru_cache(maxsize=MOST_KEPT)
 def steps_of(frames: tuple[int, int, int, int]) -> tuple[int, int, int]:
-    """Say which values of frames are looked at, MOST_SEEN at most: in every so many frames, rows and columns."""
+    """Say which values are looked at, MOST_SEEN at most: those in every so many frames, rows and columns."""
     batch, planes, height, width = frames
     if batch * planes * height * width <= MOST_SEEN:
         return 1, 1, 1
