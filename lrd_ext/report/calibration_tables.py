@@ -218,7 +218,7 @@ def _band(waves: Sequence[Wave]) -> str:
 
 
 def components_table(found: Calibration) -> Table:
-    """Share of each component in the variance without light, short and long, and at mid grey."""
+    """Share of each component in the variance without light, short and long, and at mid grey; hot pixels beside."""
     rows = []
     for r in found.isos:
         for share in sorted(shares(found, r), key=lambda s: -max(s.dark, s.grey)):
@@ -230,7 +230,9 @@ def components_table(found: Calibration) -> Table:
 
 
 def _percent(share: float) -> str:
-    return "-" if share == 0 else f"{100 * share:.2g} %" if share >= MATTERS else "below 0.1 %"
+    if share < MATTERS:
+        return "below 0.1 %" if share else "-"
+    return f"{100 * share:.2g} %" if share < 1 else f"{100 * share:.0f} %"
 
 
 def sensor_table(found: Calibration) -> Table:
