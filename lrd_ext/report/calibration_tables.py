@@ -218,7 +218,7 @@ def _band(waves: Sequence[Wave]) -> str:
 
 
 def components_table(found: Calibration) -> Table:
-    """Share of each component in the variance without light, short and long, and at mid grey; hot pixels beside."""
+    """Share of each component in the variance without light, short and long, and at mid grey."""
     rows = []
     for r in found.isos:
         for share in sorted(shares(found, r), key=lambda s: -max(s.dark, s.grey)):
