@@ -84,8 +84,8 @@ def _warm_read_noise(found: Calibration, rate: float) -> Iterator[str]:
             share = r.transfer.K.value**2 * electrons / r.read.gaussian.value**2
             if share > WARM:
                 yield (
-                    f"ISO {r.iso:g}: {share:.0%} of read noise, in variance, is shot noise of dark current, in"
-                    f" darks of {r.dark.exposure_s:g} s: make most darks short."
+                    f"ISO {r.iso:g}: {share:.0%} of read noise, in variance, is shot noise of dark current in"
+                    f" darks of {r.dark.exposure_s:g} s: shoot most darks short."
                 )
 
 
