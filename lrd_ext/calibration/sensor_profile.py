@@ -19,6 +19,8 @@ GREY = 0.18
 #: A component of less than this share of the variance, in the dark and at mid grey, is not written.
 MATTERS = 1e-3
 
+#: Name of their component.
+HOT = "hot pixels"
 _SIGMAS = {"sigma_dsnu": "dsnu", "sigma_row_fixed": "row", "sigma_col_fixed": "col", "sigma_drift": "drift"}
 
 
@@ -30,7 +32,7 @@ class Share:
     """What one component at one ISO has of the variance over the pixels of a frame, shares of 1.
 
     ``dark`` without light at the exposure of the darks that the figures come from, ``longest`` at the longest
-    of any darks; ``grey`` at mid grey.
+    of any darks; ``grey`` at mid grey. Hot pixels are few and far off: theirs comes on top of the whole.
     """
 
     name: str
@@ -56,7 +58,7 @@ def shares(found: Calibration, r: IsoResult) -> tuple[Share, ...]:
         grey["shot noise"] = r.transfer.K.value * signal
     if found.body.prnu is not None:
         grey["photo response (PRNU)"] = (found.body.prnu.value * signal) ** 2
-    sums = [sum(own.values()) for own in (short, longest, grey)]
+    sums = [sum(v for name, v in own.items() if name != HOT) for own in (short, longest, grey)]
     return tuple(
         Share(
             name,
@@ -94,7 +96,7 @@ def _electrons(found: Calibration, r: IsoResult, exposure_s: float) -> dict[str,
     if body.hot_fraction is not None and body.hot_current is not None:
         p, mean = body.hot_fraction.value, body.hot_current.value * exposure_s
         on = p * (1 - (body.blink.value if body.blink else 0.0) / 2)
-        made["hot pixels"] = K**2 * (on * (mean + 2 * mean**2) - (on * mean) ** 2)
+        made[HOT] = K**2 * (on * (mean + 2 * mean**2) - (on * mean) ** 2)
     return made
 
 
@@ -114,7 +116,7 @@ def sensor_dict(found: Calibration) -> dict[str, Any]:
         made["dark_current"] = _values(known, "dark_current", intervals)
         if body.reference_c is not None:
             made["dark_current"]["reference_c"] = body.reference_c
-    if body.hot_fraction is not None and "hot pixels" in matter:
+    if body.hot_fraction is not None and HOT in matter:
         known = {"fraction": body.hot_fraction, "current": body.hot_current, "blink_fraction": body.blink}
         made["hot_pixels"] = _values(known, "hot_pixels", intervals)
     rows = _rows(found, matter)

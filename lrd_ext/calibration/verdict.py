@@ -18,6 +18,8 @@ from .results import FEW_DARKS, Calibration, IsoResult
 BENT = 0.02
 #: With more of the darks' values than this cut off, the rest tells too little.
 UNUSABLE = 0.9
+#: Dark current below this share of the variance of read noise is not worth a word.
+WARM = 0.02
 #: Banding below this share of the read noise is not worth a word.
 SEEN = 0.02
 
@@ -67,11 +69,24 @@ def _dark_current(found: Calibration) -> Iterator[str]:
         at = "" if body.reference_c is None else f" at {body.reference_c:g} degrees C"
         doubling = f", doubling every {body.doubling_c.value:.3g} degrees" if body.doubling_c else ""
         yield f"Dark current is {body.rate.value:.3g} e-/s{at}{doubling}."
+        yield from _warm_read_noise(found, body.rate.value)
     elif not any(r.currents for r in found.isos):
         yield (
-            "Dark current and hot pixels are not measured: that needs darks of two exposure times or more at an"
-            " ISO, best a short and a long one."
+            "Dark current and hot pixels are not measured: that needs darks of two exposure times or more at"
+            " an ISO, best a short and a long one."
         )
+
+
+def _warm_read_noise(found: Calibration, rate: float) -> Iterator[str]:
+    for r in found.measured:
+        if r.transfer and r.read and r.dark and r.read.gaussian.value > 0:
+            electrons = rate * r.dark.exposure_s
+            share = r.transfer.K.value**2 * electrons / r.read.gaussian.value**2
+            if share > WARM:
+                yield (
+                    f"ISO {r.iso:g}: {share:.0%} of read noise, in variance, is shot noise of dark current in"
+                    f" darks of {r.dark.exposure_s:g} s: shoot most darks short."
+                )
 
 
 def _half_width(e: Estimate) -> float:

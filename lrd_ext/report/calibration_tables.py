@@ -230,7 +230,9 @@ def components_table(found: Calibration) -> Table:
 
 
 def _percent(share: float) -> str:
-    return "-" if share == 0 else f"{100 * share:.2g} %" if share >= MATTERS else "below 0.1 %"
+    if share < MATTERS:
+        return "below 0.1 %" if share else "-"
+    return f"{100 * share:.2g} %" if share < 1 else f"{100 * share:.0f} %"
 
 
 def sensor_table(found: Calibration) -> Table:
