@@ -15,6 +15,25 @@ struct WhiteLines {
   float rows[2 * (kRows + kTapCells)], cols[2 * (kCols + kTapCells)];
 };
 
+// add_body of one cell. Parameters as there.
+LRD_DEVICE void add_body(const Body& b, const Stream& frame, uint32_t cell_row, uint32_t cell_col,
+                         const float (&rows)[2], const float (&columns)[2][1], float (&value)[4][1],
+                         float (&offset)[4][1]) {
+  const BodyWords<1> words(b.stream, cell_col);
+  uint32_t word[4][1];
+  if (b.has_lines) add_lines(rows, columns, offset);
+  if (b.has_pattern) {
+    words.pattern.at(cell_row, word);
+    add_pattern(b, word, value, offset);
+  }
+  if (!b.has_dark_current) return;
+  words.dark.at(cell_row, word);
+  float cell[4] = {value[0][0], value[1][0], value[2][0], value[3][0]};
+  add_dark(b, frame, {word[0][0], word[1][0], word[2][0], word[3][0]}, cell_row, cell_col, cell);
+  LRD_UNROLL
+  for (int site = 0; site < 4; ++site) value[site][0] = cell[site];
+}
+
 template <int kRows, int kCols>
 struct SensorShared {
   Body body;
