@@ -29,7 +29,8 @@ using StripOf = std::conditional_t<kSensor, SensorStrip<kWidth>, Strip<kWidth>>;
 // Dynamic shared memory of a block, bytes.
 template <int kWidth, Precision kPrecision, bool kSensor = false>
 LRD_HD int shared_bytes(int layers) {
-  return static_cast<int>(sizeof(StripOf<kWidth, kSensor>)) + 4 * LayersOf<kWidth, kPrecision>::Type::hidden_words(layers);
+  return static_cast<int>(sizeof(StripOf<kWidth, kSensor>)) +
+         4 * LayersOf<kWidth, kPrecision>::Type::hidden_words(layers);
 }
 
 // Columns of noise that a strip gives.

@@ -144,8 +144,9 @@ def sort_frames(records: Sequence[Record]) -> Sorted:
 def _key(r: Record, sensor: Sensor) -> tuple[str, float, float, float]:
     dark = sensor.above_black(r) < DARK_BELOW * sensor.range_dn
     kind = r.kind or ("dark" if dark else "flat")
-    told = kind == "dark" and r.temperature_c is not None
-    temperature = float(np.round(r.temperature_c / SAME_TEMPERATURE) * SAME_TEMPERATURE) if told else _UNKNOWN
+    temperature = _UNKNOWN
+    if kind == "dark" and r.temperature_c is not None:
+        temperature = round(r.temperature_c / SAME_TEMPERATURE) * SAME_TEMPERATURE
     return kind, r.iso, float(f"{r.exposure_s:.4g}"), temperature
 
 

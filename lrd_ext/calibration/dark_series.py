@@ -139,6 +139,9 @@ def _over_pixels(
     variance = from_error(whole - float(s.noise.mean()) - dim, error)
     ends = [log_normal_of(seen.value, v, cut) for v in (variance.value, variance.low, variance.high)]
     rate, spread = ends[0][0], Estimate(*(end[1] for end in ends))
+    # As a share of a rate that is not known exactly either.
+    spread = spread.blurred(spread.value * seen.error / seen.value)
+    spread = dataclasses.replace(spread, low=max(spread.low, 0.0))
     # These are the rates of so many pixels, not of all there may be.
     own = rate * math.sqrt(math.expm1(spread.value**2) / pixels)
     return seen.scaled(rate / seen.value).blurred(own), spread

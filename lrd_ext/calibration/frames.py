@@ -253,9 +253,9 @@ def listed_frame(
         temperature_c: of the sensor, where told, deg C.
     """
     path = root / name
-    told = {"photons": photons, "temperature_c": temperature_c}
-    load = functools.partial(_load_listed, path, levels, iso, exposure_s, told)
-    return Frame(name, _identity(name, path, levels, kind, iso, exposure_s, *told.values()), load, kind)
+    told = photons, temperature_c
+    load = functools.partial(_load_listed, path, levels, iso, exposure_s, *told)
+    return Frame(name, _identity(name, path, levels, kind, iso, exposure_s, *told), load, kind)
 
 
 def _temperature(text: str | None, what: str) -> float | None:
@@ -287,7 +287,12 @@ def positive(text: str | None, what: str) -> float:
 
 
 def _load_listed(
-    path: Path, levels: Levels, iso: float, exposure: float, told: dict[str, float | None]
+    path: Path,
+    levels: Levels,
+    iso: float,
+    exposure: float,
+    photons: float | None,
+    temperature_c: float | None,
 ) -> Picture:
     if not path.is_file():
         raise ValueError(f"{path.name}: no such file")
@@ -295,14 +300,25 @@ def _load_listed(
         if path.suffix.lower() in (".jpg", ".jpeg"):
             raise ValueError(f"{path.name}: a JPEG picture holds no raw data")
         picture = _load_raw_listed(path, levels)
-        return dataclasses.replace(picture, iso=iso, exposure_s=exposure, **told)
+        return dataclasses.replace(
+            picture, iso=iso, exposure_s=exposure, photons=photons, temperature_c=temperature_c
+        )
     mosaic = load_mosaic(path)
     if levels.white is None:
         raise ValueError(
             "--white must be given for .npy, .tif and .png mosaics, which do not tell their white level"
         )
     cfa = levels.cfa or raw_files.MONO
-    return Picture(even(mosaic), iso, exposure, levels.black, levels.white, cfa, **told)
+    return Picture(
+        even(mosaic),
+        iso,
+        exposure,
+        levels.black,
+        levels.white,
+        cfa,
+        photons=photons,
+        temperature_c=temperature_c,
+    )
 
 
 def _load_raw_listed(path: Path, levels: Levels) -> Picture:

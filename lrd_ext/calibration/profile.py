@@ -41,7 +41,7 @@ def profile_of(
     named: Mapping[str, str] | None = None,
     quantiles: str = "advised",
 ) -> CameraProfile:
-    """Make the profile: rows with intervals, bias by ISO and by ISO and exposure, laws by branch.
+    """Make the profile: rows with intervals, bias by ISO and exposure, laws by branch, the sensor.
 
     Args:
         found: the calibration.
@@ -63,8 +63,7 @@ def profile_dict(found: Calibration, name: str, quantiles: str = "advised") -> d
     """Return the JSON values of the profile."""
     sensor, tables = found.sensor, _tables(found, quantiles)
     # Without K at every ISO the line of the others fills in; without any, it is a profile of darks alone.
-    fill = _gain_fill(found)
-    adds = sensor_dict(found)
+    fill, adds = _gain_fill(found), sensor_dict(found)
     used = used_units(sensor_check().read(adds)) | {"read_quantiles": bool(tables)}
     data = header([name for name, is_used in used.items() if is_used]) | {
         "name": name,

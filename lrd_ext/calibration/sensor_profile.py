@@ -16,82 +16,94 @@ from .results import Calibration, IsoResult
 
 #: Mid grey of a photograph, as a share of the range.
 GREY = 0.18
-#: A part of less than this share of the variance, in the dark and at mid grey, is not written.
+#: A component of less than this share of the variance, in the dark and at mid grey, is not written.
 MATTERS = 1e-3
 
+#: Name of their component.
+HOT = "hot pixels"
 _SIGMAS = {"sigma_dsnu": "dsnu", "sigma_row_fixed": "row", "sigma_col_fixed": "col", "sigma_drift": "drift"}
+
+
+_FIXED = {"dsnu": "fixed pixels (DSNU)", "row": "fixed rows", "col": "fixed columns", "drift": "drift"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """Variance of one component at one ISO [DN^2], at no light and at mid grey, and its shares of all."""
+    """What one component at one ISO has of the variance over the pixels of a frame, shares of 1.
+
+    ``dark`` without light at the exposure of the darks that the figures come from, ``longest`` at the longest
+    of any darks; ``grey`` at mid grey. Hot pixels are few and far off: theirs comes on top of the whole.
+    """
 
     name: str
     dark: float
+    longest: float
     grey: float
-    dark_share: float = 0.0
-    grey_share: float = 0.0
+
+    @property
+    def matters(self) -> bool:
+        """Whether it can be told in any of these."""
+        return max(self.dark, self.longest, self.grey) >= MATTERS
 
 
 def shares(found: Calibration, r: IsoResult) -> tuple[Share, ...]:
-    """Return what each component adds to the variance over the pixels of one frame at an ISO.
-
-    Dark current and hot pixels are those of the longest exposure of the darks. Shot noise and photo response
-    need K and flats.
-    """
-    if r.read is None:
+    """Return the share of every component that was measured at an ISO; shot noise needs K, flats."""
+    if r.read is None or r.dark is None:
         return ()
-    made = {"read noise": (r.read.gaussian.value**2, 0.0)}
-    made |= {"rounding": (rounding_variance(r.read.step), 0.0)}
+    always = _without_exposure(r)
+    short = always | _electrons(found, r, r.dark.exposure_s)
+    longest = always | _electrons(found, r, max(g.exposure_s for g in found.darks))
+    grey, signal = dict(short), GREY * found.sensor.range_dn
+    if r.transfer is not None:
+        grey["shot noise"] = r.transfer.K.value * signal
+    if found.body.prnu is not None:
+        grey["photo response (PRNU)"] = (found.body.prnu.value * signal) ** 2
+    sums = [sum(v for name, v in own.items() if name != HOT) for own in (short, longest, grey)]
+    return tuple(
+        Share(
+            name,
+            *(own.get(name, 0.0) / whole for own, whole in zip((short, longest, grey), sums, strict=True)),
+        )
+        for name in grey
+    )
+
+
+def _without_exposure(r: IsoResult) -> dict[str, float]:
+    """Return the variance of what no exposure changes, DN^2."""
+    assert r.read is not None
+    made = {"read noise": r.read.gaussian.value**2, "rounding": rounding_variance(r.read.step)}
     for what, model, sigma in (
         ("row", r.read.row_lines, r.read.row),
         ("column", r.read.col_lines, r.read.col),
     ):
-        made[f"{what} noise"] = (sigma.value**2, 0.0)
-        made[f"{what} banding"] = (sum(w.amplitude.value**2 for w in model.waves) / 2, 0.0)
+        made[f"{what} noise"] = sigma.value**2
+        made[f"{what} banding"] = sum(w.amplitude.value**2 for w in model.waves) / 2
     if r.fixed is not None:
-        named = {"dsnu": "fixed pixels (DSNU)", "row": "fixed rows", "col": "fixed columns", "drift": "drift"}
-        made |= {title: (getattr(r.fixed, name).value ** 2, 0.0) for name, title in named.items()}
-    made |= {name: (variance, 0.0) for name, variance in _electrons(found, r).items()}
-    signal = GREY * found.sensor.range_dn
-    if r.transfer is not None:
-        made["shot noise"] = (0.0, r.transfer.K.value * signal)
-    if found.body.prnu is not None:
-        made["photo response (PRNU)"] = (0.0, (found.body.prnu.value * signal) ** 2)
-    dark = sum(own for own, _ in made.values())
-    grey = dark + sum(lit for _, lit in made.values())
-    return tuple(
-        Share(name, own, own + lit, own / dark, (own + lit) / grey) for name, (own, lit) in made.items()
-    )
+        made |= {title: getattr(r.fixed, name).value ** 2 for name, title in _FIXED.items()}
+    return made
 
 
-def _electrons(found: Calibration, r: IsoResult) -> dict[str, float]:
-    """Return the variance of dark current and of hot pixels at the longest exposure of the darks, DN^2."""
-    body, longest = found.body, max((g.exposure_s for g in found.darks), default=0.0)
-    if r.transfer is None or not longest:
+def _electrons(found: Calibration, r: IsoResult, exposure_s: float) -> dict[str, float]:
+    """Return the variance of dark current and of hot pixels, their shot noise included, DN^2."""
+    body, made = found.body, {}
+    if r.transfer is None:
         return {}
-    K, made = r.transfer.K.value, {}
+    K = r.transfer.K.value
     if body.rate is not None:
-        mean = body.rate.value * longest
-        made["dark current"] = K**2 * (
-            mean + mean**2 * math.expm1(body.spread.value**2 if body.spread else 0.0)
-        )
+        mean = body.rate.value * exposure_s
+        spread = body.spread.value if body.spread else 0.0
+        made["dark current"] = K**2 * (mean + mean**2 * math.expm1(spread**2))
     if body.hot_fraction is not None and body.hot_current is not None:
-        p, mean = body.hot_fraction.value, body.hot_current.value * longest
-        on = 1 - (body.blink.value if body.blink else 0.0) / 2
-        made["hot pixels"] = K**2 * (on * p * (mean + 2 * mean**2) - (on * p * mean) ** 2)
+        p, mean = body.hot_fraction.value, body.hot_current.value * exposure_s
+        on = p * (1 - (body.blink.value if body.blink else 0.0) / 2)
+        made[HOT] = K**2 * (on * (mean + 2 * mean**2) - (on * mean) ** 2)
     return made
 
 
 def sensor_dict(found: Calibration) -> dict[str, Any]:
     """Return the JSON values of ``sensor``: what is clearly above zero and matters, {} where nothing is."""
     body, intervals = found.body, {}
-    matter = {
-        share.name
-        for r in found.measured
-        for share in shares(found, r)
-        if max(share.dark_share, share.grey_share) >= MATTERS
-    }
+    matter = {share.name for r in found.measured for share in shares(found, r) if share.matters}
     made: dict[str, Any] = {}
     if body.prnu is not None and "photo response (PRNU)" in matter:
         made["sigma_prnu"] = body.prnu.value
@@ -104,7 +116,7 @@ def sensor_dict(found: Calibration) -> dict[str, Any]:
         made["dark_current"] = _values(known, "dark_current", intervals)
         if body.reference_c is not None:
             made["dark_current"]["reference_c"] = body.reference_c
-    if body.hot_fraction is not None and "hot pixels" in matter:
+    if body.hot_fraction is not None and HOT in matter:
         known = {"fraction": body.hot_fraction, "current": body.hot_current, "blink_fraction": body.blink}
         made["hot_pixels"] = _values(known, "hot_pixels", intervals)
     rows = _rows(found, matter)
@@ -124,11 +136,10 @@ def _values(
 
 def _rows(found: Calibration, matter: set[str]) -> list[dict[str, Any]]:
     own = [r for r in found.measured if r.fixed is not None]
-    titles = {"dsnu": "fixed pixels (DSNU)", "row": "fixed rows", "col": "fixed columns", "drift": "drift"}
     written = {
         name: part
         for name, part in _SIGMAS.items()
-        if titles[part] in matter and any(getattr(r.fixed, part).low > 0 for r in own)
+        if _FIXED[part] in matter and any(getattr(r.fixed, part).low > 0 for r in own)
     }
     rows = []
     for r in own:

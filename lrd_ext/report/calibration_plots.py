@@ -19,6 +19,7 @@ from lrd_ext.reference.quantile_table import knot_probabilities
 from .figure import BLUE, COLOURS, INK, MARKERS, RED, new_figure, plain_log
 from .over_iso_plot import draw_over_iso
 from .page import Plot
+from .sensor_plots import DARK_CURRENT, DRIFT, draw_sensor
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +33,7 @@ _TRANSFER = (
 )
 _DARKS = (
     "Top left: values of the darks against those a model draws. The points should lie on the grey diagonal.",
-    "Top middle: how often each stripe width occurs. Both lines should be level at 1, without spikes.",
+    "Top middle: how often each stripe width occurs. Lines should be level at 1; spikes are banding.",
     "Top right: the fixed pattern. It should be faint and smooth.",
     "Below, left and middle: the mean of every row and column. They should be flat but for noise.",
     "Below right: pixels far from their neighbours. They should be few, and scattered.",
@@ -63,6 +64,9 @@ def all_plots(found: Calibration) -> Iterator[Plot]:
         if r.read is not None and r.read.quantiles is not None:
             title = f"Distribution of read noise at ISO {r.iso:g}"
             yield Plot(f"read_noise_iso{r.iso:g}", title, _READ_NOISE, draw_read_noise(r.read))
+        if r.fixed is not None:
+            title, told = ("Dark current and drift", DARK_CURRENT) if r.currents else ("Drift", DRIFT)
+            yield Plot(f"sensor_iso{r.iso:g}", f"{title} at ISO {r.iso:g}", told, draw_sensor(found, r))
 
 
 def draw_transfer(found: Calibration, r: IsoResult) -> Figure:
