@@ -66,7 +66,8 @@ LRD_HD void load_sites(const T* source, const int64_t* at, const Levels& levels,
 #if defined(LRD_VECTOR_BITS)
   if constexpr (kDtype == Dtype::kFloat16) {
     float wide[4 * N];
-    for (int site = 0; site < 4; site += kColumnStep) from_float16s(source + at[site], kColumnStep * N, wide + site * N);
+    for (int site = 0; site < 4; site += kColumnStep)
+      from_float16s(source + at[site], kColumnStep * N, wide + site * N);
     return load_sites<float, kColumnStep, Dtype::kFloat32>(wide, SideBySide<kColumnStep, N>::kAt, levels, value);
   }
 #endif
