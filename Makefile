@@ -15,7 +15,7 @@ WRITE ?=
 RAY_TESTS ?=
 
 .PHONY: demo test test-fast adapters ray lint types format fuzz bench cameras library schema instructions verify verify-every-word
-.PHONY: calibration-study cuda-compile cuda-check cuda-estimate docs package test-wheel clean
+.PHONY: calibration-study sensor-study cuda-compile cuda-check cuda-estimate docs package test-wheel clean
 
 # Pinned packages first (constraints.txt), then the package against them, so that nothing resolves anew.
 $(VENV)/.packages: constraints.txt pyproject.toml
@@ -86,6 +86,10 @@ verify-every-word: $(VENV)/.installed
 # How often the 95 % intervals of lrd calibrate hold the truth (two minutes); its table is committed.
 calibration-study: $(VENV)/.installed
 	$(BIN)/python tests/calibration/study.py --runs 200 --write docs/results/calibration_study.md
+
+# The same of everything a sensor adds (five minutes); its table is committed.
+sensor-study: $(VENV)/.installed
+	$(BIN)/python tests/calibration/sensor_study.py --runs 200 --write docs/results/calibration_sensor_study.md
 
 # The library side by side, with sources; the table is committed.
 cameras: $(VENV)/.installed

@@ -2,7 +2,7 @@
 """How long fused_synth takes, and how many times as long its peers do: CPU time of one thread.
 
 ``python benchmarks/alternating.py`` prints README's table, a row for each instruction set; ``--all`` every
-scene, size and dtype and the cost of calls; ``--write FILE`` keeps what is printed. In every round each
+scene, size and dtype; ``--write FILE`` keeps what is printed. In every round each
 contender runs once, so that what slows the machine slows all; a ratio is the median over rounds of a
 contender's time by lrd_ext's.
 """
@@ -25,8 +25,7 @@ import torch
 from workloads import ELD, Scene, scenes
 
 import lrd_ext
-from lrd_ext import NoiseParams, fused_synth, load_profile, ops
-from lrd_ext.generator import LiteGenerator
+from lrd_ext import fused_synth, ops
 from lrd_ext.reference.read_noise import read_std
 
 #: Wall time a case may take, roughly; at least so many rounds all the same.
@@ -131,24 +130,6 @@ def row(case: Case) -> str:
     return f"| {case} | {' | '.join(cells)} |"
 
 
-def calls_of_little() -> list[str]:
-    """Measure what a call costs beside its pixels, in microseconds."""
-    clean, profile = torch.rand(1, 4, 2, 2), load_profile("sony_a7s2")
-    names = ("K", "ratio", "white", "black", "sigma_read", "tukey_lambda", "sigma_row", "sigma_col")
-    numbers = {name: getattr(ELD, name) for name in names} | {"read": ELD.read}
-    params, shot = NoiseParams(**numbers), NoiseParams(K=2.3, ratio=100, white=16383, black=512)
-    options = {"seed": 7, "generator": LiteGenerator().requires_grad_(False), "sigma_init": 2.0}
-    calls = {
-        "fused_synth on 16 pixels": lambda: fused_synth(clean, params, seed=7),
-        "the same with a generator": lambda: fused_synth(clean, shot, **options),
-        "NoiseParams(numbers)": lambda: NoiseParams(**numbers),
-        "profile.at(iso, ratio)": lambda: profile.at(iso=3200, ratio=200.0),
-        "profile.sample(1)": lambda: profile.sample(1, iso=(800, 12800), ratio=(100, 300), seed=7),
-    }
-    times = alternated(calls, seconds=4.0)
-    return [f"| {name} | {statistics.median(t) * 1e6:.1f} |" for name, t in times.items()]
-
-
 def header() -> list[str]:
     """Say what ran where."""
     cpu = cpuinfo.get_cpu_info()
@@ -165,7 +146,7 @@ def everything() -> list[str]:
     columns = ["scene", "frames", "dtype", "ms", "ns/pixel", *(f"{name} x" for name in PEERS)]
     lines = [*header(), "", f"| {' | '.join(columns)} |", "|" + "---|" * 3 + "---:|" * 5]
     lines += [row(case) for case in every_case()]
-    return [*lines, "", "| call | us |", "|---|---:|", *calls_of_little()]
+    return lines
 
 
 def readme_row() -> str:
@@ -190,7 +171,7 @@ def on_each_isa(arguments: list[str]) -> list[str]:
 def main() -> None:
     """Print tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--all", action="store_true", help="every scene, size and dtype, and what calls cost")
+    parser.add_argument("--all", action="store_true", help="every scene, size and dtype")
     parser.add_argument("--write", type=Path, help="file that receives what is printed")
     parser.add_argument("--here", action="store_true", help="only the instruction set of LRD_EXT_ISA")
     options = parser.parse_args()

@@ -113,12 +113,22 @@ void pack(const py::array_t<uint16_t>& mosaic, py::array_t<uint16_t>& planes, co
   }
 }
 
-// Whether n float32 are all at most a limit, which NaN is not.
-bool at_most(uintptr_t address, int64_t n, float limit) {
+// Whether float32 frames, contiguous (batch, planes, height, width), are at most a limit, which NaN is not, wherever
+// they are looked at: in every so many frames, rows and columns.
+bool at_most(uintptr_t address, const std::array<int64_t, 4>& shape, const std::array<int64_t, 3>& steps, float limit) {
   const float* const value = reinterpret_cast<const float*>(address);
-  if (value == nullptr) return false;
+  const auto [batch, planes, height, width] = shape;
+  const auto [frame_step, row_step, column_step] = steps;
+  if (value == nullptr || frame_step < 1 || row_step < 1 || column_step < 1) return false;
   bool all = true;
-  for (int64_t i = 0; i < n; ++i) all &= value[i] <= limit;
+  for (int64_t b = 0; b < batch; b += frame_step) {
+    for (int64_t plane = b * planes; plane < (b + 1) * planes; ++plane) {
+      for (int64_t row = 0; row < height; row += row_step) {
+        const float* const line = value + (plane * height + row) * width;
+        for (int64_t i = 0; i < width; i += column_step) all &= line[i] <= limit;
+      }
+    }
+  }
   return all;
 }
 
@@ -192,8 +202,10 @@ PYBIND11_MODULE(_C, m) {
       std::vector<std::string>(std::begin(lrd::portable::kReadNames), std::end(lrd::portable::kReadNames));
   m.def("isa", [] { return std::string(lrd::chosen_build().name); }, "Instruction set the CPU executor runs on.");
   m.def("isa_names", &isa_names, "Instruction sets this processor can run, slowest first.");
-  m.def("at_most", &at_most, py::arg("address"), py::arg("n"), py::arg("limit"),
-        "Whether n float32 at an address are all at most a limit.");
+  m.def("at_most", &at_most, py::arg("address"), py::arg("shape"), py::arg("steps"), py::arg("limit"),
+        "Whether float32 frames (batch, planes, height, width) at an address are at most a limit in every so many "
+        "frames, "
+        "rows and columns.");
   m.def("synth", &synth, py::arg("clean"), py::arg("clean_dtype"), py::arg("out"), py::arg("out_dtype"),
         py::arg("table"), py::arg("rows"), py::arg("columns"), py::arg("batch"), py::arg("height"), py::arg("width"),
         py::arg("channels"), py::arg("shot"), py::arg("output"), py::arg("quantize"), py::arg("clip"), py::arg("seed"),

@@ -7,6 +7,7 @@ Most programs make calls of few forms, so each is checked and worked out once.
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import Any, Literal, NamedTuple, get_args
 
 import torch
@@ -28,14 +29,21 @@ FLOAT_OUTPUTS = (torch.float32, torch.float16, torch.bfloat16)
 #: A 3-D tensor with 3 or 4 at one end and at least this much at the others is a picture, not mosaics.
 PICTURE_SIDE = 32
 
+#: Values of a scene that are looked at.
+MOST_SEEN = 1024
+
 #: Forms that are kept.
 MOST_KEPT = 1024
 
 
 class Form(NamedTuple):
-    """What :class:`~lrd_ext.request.Request` holds under the same names, and the batch size."""
+    """What :class:`~lrd_ext.request.Request` holds under the same names, and the shape of its frames.
+
+    ``frames`` is (batch, planes, height, width), one plane of a mosaic.
+    """
 
     batch: int
+    frames: tuple[int, int, int, int]
     packed: bool
     channels: tuple[int, int, int, int]
     output: str
@@ -89,8 +97,10 @@ def new_form(
             "fused_synth: clean must have even height and width (whole 2x2 CFA cells), got "
             f"{tuple(shape)}. Crop or pad at even offsets; an odd one changes the CFA phase"
         )
+    batch = shape[0] if len(shape) == 4 or (len(shape) == 3 and not packed) else 1
     return Form(
-        batch=shape[0] if len(shape) == 4 or (len(shape) == 3 and not packed) else 1,
+        batch=batch,
+        frames=(batch, 4 if packed else 1, shape[-2], shape[-1]),
         packed=packed,
         channels=_channels(order, cfa, packed),
         output=output,
@@ -98,6 +108,17 @@ def new_form(
         clip=clip,
         dtype=_result_dtype(output, dtype),
     )
+
+
+@functools.lru_cache(maxsize=MOST_KEPT)
+def steps_of(frames: tuple[int, int, int, int]) -> tuple[int, int, int]:
+    """Say which values are looked at, MOST_SEEN at most: those in every so many frames, rows and columns."""
+    batch, planes, height, width = frames
+    if batch * planes * height * width <= MOST_SEEN:
+        return 1, 1, 1
+    most = 16 if planes == 1 else 8  # 4 x 16 x 16, or 4 x 4 x 8 x 8 of packed frames
+    # Odd along the sides: to see all sites of a mosaic.
+    return -(-batch // 4), -(-height // most) | 1, -(-width // most) | 1
 
 
 def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

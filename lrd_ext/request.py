@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .call_form import Clip, Layout, Output, Quantize, form_of
+from .call_form import Clip, Form, Layout, Output, Quantize, form_of, steps_of
 from .cfa import Order
 from .generator_request import check_generator
 from .identity_request import cell_origin, checked_index, checked_seed, checked_sensor
@@ -22,9 +22,6 @@ from .params import NoiseParams
 from .torch_state import is_plain, may_look
 
 INPUT_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.uint16)
-
-#: Values of a scene that are looked at.
-MOST_SEEN = 1024
 
 #: Normalized signal whose median is above this, in a range of at least DN_RANGE, is raw DN passed as float.
 MOST_MEDIAN = 4.0
@@ -108,8 +105,8 @@ def check_arguments(
     form = form_of(clean.shape, layout, order, cfa, output, quantize, clip, dtype)
     batch, packed, device, plain = form.batch, form.packed, clean.device, is_plain(clean)
     _check_params(params, batch, device)
-    if not (plain and _is_dim(clean)):
-        _check_signal(clean, packed, params)
+    if not (plain and _is_dim(clean, form)):
+        _check_signal(clean, form, params)
     sigma = check_generator(generator, sigma_init, params, batch)
     if out is not None or clean_out is not None or sigma_out is not None:
         buffers = {"out": out, "clean_out": clean_out, "sigma_out": sigma_out}
@@ -168,19 +165,19 @@ def _check_clean(clean: Tensor) -> None:
         )
 
 
-def _is_dim(clean: Tensor) -> bool:
-    """A quick look at a small frame: whether no value is above MOST_MEDIAN, as NaN would be."""
+def _is_dim(clean: Tensor, form: Form) -> bool:
+    """A quick look, the most common way: whether no value is above MOST_MEDIAN, as NaN would be."""
     if NATIVE is None or clean.dtype is not torch.float32 or not clean.is_contiguous():
         return False
-    n = clean.numel()
-    return n <= MOST_SEEN and NATIVE.at_most(clean.data_ptr(), n, MOST_MEDIAN)
+    return NATIVE.at_most(clean.data_ptr(), form.frames, steps_of(form.frames), MOST_MEDIAN)
 
 
-def _check_signal(clean: Tensor, packed: bool, params: NoiseParams) -> None:
+def _check_signal(clean: Tensor, form: Form, params: NoiseParams) -> None:
     """Refuse floats that look like raw DN, by the median of at most 1,024 values."""
     if clean.dtype == torch.uint16 or not may_look(clean) or clean.numel() == 0:
         return
-    seen = _some_values(_with_batch(clean, packed))
+    frame_step, row_step, column_step = steps_of(form.frames)
+    seen = _with_batch(clean, form.packed)[::frame_step, ..., ::row_step, ::column_step]
     if float(seen.max()) <= MOST_MEDIAN:  # a quicker look, which NaN does not pass
         return
     median = float(seen.float().nanmedian())
@@ -189,14 +186,6 @@ def _check_signal(clean: Tensor, packed: bool, params: NoiseParams) -> None:
             f"fused_synth: clean must be normalized to [0, 1] if it is float, and its median is {median:g}, "
             "which looks like raw DN. Pass them as uint16, or (raw - black) / (white - black)"
         )
-
-
-def _some_values(frames: Tensor) -> Tensor:
-    if frames.numel() <= MOST_SEEN:
-        return frames
-    most = 16 if frames.ndim == 3 else 8  # 4 x 16 x 16, or 4 x 4 x 8 x 8 of packed frames
-    steps = [-(-size // most) | 1 for size in frames.shape[-2:]]  # odd: to see all sites of a mosaic
-    return frames[:: -(-frames.shape[0] // 4), ..., :: steps[0], :: steps[1]]
 
 
 def _with_batch(frame: Tensor, packed: bool) -> Tensor:

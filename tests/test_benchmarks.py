@@ -63,6 +63,18 @@ def test_contenders_run_in_alternation_and_a_row_fits_a_page(monkeypatch):
         alternating.check("half", lambda clean, model: alternating.peers.fused_synth(clean / 2, model))
 
 
+@pytest.mark.native
+def test_every_call_that_is_timed_runs_and_has_its_aim(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    calls = importlib.import_module("calls")
+    ready = calls.calls()
+    for call in ready.values():
+        call()
+    assert ready.keys() >= calls.AIMS.keys()
+    assert calls.table({"sample(1)": [3e-6, 1e-6, 2e-6]})[2:] == ["| sample(1) | 2.0 | 1.0 | 150 |"]
+    assert "times the time per pixel of 4x64x64" in calls.small_frames(0.0)
+
+
 def entry(contender, median):
     info = {"model": "ELD", "contender": contender, "workload": "1 patch", "threads": 1, "pixels": 1000}
     info |= {"ns_per_pixel": median * 1e6, "copy_gb_per_s": 10.0}

@@ -86,6 +86,23 @@ def test_crops_layouts_and_batches_are_windows_on_one_field(synth):
     assert torch.equal(planes[:, 1], whole[:, ::2, 1::2])
 
 
+@pytest.mark.native
+@pytest.mark.parametrize("generator", [None, lively_generator((16,))], ids=["plain", "generator"])
+def test_frames_of_one_body_are_those_of_calls_of_their_own(generator):
+    """What a call draws once for a body does not leak to frames that draw less, more, or of another body."""
+    parts = [ALL, PARTS["pattern"], ALL | {"dark_current_spread": 0.0}, PARTS["hot pixels"], ALL]
+    params = NoiseParams.cat([NoiseParams(**CAMERA, **part) for part in parts])
+    bodies, clean = torch.tensor([7, 7, 7, 7, 8]), clean_frames(5, 160, 140)
+    options = {"seed": 3, "layout": "mosaic"}
+    if generator is not None:
+        params = params.shot_only()
+        options |= {"generator": generator, "sigma_init": 3.0}
+    whole = fused_synth(clean, params, index=4, sensor=bodies, **options)
+    for i, body in enumerate(bodies.tolist()):
+        one = fused_synth(clean[i : i + 1], params.select([i]), index=4 + i, sensor=body, **options)
+        assert torch.equal(one[0], whole[i])
+
+
 def test_off_costs_no_column_and_changes_no_bit():
     off = {name: 0.0 for name, figure in SENSOR_FIGURES.items() if not figure.shape and name != "step"}
     silent = NoiseParams(**CAMERA, **off, step=1.0, row_taps=[1.0], col_waves=[[0.0, 0.0]])

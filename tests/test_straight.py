@@ -12,6 +12,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lrd_ext import NoiseParams, fused_synth, ops
+from lrd_ext.call_form import MOST_SEEN, steps_of
 
 pytestmark = pytest.mark.native
 
@@ -147,6 +148,22 @@ def test_every_second_sample_of_a_batch_is_a_batch():
         fused_synth(MOSAICS, NoiseParams.cat([TWO, TWO]).select(slice(0, 4, 3)), seed=7),
         fused_synth(MOSAICS, TWO, seed=7),
     )
+
+
+@pytest.mark.parametrize("shape", [(5, 4, 40, 36), (2, 1, 60, 34), (1, 1, 4, 4)])
+def test_the_quick_look_sees_what_the_median_is_taken_of(shape):
+    steps = steps_of(shape)
+    frames = torch.rand(shape, generator=torch.Generator().manual_seed(3))
+    seen = frames[:: steps[0], :, :: steps[1], :: steps[2]]
+    assert seen.numel() <= MOST_SEEN
+    for place in torch.randint(frames.numel(), (200,), generator=torch.Generator().manual_seed(4)).tolist():
+        before = frames.view(-1)[place].item()
+        for value in (4.5, torch.nan):
+            frames.view(-1)[place] = value
+            quick = ops.NATIVE.at_most(frames.data_ptr(), shape, steps, 4.0)
+            assert quick == bool((seen <= 4.0).all())
+        frames.view(-1)[place] = before
+    assert ops.NATIVE.at_most(frames.data_ptr(), shape, steps, 4.0)
 
 
 def test_a_module_refuses_what_it_cannot_read():

@@ -27,8 +27,11 @@ using namespace lrd::device;
 template <int kWidth, Precision kPrecision, bool kSensor = false>
 void tell() {
   const char* precision = kPrecision == Precision::kFloat32 ? "float32" : "bfloat16";
-  std::printf("stack_kernel<%d,%s%s> %d", kWidth, precision, kSensor ? ",sensor" : "", Strip<kWidth>::kThreads);
-  for (int layers = 2; layers < 5; ++layers) std::printf(" %d", shared_bytes<kWidth, kPrecision, kSensor>(layers));
+  const char* sensor = kSensor ? ",sensor" : "";
+  std::printf("stack_kernel<%d,%s%s> %d", kWidth, precision, sensor, Strip<kWidth>::kThreads);
+  for (int layers = 2; layers < 5; ++layers) {
+    std::printf(" %d", shared_bytes<kWidth, kPrecision, kSensor>(layers));
+  }
   std::printf("\\n");
   if constexpr (!kSensor) tell<kWidth, kPrecision, true>();
 }

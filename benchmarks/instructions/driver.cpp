@@ -36,6 +36,7 @@ struct Case {
   Scene scene = Scene::kRandom;
   bool clean = false, sigma = false;  // whether the clean target and the noise level are wanted
   Sensor sensor = Sensor::kNothing;
+  int frames = 1;  // of one body in one call, one below the other in the picture
 };
 
 constexpr Case kCases[] = {
@@ -56,6 +57,8 @@ constexpr Case kCases[] = {
     {"rounded-20e", true, Read::kTukeyLambda, 1.5f, Quantize::kRound, 20.0f / 69.0f, Scene::kFlat},
     {"rounded-random", true, Read::kTukeyLambda, 1.5f, Quantize::kRound, 1.0f, Scene::kRandom},
     {"eld+body", true, Read::kTukeyLambda, 1.5f, Quantize::kUniform, 1.0f, Scene::kRandom, false, false, Sensor::kBody},
+    {"eld+body of 4", true, Read::kTukeyLambda, 1.5f, Quantize::kUniform, 1.0f, Scene::kRandom, false, false,
+     Sensor::kBody, 4},
     {"eld+taps", true, Read::kTukeyLambda, 1.5f, Quantize::kUniform, 1.0f, Scene::kRandom, false, false, Sensor::kTaps},
     {"eld+waves", true, Read::kTukeyLambda, 1.5f, Quantize::kUniform, 1.0f, Scene::kRandom, false, false,
      Sensor::kWaves},
@@ -127,12 +130,17 @@ int main(int argc, char** argv) {
   row.tukey_lambda = -0.1f;
   row.sigma_row = chosen->sigma_row;
   lrd::Request q = {};
-  q.clean = lrd::mosaic_frames(clean.data(), lrd::Dtype::kFloat32, 0, kWidth);
-  q.out = lrd::mosaic_frames(out.data(), lrd::Dtype::kFloat32, 0, kWidth);
-  if (chosen->clean) q.clean_out = lrd::mosaic_frames(target.data(), lrd::Dtype::kFloat32, 0, kWidth);
-  if (chosen->sigma) q.sigma_out = lrd::mosaic_frames(level.data(), lrd::Dtype::kFloat32, 0, kWidth);
-  q.batch = q.table_rows = 1;
-  q.cell_rows = kHeight / 2;
+  const int64_t height = kHeight / chosen->frames;
+  const auto frames = [height](std::vector<float>& of) {
+    return lrd::mosaic_frames(of.data(), lrd::Dtype::kFloat32, height * kWidth, kWidth);
+  };
+  q.clean = frames(clean);
+  q.out = frames(out);
+  if (chosen->clean) q.clean_out = frames(target);
+  if (chosen->sigma) q.sigma_out = frames(level);
+  q.batch = chosen->frames;
+  q.table_rows = 1;
+  q.cell_rows = height / 2;
   q.cell_cols = kWidth / 2;
   q.table = &row;
   q.has_sensor = chosen->sensor != Sensor::kNothing;

@@ -16,10 +16,27 @@ struct SensorRows {
   float noise[kTileCellRows][2], fixed[kTileCellRows][2];
 };
 
-// What one tile may leave for the next.
+// What is drawn of the body in a tile: the same in every frame of the body.
+struct BodyTile {
+  uint32_t place[7] = {};  // whose it is: the stream, the first cell, and which parts were drawn; 0 of these: none
+  BodyDraws<kTileCellCols> rows[kTileCellRows];
+
+  // Whether it is that already; from now on it is.
+  bool holds(const Body& b, uint32_t cell_row, uint32_t cell_col) {
+    const uint32_t parts = b.has_pattern + 2u * b.has_dark_current + 4u * spreads(b.dark);
+    const Stream& s = b.stream;
+    const uint32_t asked[7] = {s.key0, s.key1, s.index_low, s.index_high, cell_row, cell_col, parts};
+    if (memcmp(place, asked, sizeof place) == 0) return true;
+    memcpy(place, asked, sizeof place);
+    return false;
+  }
+};
+
+// What one tile may leave for the next. Hundreds of KB of stack, touched only where there is a sensor.
 struct Kept {
   ReadOctaves octaves;
   SensorRows rows;
+  BodyTile body;
 };
 
 template <int N, bool kSensor>
@@ -32,6 +49,7 @@ struct SensorTile<N, true> {
   const SensorRow& row;
   Body body;
   BodyWords<N> words;
+  BodyDraws<N> draws;             // of one row, where no tile of them is kept
   float columns[2][N], drift[4];  // fixed offsets of lines, DN
 
   SensorTile(const Request& q, int64_t sample, const Stream& frame, uint32_t cell_col)

@@ -220,11 +220,14 @@ struct Tile {
 
 inline Tile tile_at(const Request& q, int64_t number) {
   const int64_t across = (q.cell_cols + kTileCellCols - 1) / kTileCellCols, height = tile_cell_rows(q);
-  const int64_t down = (q.cell_rows + height - 1) / height;
+  const int64_t down = (q.cell_rows + height - 1) / height, tiles = across * down;
+  // All samples of one place, which may share their body, or all places of one sample.
+  const bool by_place = q.has_sensor && draws_sites(sensor_row_of(q, 0));
+  const int64_t place = by_place ? number / q.batch : number % tiles;
   Tile t;
-  t.col = number % across * kTileCellCols;
-  t.row = number / across % down * height;
-  t.sample = number / (across * down);
+  t.col = place % across * kTileCellCols;
+  t.row = place / across * height;
+  t.sample = by_place ? number % q.batch : number / tiles;
   t.cols = static_cast<int>(q.cell_cols - t.col < kTileCellCols ? q.cell_cols - t.col : kTileCellCols);
   t.rows = static_cast<int>(q.cell_rows - t.row < height ? q.cell_rows - t.row : height);
   return t;
@@ -344,6 +347,11 @@ LRD_HD void synthesize_tile(const Request& q, const Model& model, const Tile& ti
   if (generated != nullptr) begin_stack_tile(q, tile, stream, *generated);
   const CellConversion cell = cell_conversion(model, p);
   const bool zeros = adds_zeros(p, kSensor || q.dark.data != nullptr);
+  [[maybe_unused]] const bool keeps = N == kCells && tile.rows <= kTileCellRows;
+  [[maybe_unused]] bool drawn = false;
+  if constexpr (kSensor) {
+    drawn = keeps && kept.body.holds(sensor.body, static_cast<uint32_t>(q.origin_row + tile.row), cell_col);
+  }
   for (int r = 0; r < tile.rows; ++r) {
     const auto offset = [&](const Frames& f) { return offset_of(f, tile.sample, tile.row + r, tile.col); };
     const uint32_t cell_row = static_cast<uint32_t>(q.origin_row + tile.row + r);
@@ -363,8 +371,10 @@ LRD_HD void synthesize_tile(const Request& q, const Model& model, const Tile& ti
     }
     if constexpr (kSensor) {
       if (q.dark.data == nullptr && sensor.body.offsets()) memset(dark_value, 0, sizeof dark_value);
+      BodyDraws<N>* draws = &sensor.draws;
+      if constexpr (N == kCells) draws = keeps ? &kept.body.rows[r] : draws;
       add_body<N>(sensor.body, stream, sensor.words, cell_row, cell_col, kept.rows.fixed[r % kTileCellRows],
-                  sensor.columns, value, dark_value);
+                  sensor.columns, drawn, *draws, value, dark_value);
     }
     synthesize<N>(model, p, words, cell_row, rows[r % kTileCellRows], columns, dark_value, value, learned, &cell, step,
                   zeros);

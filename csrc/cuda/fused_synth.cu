@@ -196,7 +196,7 @@ const char* launch_physics(const Request& q, const Device& d, cudaStream_t strea
   const int rows = rows_of_tile(q, d.multiprocessors);
   const dim3 grid(blocks(q.cell_cols, kTileCellCols, 0x7FFFFFFF), blocks(q.cell_rows, rows, 65535),
                   blocks(q.batch, 1, 65535));
-  const auto kernel = q.has_sensor            ? device::sensor_kernel
+  const auto kernel = q.has_sensor          ? device::sensor_kernel
                       : device::is_usual(q) ? device::physics_kernel<true>
                                             : device::physics_kernel<false>;
   kernel<<<grid, device::kThreads, 0, stream>>>(q, device::through_planes(q), rows);

@@ -178,8 +178,8 @@ LRD_DEVICE void finish_cell(const Request& q, const ThroughPlanes& planes, const
   store_cell(planes.out, out, value);
 }
 
-// tile_rows cell rows from first on. A thread's cells lie below one another, every kRowsAtOnce rows. Shared: TileShared,
-// or what sensor_kernel.cuh makes of it, with a fill_tile, draw_lines and sensor_of of its own.
+// tile_rows cell rows from first on. A thread's cells lie below one another, every kRowsAtOnce rows. Shared:
+// TileShared, or what sensor_kernel.cuh makes of it, with a fill_tile, draw_lines and sensor_of of its own.
 template <typename Shared>
 LRD_DEVICE void synthesize_tile(const Request& q, const ThroughPlanes& planes, const Cell& first, int tile_rows,
                                 int thread, Shared& shared) {

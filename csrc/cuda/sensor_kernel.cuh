@@ -33,15 +33,7 @@ LRD_DEVICE void draw_lines(const Request& q, int thread, SensorTile& shared) {
   colour_lines<kThreads>(q, shared.first, thread, shared.white, shared.sensor, shared.rows, shared.columns);
 }
 
-// Of a multiprocessor; from sm_120 on a few registers of four spill.
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 1200
-constexpr int kSensorBlocks = 3;
-#else
-constexpr int kSensorBlocks = 4;
-#endif
-
-LRD_KERNEL(kThreads, kSensorBlocks)
-sensor_kernel(const Request q, const ThroughPlanes planes, const int tile_rows) {
+LRD_KERNEL(kThreads, 4) sensor_kernel(const Request q, const ThroughPlanes planes, const int tile_rows) {
   LRD_SHARED SensorTile shared;
   const int thread = static_cast<int>(threadIdx.x);
   fill_normal_octaves(thread);

@@ -29,7 +29,8 @@ using StripOf = std::conditional_t<kSensor, SensorStrip<kWidth>, Strip<kWidth>>;
 // Dynamic shared memory of a block, bytes.
 template <int kWidth, Precision kPrecision, bool kSensor = false>
 LRD_HD int shared_bytes(int layers) {
-  return static_cast<int>(sizeof(StripOf<kWidth, kSensor>)) + 4 * LayersOf<kWidth, kPrecision>::Type::hidden_words(layers);
+  return static_cast<int>(sizeof(StripOf<kWidth, kSensor>)) +
+         4 * LayersOf<kWidth, kPrecision>::Type::hidden_words(layers);
 }
 
 // Columns of noise that a strip gives.
@@ -87,14 +88,9 @@ LRD_DEVICE void synthesize_strip(const Request& q, const ThroughPlanes& planes, 
   LRD_BARRIER();  // the next strip overwrites what this one shares
 }
 
-// Blocks of a multiprocessor, at least; with four of the widest matrix tiles beside a sensor a register spills.
-template <int kWidth, Precision kPrecision, bool kSensor>
-constexpr int kStackBlocks =
-    kSensor && kWidth == 32 && kPrecision == Precision::kBfloat16 ? 3 : 512 / Strip<kWidth>::kThreads;
-
 // Strips are counted in three directions, so that finding one needs no division.
 template <int kWidth, Precision kPrecision, bool kSensor = false>
-LRD_KERNEL(Strip<kWidth>::kThreads, (kStackBlocks<kWidth, kPrecision, kSensor>))
+LRD_KERNEL(Strip<kWidth>::kThreads, 512 / Strip<kWidth>::kThreads)
 stack_kernel(const Request q, const ThroughPlanes planes, const Stack stack, const int tile_rows) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
   if constexpr (kPrecision == Precision::kBfloat16) return;  // never launched there

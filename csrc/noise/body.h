@@ -20,10 +20,15 @@ struct Body {
   LRD_HD bool offsets() const { return has_lines || has_pattern; }
 };
 
+LRD_HD bool draws_pattern(const SensorRow& row) { return row.sigma_prnu > 0.0f || row.sigma_dsnu > 0.0f; }
+
+// Whether anything is drawn at every site.
+LRD_HD bool draws_sites(const SensorRow& row) { return draws_pattern(row) || draws_dark_current(row); }
+
 LRD_HD Body body_of(const SensorRow& row, float K, const Stream& body) {
   Body b;
   b.has_lines = row.sigma_row_fixed > 0.0f || row.sigma_col_fixed > 0.0f;
-  b.has_pattern = row.sigma_prnu > 0.0f || row.sigma_dsnu > 0.0f;
+  b.has_pattern = draws_pattern(row);
   b.has_dark_current = draws_dark_current(row);
   b.sigma_prnu = row.sigma_prnu;
   b.sigma_dsnu = row.sigma_dsnu;
@@ -41,27 +46,59 @@ struct BodyWords {
       : pattern(body, kPattern, cell_col), dark(body, kDarkCurrent, cell_col) {}
 };
 
-// Photo response and offset of the pixels.
+// What is drawn of the body at every site of N cells, whatever its figures: the same in all frames.
 template <int N>
-LRD_HD void add_pattern(const Body& b, const uint32_t (&word)[4][N], float (&value)[4][N], float (&offset)[4][N]) {
-  const float sigma_prnu = b.sigma_prnu, sigma_dsnu = b.sigma_dsnu;
+struct BodyDraws {
+  float response[4][N], level[4][N];  // deviates of the photo response and the offset
+  float dark[4][N];                   // of dark current, where its spread wants them
+  uint32_t dark_word[4][N];
+};
+
+template <int N>
+LRD_HD void draw_pattern(const BodyWords<N>& words, uint32_t cell_row, BodyDraws<N>& draws) {
+  uint32_t word[4][N];
+  words.pattern.at(cell_row, word);
   LRD_UNROLL
   for (int site = 0; site < 4; ++site) {
     LRD_UNROLL
     for (int i = 0; i < N; ++i) {
       const NormalPair pair = two_normals(word[site][i]);
-      value[site][i] *= fma(sigma_prnu, pair.first, 1.0f);
-      offset[site][i] = fma(sigma_dsnu, pair.second, offset[site][i]);
+      draws.response[site][i] = pair.first;
+      draws.level[site][i] = pair.second;
+    }
+  }
+}
+
+template <int N>
+LRD_HD void draw_dark(const BodyWords<N>& words, bool spreads, uint32_t cell_row, BodyDraws<N>& draws) {
+  words.dark.at(cell_row, draws.dark_word);
+  if (!spreads) return;
+  LRD_UNROLL
+  for (int site = 0; site < 4; ++site) normal_quantiles<N>(draws.dark_word[site], draws.dark[site]);
+}
+
+// Photo response and offset of the pixels.
+template <int N>
+LRD_HD void add_pattern(const Body& b, const BodyDraws<N>& draws, float (&value)[4][N], float (&offset)[4][N]) {
+  const float sigma_prnu = b.sigma_prnu, sigma_dsnu = b.sigma_dsnu;
+  LRD_UNROLL
+  for (int site = 0; site < 4; ++site) {
+    LRD_UNROLL
+    for (int i = 0; i < N; ++i) {
+      value[site][i] *= fma(sigma_prnu, draws.response[site][i], 1.0f);
+      offset[site][i] = fma(sigma_dsnu, draws.level[site][i], offset[site][i]);
     }
   }
 }
 
 // Dark current of a cell's four sites, as a thread of a GPU adds it: hot pixels one after another through the same
 // code. frame: the sample's own stream, by which pixels blink.
-LRD_HD void add_dark_current(const Body& b, const Stream& frame, const uint32_t (&word)[4], uint32_t cell_row,
-                             uint32_t cell_col, float (&value)[4]) {
-  const float clean[4] = {value[0], value[1], value[2], value[3]};
-  add_dark_current<4>(b.dark, b.K, word, value);
+LRD_HD void add_dark(const Body& b, const Stream& frame, const BodyDraws<1>& draws, uint32_t cell_row,
+                     uint32_t cell_col, float (&value)[4][1]) {
+  const uint32_t word[4] = {draws.dark_word[0][0], draws.dark_word[1][0], draws.dark_word[2][0], draws.dark_word[3][0]};
+  const float clean[4] = {value[0][0], value[1][0], value[2][0], value[3][0]};
+  LRD_UNROLL
+  for (int site = 0; site < 4; ++site) add_dark_current<1>(b.dark, b.K, draws.dark[site], value[site]);
   if (!any_hot<4>(b.dark, word)) return;
   LRD_KEEP_LOOP
   for (int site = 0; site < 4; ++site) {
@@ -69,18 +106,19 @@ LRD_HD void add_dark_current(const Body& b, const Stream& frame, const uint32_t 
     if (!is_hot(b.dark, w)) continue;
     const float electrons = hot_electrons(b.dark, b.stream, frame, w, cell_row, cell_col, site);
     LRD_UNROLL
-    for (int i = 0; i < 4; ++i) value[i] = i == site ? fma(b.K, electrons, clean[i]) : value[i];
+    for (int i = 0; i < 4; ++i) value[i][0] = i == site ? fma(b.K, electrons, clean[i]) : value[i][0];
   }
 }
 
 // The same of one site of N cells.
 template <int N>
-LRD_HD void add_dark_current(const Body& b, const Stream& frame, const uint32_t (&word)[N], uint32_t cell_row,
-                             uint32_t cell_col, int site, float (&value)[N]) {
+LRD_HD void add_dark(const Body& b, const Stream& frame, const BodyDraws<N>& draws, uint32_t cell_row,
+                     uint32_t cell_col, int site, float (&value)[N]) {
+  const uint32_t (&word)[N] = draws.dark_word[site];
   float clean[N];
   const bool hot = any_hot<N>(b.dark, word);
   if (hot) memcpy(clean, value, sizeof clean);
-  add_dark_current<N>(b.dark, b.K, word, value);
+  add_dark_current<N>(b.dark, b.K, draws.dark[site], value);
   constexpr int kSome = 8;  // where hot pixels are looked for at once
   for (int start = 0; hot && start < N; start += kSome) {
     if (!any_hot<kSome>(b.dark, word + start)) continue;
@@ -93,12 +131,11 @@ LRD_HD void add_dark_current(const Body& b, const Stream& frame, const uint32_t 
 }
 
 // value: signal in DN; becomes that of Poisson's mean times K. offset: DN above black of a dark frame, to which the
-// body's is added. rows and columns: the fixed offsets of these lines.
+// body's is added. rows and columns: the fixed offsets of these lines. drawn: whether draws hold these cells' already.
 template <int N>
 LRD_HD void add_body(const Body& b, const Stream& frame, const BodyWords<N>& words, uint32_t cell_row,
-                     uint32_t cell_col, const float (&rows)[2], const float (&columns)[2][N], float (&value)[4][N],
-                     float (&offset)[4][N]) {
-  uint32_t word[4][N];
+                     uint32_t cell_col, const float (&rows)[2], const float (&columns)[2][N], bool drawn,
+                     BodyDraws<N>& draws, float (&value)[4][N], float (&offset)[4][N]) {
   if (b.has_lines) {
     LRD_UNROLL
     for (int site = 0; site < 4; ++site) {
@@ -108,20 +145,15 @@ LRD_HD void add_body(const Body& b, const Stream& frame, const BodyWords<N>& wor
     }
   }
   if (b.has_pattern) {
-    words.pattern.at(cell_row, word);
-    add_pattern<N>(b, word, value, offset);
+    if (!drawn) draw_pattern(words, cell_row, draws);
+    add_pattern(b, draws, value, offset);
   }
   if (!b.has_dark_current) return;
-  words.dark.at(cell_row, word);
+  if (!drawn) draw_dark(words, spreads(b.dark), cell_row, draws);
   if constexpr (N == 1) {
-    float cell[4] = {value[0][0], value[1][0], value[2][0], value[3][0]};
-    add_dark_current(b, frame, {word[0][0], word[1][0], word[2][0], word[3][0]}, cell_row, cell_col, cell);
-    LRD_UNROLL
-    for (int site = 0; site < 4; ++site) value[site][0] = cell[site];
+    add_dark(b, frame, draws, cell_row, cell_col, value);
   } else {
-    for (int site = 0; site < 4; ++site) {
-      add_dark_current<N>(b, frame, word[site], cell_row, cell_col, site, value[site]);
-    }
+    for (int site = 0; site < 4; ++site) add_dark(b, frame, draws, cell_row, cell_col, site, value[site]);
   }
 }
 

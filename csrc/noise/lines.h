@@ -35,7 +35,7 @@ LRD_HD void line_noise(const float* white, const float (&taps)[kTaps], float sig
                        float (&noise)[N]) {
   LRD_UNROLL
   for (int i = 0; i < N; ++i) noise[i] = 0.0f;
-  LRD_UNROLL
+  LRD_KEEP_LOOP
   for (int j = 0; j < kTaps; ++j) {
     const float tap = taps[j];
     LRD_UNROLL

@@ -71,7 +71,8 @@ def synthesize(
     if actors is not None and (ray is None or actors < 1):
         raise ValueError(f"actors must be at least 1 and are of ray, got {actors} and ray {ray}")
     storage = Storage(url)
-    if resume and not overwrite and storage.exists(MANIFEST) and storage.exists(STARTED):  # killed behind its manifest
+    begun_and_done = storage.exists(MANIFEST) and storage.exists(STARTED)  # killed behind its manifest
+    if resume and not overwrite and begun_and_done:
         return _swept(storage, json.loads(storage.read(MANIFEST)))
     begun = _begun(storage, sources, recipe, resume, overwrite)
     earlier = shards_of_earlier(storage) if overwrite else set()

@@ -18,6 +18,10 @@ DARK_BELOW = 0.01
 LIGHT_ABOVE = 0.05
 #: Flats within this relative difference are of one level.
 SAME_LEVEL = 0.04
+#: Darks are of one temperature if they round to the same multiple of this, deg C.
+SAME_TEMPERATURE = 1.0
+#: Stands for a temperature that nobody told, and sorts before all others, deg C.
+_UNKNOWN = -273.15
 WRONG_RATE = 0.15
 #: Files of one camera tell black levels within this share of white of each other (masked pixels, ISO) ...
 BLACK_WITHIN = 0.02
@@ -57,12 +61,13 @@ class Sensor:
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """Frames that repeat each other: one kind, ISO, exposure and level."""
+    """Frames that repeat each other: one kind, ISO, exposure, level and, of darks, temperature where told."""
 
     kind: str
     iso: float
     exposure_s: float
     frames: tuple[Record, ...]
+    temperature_c: float | None = None
 
     @property
     def name(self) -> str:
@@ -118,11 +123,14 @@ def sort_frames(records: Sequence[Record]) -> Sorted:
     good = _of_one_camera(good, out)
     sensor = _sensor(good)
     groups, unpaired, single = [], [], []
-    for kind, iso, exposure in sorted({_key(r, sensor) for r in good}):
-        members = [r for r in good if _key(r, sensor) == (kind, iso, exposure)]
+    keys = {r.name: _key(r, sensor) for r in good}
+    for key in sorted(set(keys.values())):
+        kind, iso, exposure, temperature = key
+        members = [r for r in good if keys[r.name] == key]
         if kind == "dark":
             members = _steady_darks(members, sensor, out)
-            groups += [Group(kind, iso, exposure, tuple(members))] if members else []
+            told = temperature if temperature > _UNKNOWN else None
+            groups += [Group(kind, iso, exposure, tuple(members), told)] if members else []
             single += [r.name for r in members if len(members) == 1]
         else:
             for level in _levels(members, sensor):
@@ -133,9 +141,13 @@ def sort_frames(records: Sequence[Record]) -> Sorted:
     return Sorted(sensor, tuple(groups), out, (*single, *(r.name for r in alone)))
 
 
-def _key(r: Record, sensor: Sensor) -> tuple[str, float, float]:
+def _key(r: Record, sensor: Sensor) -> tuple[str, float, float, float]:
     dark = sensor.above_black(r) < DARK_BELOW * sensor.range_dn
-    return r.kind or ("dark" if dark else "flat"), r.iso, float(f"{r.exposure_s:.4g}")
+    kind = r.kind or ("dark" if dark else "flat")
+    temperature = _UNKNOWN
+    if kind == "dark" and r.temperature_c is not None:
+        temperature = round(r.temperature_c / SAME_TEMPERATURE) * SAME_TEMPERATURE
+    return kind, r.iso, float(f"{r.exposure_s:.4g}"), temperature
 
 
 def _of_one_camera(good: list[Record], out: dict[str, str]) -> list[Record]:

@@ -20,19 +20,15 @@ from lrd_ext.estimators.tukey_lambda import excess_kurtosis
 
 from .bad_frames import Group, Sensor, Sorted, sort_frames
 from .dark_frames import DarkStatistics, Read, dark_statistics
-from .emva1288 import (
-    LinearityError,
-    StandardFigures,
-    linearity_error,
-    photo_nonuniformity,
-    standard_figures,
-)
+from .dark_series import DarkCurrent, SeriesStatistics, dark_current, series_statistics
+from .flat_figures import linearity_of, prnu_of, standard_of
 from .flat_frames import FlatStatistics, flat_statistics
 from .frames import Frame
 from .gain_switch import GainLine, find_branches, fit_gain_line
 from .photon_transfer import DARKS, PairPoint, PhotonTransfer, photon_transfer
 from .read_noise import fit_darks, read_noise
 from .results import Calibration, DarkGroup, FlatGroup, IsoResult, ReadNoise
+from .sensor_noise import FixedNoise, body_of, fixed_noise
 from .statistics_store import Arrays, StatisticsStore
 from .survey import Record, look_at
 
@@ -76,14 +72,22 @@ def calibrate(
             flats.append(_flat_group(group, loads, ordered.sensor, store, darks))
         for _ in group.frames:
             progress("measured")
-    return _conclude(ordered, darks, flats, records)
+    currents = _dark_currents(ordered, darks, loads, store)
+    return _conclude(ordered, darks, flats, currents, records)
 
 
 def _conclude(
-    ordered: Sorted, darks: list[DarkGroup], flats: list[FlatGroup], records: Sequence[Record]
+    ordered: Sorted,
+    darks: list[DarkGroup],
+    flats: list[FlatGroup],
+    currents: dict[float, list[DarkCurrent]],
+    records: Sequence[Record],
 ) -> Calibration:
     kinds = {g.iso: {h.kind for h in ordered.groups if h.iso == g.iso} for g in ordered.groups}
-    isos = tuple(_at_iso(iso, darks, flats, kinds[iso], ordered.sensor.cfa) for iso in sorted(kinds))
+    isos = tuple(
+        _at_iso(iso, darks, flats, currents.get(iso, []), kinds[iso], ordered.sensor.cfa)
+        for iso in sorted(kinds)
+    )
     borders = _borders(records, ordered)
     rows = [r for r in isos if r.read is not None]
     if not rows and not any(r.kind == "dark" for r in records):
@@ -102,6 +106,7 @@ def _conclude(
         left_out=dict(sorted(ordered.left_out.items())),
         unpaired=ordered.unpaired,
         borders=borders,
+        body=body_of(isos),
     )
 
 
@@ -182,7 +187,57 @@ def _dark_group(
     if fit is not None:
         told = blacks.mean(axis=0)
         bias = tuple(level.shifted(-black) for level, black in zip(fit.levels, told, strict=True))
-    return DarkGroup(group.iso, group.exposure_s, statistics, bias, _drift(over.mean(axis=1)), fit)
+    return DarkGroup(
+        group.iso,
+        group.exposure_s,
+        statistics,
+        bias,
+        _drift(over.mean(axis=1)),
+        over,
+        fit,
+        group.temperature_c,
+    )
+
+
+def _dark_currents(
+    ordered: Sorted,
+    darks: Sequence[DarkGroup],
+    loads: dict[str, Callable[[], Any]],
+    store: StatisticsStore,
+) -> dict[float, list[DarkCurrent]]:
+    """Return dark current by ISO, of every temperature at which darks of several exposure times were shot."""
+    groups = [g for g in ordered.groups if g.kind == "dark" and len(g.frames) >= 2]
+    series: dict[tuple[float, float | None], list[tuple[Group, DarkGroup]]] = {}
+    for group, dark in zip(groups, darks, strict=True):
+        series.setdefault((group.iso, group.temperature_c), []).append((group, dark))
+    found: dict[float, list[DarkCurrent]] = {}
+    for (iso, _), own in series.items():
+        if len(own) >= 2 and not any(dark.statistics.cut for _, dark in own):
+            found.setdefault(iso, []).append(_dark_current(own, loads, ordered.sensor, store))
+    return found
+
+
+def _dark_current(
+    own: Sequence[tuple[Group, DarkGroup]],
+    loads: dict[str, Callable[[], Any]],
+    sensor: Sensor,
+    store: StatisticsStore,
+) -> DarkCurrent:
+    def measure() -> Arrays:
+        found = series_statistics(
+            [(g.exposure_s, _reads(g, loads, sensor), dark.statistics) for g, dark in own]
+        )
+        return {name: np.asarray(value) for name, value in vars(found).items()}
+
+    identity = " ".join(f"{g.exposure_s} {_identity(g, sensor)}" for g, _ in own)
+    fields: dict[str, Any] = dict(store.remember("series", identity, measure))
+    for scalar in ("kurtosis", "longest", "seen_above", "frame_noise"):
+        fields[scalar] = float(fields[scalar])
+    times = np.concatenate([np.full(len(dark.levels), g.exposure_s) for g, dark in own])
+    levels = np.concatenate([dark.levels.mean(axis=1) for _, dark in own])
+    return dark_current(
+        SeriesStatistics(**fields), times, levels, math.prod(sensor.shape), own[0][0].temperature_c
+    )
 
 
 def _drift(levels: np.ndarray) -> Estimate | None:
@@ -232,7 +287,12 @@ def _best_darks(iso: float, darks: Sequence[DarkGroup]) -> DarkGroup | None:
 
 
 def _at_iso(
-    iso: float, darks: Sequence[DarkGroup], flats: Sequence[FlatGroup], kinds: set[str], cfa: str
+    iso: float,
+    darks: Sequence[DarkGroup],
+    flats: Sequence[FlatGroup],
+    currents: Sequence[DarkCurrent],
+    kinds: set[str],
+    cfa: str,
 ) -> IsoResult:
     dark = _best_darks(iso, darks)
     lit = tuple(g for g in flats if g.iso == iso)
@@ -251,7 +311,7 @@ def _at_iso(
     prnu: tuple[Estimate | None, Estimate | None] = (None, None)
     if dark and K and read and not read.cut:
         if cfa in BY_SITE:
-            prnu = _prnu(lit, dark, K, read)
+            prnu = prnu_of(lit, dark, K, read)
         else:
             missing.append(f"no PRNU: a site of {cfa} holds pixels of several colours")
     return IsoResult(
@@ -262,10 +322,22 @@ def _at_iso(
         flats=lit,
         prnu=prnu[0],
         prnu_all=prnu[1],
-        linearity=_linearity(lit, dark, K) if K else None,
-        standard=_standard(lit, dark, K, read) if K and dark and read else None,
+        linearity=linearity_of(lit, dark, K) if K else None,
+        standard=standard_of(lit, dark, K, read) if K and dark and read else None,
         missing=tuple(missing),
+        fixed=_fixed(dark, read, currents),
+        currents=tuple(currents),
     )
+
+
+def _fixed(
+    dark: DarkGroup | None, read: ReadNoise | None, currents: Sequence[DarkCurrent]
+) -> FixedNoise | None:
+    """Return fixed offsets and drift; values cut off or lost in the rounding do not show them."""
+    if dark is None or read is None or dark.fit is not None or read.cut:
+        return None
+    own = (c for c in currents if c.temperature_c == dark.temperature_c)
+    return fixed_noise(dark, read, next(own, None))
 
 
 def _dark_points(dark: DarkGroup | None) -> list[PairPoint]:
@@ -283,51 +355,3 @@ def _dark_points(dark: DarkGroup | None) -> list[PairPoint]:
         PairPoint(site, DARKS, dark.bias[site].value, float(variance[site]), kurtosis, count, 0.0)
         for site in range(4)
     ]
-
-
-def _usable(group: FlatGroup, K: PhotonTransfer) -> bool:
-    return group.name not in K.left_out
-
-
-def _prnu(
-    flats: Sequence[FlatGroup], dark: DarkGroup, K: PhotonTransfer, read: ReadNoise
-) -> tuple[Estimate | None, Estimate | None]:
-    """Return PRNU of pixels (slow shading, rows, columns taken out) and of all, nearest half saturation."""
-    usable = [g for g in flats if _usable(g, K)]
-    if not usable:
-        return None, None
-    best = min(usable, key=lambda g: abs(float(g.statistics.mean.mean()) - 0.5 * K.saturation))
-    s, d = best.statistics, dark.statistics
-    lines = read.row.value**2 + read.col.value**2
-    pixels = d.height * d.width // 4
-    signal = s.mean - np.array([b.value for b in dark.bias])
-    # Mean of the squared signal: light that falls off to the corners weighs by its square.
-    squared = np.sqrt(signal**2 + np.maximum(s.spatial - s.spatial_white, 0.0))
-    pixel = d.pixel.mean(axis=0)
-    white_dark = np.maximum(d.spatial_white - pixel / d.frames, 0.0)
-    all_dark = np.maximum(d.spatial - (pixel + lines) / d.frames, 0.0)
-    return (
-        photo_nonuniformity(s.spatial_white, white_dark, s.variance / s.frames, squared, pixels),
-        photo_nonuniformity(s.spatial, all_dark, (s.variance + lines) / s.frames, signal, pixels),
-    )
-
-
-def _standard(
-    flats: Sequence[FlatGroup], dark: DarkGroup, K: PhotonTransfer, read: ReadNoise
-) -> StandardFigures:
-    bias = float(np.mean([b.value for b in dark.bias]))
-    noise = math.sqrt(
-        read.gaussian.value**2 + read.row.value**2 + read.col.value**2 + rounding_variance(read.step)
-    )
-    counted = [(g.photons, float(g.statistics.mean.mean()) - bias) for g in flats if g.photons is not None]
-    return standard_figures(K.K, K.saturation - bias, noise, counted)
-
-
-def _linearity(
-    flats: Sequence[FlatGroup], dark: DarkGroup | None, K: PhotonTransfer
-) -> LinearityError | None:
-    bias = float(np.mean([b.value for b in dark.bias])) if dark else 0.0
-    clean = [g for g in flats if float(g.statistics.pairs[:, :, 4].max()) <= 1e-4]
-    return linearity_error(
-        [g.exposure_s for g in clean], [float(g.statistics.mean.mean()) - bias for g in clean], K.saturation
-    )

@@ -16,7 +16,6 @@ from lrd_ext.estimators.rounding import Cut, find_cut, middles_of_codes, quantiz
 from lrd_ext.estimators.tukey_lambda import ResidualHistogram
 from lrd_ext.raw import SITES
 
-from .banding import line_spectrum
 from .hot_pixels import find_hot_pixels
 
 #: Bins of a residual histogram per standard deviation, and how far it reaches.
@@ -37,8 +36,9 @@ class DarkStatistics:
 
     ``site_means`` (n, 4) raw DN of every frame without hot pixels; ``row``, ``col`` (n,) variance between
     lines, see FrameLines, and ``pixel`` (n, 4) that of pixels without it, DN^2; ``counts`` (n, bins)
-    residuals in bins of ``bin_width``; ``row_power``, ``col_power`` mean spectra; ``row_profile`` (H,)
-    and ``col_profile`` (W,) of the mean of the frames; ``shading`` (4, k, k) its small map by site, about
+    residuals in bins of ``bin_width``; ``row_lines`` (n, H), ``col_lines`` (n, W) means of the lines of every
+    frame about the mean of the frames, without drift by site; ``row_profile`` (H,) and ``col_profile`` (W,)
+    of the mean of the frames; ``shading`` (4, k, k) its small map by site, about
     the site's mean; ``spatial`` and ``spatial_white`` (4,) spatial variance of the mean of the frames by
     site, whole and without slow shading; ``hot`` (m, 2) row and column, ``hot_excess`` (m,); ``steps``
     (4,) step of the values by site: where it is no whole number, all but ``pairs`` is of the middles of
@@ -52,8 +52,8 @@ class DarkStatistics:
     pixel: np.ndarray
     counts: np.ndarray
     bin_width: float
-    row_power: np.ndarray
-    col_power: np.ndarray
+    row_lines: np.ndarray
+    col_lines: np.ndarray
     row_profile: np.ndarray
     col_profile: np.ndarray
     shading: np.ndarray
@@ -130,7 +130,7 @@ def dark_statistics(frames: Sequence[Read], std: float) -> DarkStatistics:
     steps = np.array([quantization_step(own) for own in counts])
     cut = find_cut(counts.sum(axis=0), float(steps.max()))
     noise = max(std, 0.29)
-    hot, excess = find_hot_pixels(mean, noise / len(frames) ** 0.5)
+    hot, excess, _ = find_hot_pixels(mean, noise / len(frames) ** 0.5)
     pairs = _pairs(raw, counts.sum(axis=0), float(steps.max()), std, cut, hot)
     width = noise / BINS_PER_STD
     passed = [_one_frame(read(), mean, len(frames), width, hot) for read in frames]
@@ -145,8 +145,8 @@ def dark_statistics(frames: Sequence[Read], std: float) -> DarkStatistics:
         pixel=columns["pixel"],
         counts=columns["counts"],
         bin_width=width,
-        row_power=columns["row_power"].mean(axis=0),
-        col_power=columns["col_power"].mean(axis=0),
+        row_lines=columns["row_lines"],
+        col_lines=columns["col_lines"],
         row_profile=cold.mean(axis=1, dtype=np.float64),
         col_profile=cold.mean(axis=0, dtype=np.float64),
         shading=np.stack([small_map(plane) for plane in site_planes(cold)]),
@@ -220,11 +220,15 @@ def _one_frame(
     frame: np.ndarray, mean: np.ndarray, n: int, bin_width: float, hot: np.ndarray
 ) -> dict[str, np.ndarray]:
     residual = frame - mean
+    residual[hot[:, 0], hot[:, 1]] = 0  # one that blinks would move the means of its lines
     height, width = residual.shape
     sites = np.array([plane.mean(dtype=np.float64) for plane in site_planes(residual)])
+    for plane, level in zip(
+        site_planes(residual), sites, strict=True
+    ):  # drift of a site is no noise of lines
+        plane -= np.float32(level)
     rows, columns, rest = two_way(residual)
     temporal = n / (n - 1)
-    at_hot = rest[hot[:, 0], hot[:, 1]]
     rest[hot[:, 0], hot[:, 1]] = 0
     free = (1 - 1 / height) * (1 - 1 / width)
     pixel = [
@@ -236,14 +240,14 @@ def _one_frame(
         "row": np.array(_between(rows * math.sqrt(temporal), float(np.mean(pixel)) / width)),
         "col": np.array(_between(columns * math.sqrt(temporal), float(np.mean(pixel)) / height)),
         "pixel": np.array(pixel),
-        "counts": residual_counts(rest, at_hot.size, bin_width * kept_share(n, height, width)),
-        "row_power": line_spectrum(rows),
-        "col_power": line_spectrum(columns),
+        "counts": residual_counts(rest, len(hot), bin_width * kept_share(n, height, width)),
+        "row_lines": rows,
+        "col_lines": columns,
     }
 
 
 def _between(means: np.ndarray, own: float) -> float:
-    return between_variance(means, np.full(len(means), own))[0]
+    return between_variance(means, np.full(len(means), own), spent=2)[0]  # even and odd lines are centred
 
 
 def _hot_per_site(hot: np.ndarray) -> np.ndarray:

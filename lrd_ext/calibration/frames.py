@@ -25,6 +25,8 @@ KINDS = ("dark", "flat")
 COLUMNS = ("file", "kind", "iso", "exposure_s")
 #: A column that may be there: photons a pixel got, from which quantum efficiency follows.
 PHOTONS = "photons"
+#: Another: temperature of the sensor, deg C, from which the doubling of dark current follows.
+TEMPERATURE = "temperature_c"
 MOSAICS = (".npy", ".tif", ".tiff", ".png")
 _FOLDERS = {"dark": "dark", "darks": "dark", "flat": "flat", "flats": "flat"}
 #: Endings of files that often lie beside raw files and are not raw themselves.
@@ -68,7 +70,7 @@ class Picture:
     """One frame: (H, W) uint16 with even sides, raw DN, and what is known of it.
 
     ``black`` by site of ``cfa`` (4,), None where nobody told; ``border`` is the masked strip of an ordinary
-    raw; ``photons`` that fell on a pixel, None where nobody counted.
+    raw; ``photons`` that fell on a pixel and ``temperature_c`` of the sensor, None where nobody told.
     """
 
     mosaic: np.ndarray
@@ -81,6 +83,7 @@ class Picture:
     model: str = "unknown"
     border: np.ndarray | None = None
     photons: float | None = None
+    temperature_c: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,7 +197,8 @@ def _from_csv(root: Path, levels: Levels) -> Iterator[Frame]:
             raise ValueError(f"{table}: line {line}: kind must be dark or flat, got {kind!r}")
         iso, exposure = (positive(row[c], f"{table}: line {line}: {c}") for c in ("iso", "exposure_s"))
         photons = positive(row[PHOTONS], f"{table}: line {line}: {PHOTONS}") if row.get(PHOTONS) else None
-        yield listed_frame(root, name, levels, iso, exposure, kind, photons)
+        temperature = _temperature(row.get(TEMPERATURE), f"{table}: line {line}: {TEMPERATURE}")
+        yield listed_frame(root, name, levels, iso, exposure, kind, photons, temperature)
 
 
 def read_table(table: Path, columns: Sequence[str], what: str) -> list[tuple[int, dict[str, str | None]]]:
@@ -234,6 +238,7 @@ def listed_frame(
     exposure_s: float,
     kind: str | None,
     photons: float | None = None,
+    temperature_c: float | None = None,
 ) -> Frame:
     """Return a frame that a table names: a raw file, or a mosaic as .npy, .tif or .png.
 
@@ -245,10 +250,25 @@ def listed_frame(
         exposure_s: exposure time likewise.
         kind: "dark", "flat" or None.
         photons: a pixel got, where told.
+        temperature_c: of the sensor, where told, deg C.
     """
     path = root / name
-    load = functools.partial(_load_listed, path, levels, iso, exposure_s, photons)
-    return Frame(name, _identity(name, path, levels, kind, iso, exposure_s, photons), load, kind)
+    told = photons, temperature_c
+    load = functools.partial(_load_listed, path, levels, iso, exposure_s, *told)
+    return Frame(name, _identity(name, path, levels, kind, iso, exposure_s, *told), load, kind)
+
+
+def _temperature(text: str | None, what: str) -> float | None:
+    """Return the temperature that a table holds, deg C, None where it holds none."""
+    if not (text or "").strip():
+        return None
+    try:
+        value = float(text or "")
+    except ValueError:
+        value = math.nan
+    if not -100 <= value <= 150:
+        raise ValueError(f"{what} must be a number of degrees Celsius in -100..150, got {text!r}")
+    return value
 
 
 def positive(text: str | None, what: str) -> float:
@@ -266,21 +286,39 @@ def positive(text: str | None, what: str) -> float:
     return value
 
 
-def _load_listed(path: Path, levels: Levels, iso: float, exposure: float, photons: float | None) -> Picture:
+def _load_listed(
+    path: Path,
+    levels: Levels,
+    iso: float,
+    exposure: float,
+    photons: float | None,
+    temperature_c: float | None,
+) -> Picture:
     if not path.is_file():
         raise ValueError(f"{path.name}: no such file")
     if path.suffix.lower() not in MOSAICS:
         if path.suffix.lower() in (".jpg", ".jpeg"):
             raise ValueError(f"{path.name}: a JPEG picture holds no raw data")
         picture = _load_raw_listed(path, levels)
-        return dataclasses.replace(picture, iso=iso, exposure_s=exposure, photons=photons)
+        return dataclasses.replace(
+            picture, iso=iso, exposure_s=exposure, photons=photons, temperature_c=temperature_c
+        )
     mosaic = load_mosaic(path)
     if levels.white is None:
         raise ValueError(
             "--white must be given for .npy, .tif and .png mosaics, which do not tell their white level"
         )
     cfa = levels.cfa or raw_files.MONO
-    return Picture(even(mosaic), iso, exposure, levels.black, levels.white, cfa, photons=photons)
+    return Picture(
+        even(mosaic),
+        iso,
+        exposure,
+        levels.black,
+        levels.white,
+        cfa,
+        photons=photons,
+        temperature_c=temperature_c,
+    )
 
 
 def _load_raw_listed(path: Path, levels: Levels) -> Picture:

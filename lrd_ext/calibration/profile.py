@@ -14,6 +14,7 @@ from lrd_ext.estimators.read_quantiles import FEWEST
 from lrd_ext.estimators.tukey_lambda import PPCC_BRACKET
 from lrd_ext.profiles import CameraProfile, profile_from_dict
 from lrd_ext.profiles.records import header
+from lrd_ext.profiles.sensor import sensor_check, used_units
 from lrd_ext.read_models import ReadModel, profile_models, read_model
 from lrd_ext.version import __version__
 
@@ -22,6 +23,7 @@ from .gain_switch import GainLine
 from .laws import FittedLaw, fit_law
 from .model_advice import better_model
 from .results import FEW_DARKS, Calibration, IsoResult, ReadNoise
+from .sensor_profile import sensor_dict
 from .verdict import verdict
 
 #: Digits kept in the file: far beyond what any calibration can tell.
@@ -39,7 +41,7 @@ def profile_of(
     named: Mapping[str, str] | None = None,
     quantiles: str = "advised",
 ) -> CameraProfile:
-    """Make the profile: rows with intervals, bias by ISO and by ISO and exposure, laws by branch.
+    """Make the profile: rows with intervals, bias by ISO and exposure, laws by branch, the sensor.
 
     Args:
         found: the calibration.
@@ -61,8 +63,9 @@ def profile_dict(found: Calibration, name: str, quantiles: str = "advised") -> d
     """Return the JSON values of the profile."""
     sensor, tables = found.sensor, _tables(found, quantiles)
     # Without K at every ISO the line of the others fills in; without any, it is a profile of darks alone.
-    fill = _gain_fill(found)
-    data = header(["read_quantiles"] if tables else ()) | {
+    fill, adds = _gain_fill(found), sensor_dict(found)
+    used = used_units(sensor_check().read(adds)) | {"read_quantiles": bool(tables)}
+    data = header([name for name, is_used in used.items() if is_used]) | {
         "name": name,
         "make": sensor.make,
         "model": sensor.model,
@@ -77,20 +80,24 @@ def profile_dict(found: Calibration, name: str, quantiles: str = "advised") -> d
         return data | _from_borders(found)
     models = [m for m in profile_models() if tables or not m.tabled]
     rows = [_row(r, fill, models) if r.read else _row_of_flats(r) for r in found.measured]
-    return data | {
-        "read": better_model(found, tables=quantiles != "never"),
-        "rows": rows,
-        "branches": [_branch(found, rows, i, models) for i in range(len(found.branches))],
-        "read_quantiles": tables,
-        "bias": [{"iso": r.iso, "dn": [b.value for b in r.dark.bias]} for r in found.measured if r.dark],
-        "black_level_error": [
-            {"iso": g.iso, "exposure_s": g.exposure_s, "dn": [b.value for b in g.bias]}
-            for g in sorted(found.darks, key=lambda g: (g.iso, g.exposure_s))
-        ],
-        "calibration": _account(found),
-        "notes": list(verdict(found)),
-        "doubtful": _doubtful(found, fill),
-    }
+    return (
+        data
+        | {
+            "read": better_model(found, tables=quantiles != "never"),
+            "rows": rows,
+            "branches": [_branch(found, rows, i, models) for i in range(len(found.branches))],
+            "read_quantiles": tables,
+            "bias": [{"iso": r.iso, "dn": [b.value for b in r.dark.bias]} for r in found.measured if r.dark],
+            "black_level_error": [
+                {"iso": g.iso, "exposure_s": g.exposure_s, "dn": [b.value for b in g.bias]}
+                for g in sorted(found.darks, key=lambda g: (g.iso, g.exposure_s))
+            ],
+            "calibration": _account(found),
+            "notes": list(verdict(found)),
+            "doubtful": _doubtful(found, fill),
+        }
+        | ({"sensor": adds} if adds else {})
+    )
 
 
 def _tables(found: Calibration, quantiles: str) -> list[dict[str, Any]]:
@@ -327,8 +334,8 @@ def _account_of(r: IsoResult) -> dict[str, Any]:
             "sigma_row_naive_dn": read.naive_row,
             "hot_pixels": len(d.hot),
             "hot_pixels_first": d.hot[:200].tolist(),
-            "banding_rows": [vars(line) for line in read.banding_rows],
-            "banding_columns": [vars(line) for line in read.banding_cols],
+            "banding_rows": [wave.to_dict() for wave in read.row_lines.waves],
+            "banding_columns": [wave.to_dict() for wave in read.col_lines.waves],
             "drift_dn": r.dark.drift.to_dict() if r.dark.drift else None,
         }
     if r.transfer is not None:

@@ -11,6 +11,8 @@ import numpy as np
 
 from lrd_ext.estimators.interval_likelihood import IntervalFit, fit_pairs
 from lrd_ext.estimators.intervals import Estimate, from_frames
+from lrd_ext.estimators.line_colour import LineModel, fit_lines
+from lrd_ext.estimators.line_noise import FrameLines
 from lrd_ext.estimators.read_quantiles import fit_read_quantiles
 from lrd_ext.estimators.rounding import ROUNDING
 from lrd_ext.estimators.tukey_lambda import (
@@ -24,7 +26,6 @@ from lrd_ext.estimators.tukey_lambda import (
 )
 from lrd_ext.read_models import ReadModel, profile_models
 
-from .banding import banding
 from .dark_frames import DarkStatistics
 from .emva1288 import dark_nonuniformity
 from .results import LOST, DarkGroup, ReadNoise
@@ -56,7 +57,11 @@ def read_noise(dark: DarkGroup) -> ReadNoise:
     d, fit, hist = dark.statistics, dark.fit, dark.statistics.histogram
     kurtosis = excess_kurtosis(hist.total, hist.centres)
     pixel, pixels = float(d.pixel.mean()), d.height * d.width // 4
-    row, col = d.rows.noise(kurtosis), d.columns.noise(kurtosis)
+    row_lines, col_lines = (
+        fit_lines(lines, pixel / length, pixel / length * math.sqrt((2 + kurtosis) / (d.frames * 4 * pixels)))
+        for lines, length in ((d.row_lines, d.width), (d.col_lines, d.height))
+    )
+    row, col = _sigma(row_lines, d.rows, kurtosis), _sigma(col_lines, d.columns, kurtosis)
     total = pixel + row.value**2 + col.value**2
     found = _by_moments(d, kurtosis) if fit is None else _by_intervals(d, fit)
     return ReadNoise(
@@ -67,11 +72,16 @@ def read_noise(dark: DarkGroup) -> ReadNoise:
         dsnu=dark_nonuniformity(d.spatial, total, d.frames, pixels),
         dsnu_white=dark_nonuniformity(d.spatial_white, pixel, d.frames, pixels, True),
         ppcc=ppcc_shape(hist),
-        banding_rows=banding(d.row_power, d.frames - 1, d.rows.naive, d.height),
-        banding_cols=banding(d.col_power, d.frames - 1, d.columns.naive, d.width),
+        row_lines=row_lines,
+        col_lines=col_lines,
         step=d.step,
         cut=d.cut,
     )
+
+
+def _sigma(model: LineModel, lines: FrameLines, kurtosis: float) -> Estimate:
+    """Return the deviation of line noise, DN: of lines with a colour or waves by their model."""
+    return lines.noise(kurtosis) if model.white and not model.waves else model.sigma
 
 
 def _seen_through(line: Estimate, slope: Estimate) -> Estimate:

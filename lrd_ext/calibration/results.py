@@ -10,17 +10,19 @@ import numpy as np
 
 from lrd_ext.estimators.interval_likelihood import IntervalFit
 from lrd_ext.estimators.intervals import Estimate
+from lrd_ext.estimators.line_colour import LineModel
 from lrd_ext.estimators.masked_border import BorderEstimate
 from lrd_ext.estimators.tukey_lambda import Agreement, Distribution, TukeyLambdaFit
 from lrd_ext.read_models import ReadModel
 
 from .bad_frames import Sensor
-from .banding import BandingLine
 from .dark_frames import DarkStatistics
+from .dark_series import DarkCurrent
 from .emva1288 import LinearityError, StandardFigures
 from .flat_frames import FlatStatistics
 from .gain_switch import GainLine
 from .photon_transfer import PhotonTransfer
+from .sensor_noise import Body, FixedNoise
 
 #: Below this many darks the shape of the distribution is not to be trusted.
 FEW_DARKS = 8
@@ -32,7 +34,8 @@ LOST = 0.35
 class DarkGroup:
     """Darks of one ISO and exposure time and what was kept of them.
 
-    ``fit`` is by the likelihood of intervals; None where residuals tell enough.
+    ``fit`` is by the likelihood of intervals; None where residuals tell enough. ``levels`` (n, 4) DN above
+    black of every frame by site; ``temperature_c`` of the darks, None where nobody told.
     """
 
     iso: float
@@ -40,7 +43,9 @@ class DarkGroup:
     statistics: DarkStatistics
     bias: tuple[Estimate, ...]
     drift: Estimate | None
+    levels: np.ndarray
     fit: IntervalFit | None = None
+    temperature_c: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,8 +67,8 @@ class ReadNoise:
     dsnu_white: Estimate
     distributions: dict[str, Distribution]
     ppcc: tuple[float, float]
-    banding_rows: tuple[BandingLine, ...]
-    banding_cols: tuple[BandingLine, ...]
+    row_lines: LineModel
+    col_lines: LineModel
     step: float
     cut: float
     quantiles: np.ndarray | None = None
@@ -100,7 +105,10 @@ class FlatGroup:
 
 @dataclasses.dataclass(frozen=True)
 class IsoResult:
-    """All that is known at one ISO; None for what could not be had, and ``missing`` says why."""
+    """All that is known at one ISO; None for what could not be had, and ``missing`` says why.
+
+    ``currents`` by temperature.
+    """
 
     iso: float
     dark: DarkGroup | None
@@ -112,6 +120,8 @@ class IsoResult:
     linearity: LinearityError | None
     standard: StandardFigures | None
     missing: tuple[str, ...]
+    fixed: FixedNoise | None = None
+    currents: tuple[DarkCurrent, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,6 +142,7 @@ class Calibration:
     left_out: dict[str, str]
     unpaired: tuple[str, ...]
     borders: tuple[BorderEstimate, ...]
+    body: Body
 
     def branch_of(self, result: IsoResult) -> int | None:
         """Return the number of the gain branch an ISO lies in, None where it makes no row."""

@@ -12,7 +12,7 @@ import numpy as np
 from lrd_ext.outputs import replacing
 
 #: Raised when the meaning of what is kept changes: older files are then measured anew.
-VERSION = 8
+VERSION = 9
 
 #: Under which name a set keeps its own checksum.
 _DIGEST = "sha256"

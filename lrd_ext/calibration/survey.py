@@ -16,6 +16,8 @@ from .dark_frames import site_planes
 from .frames import Frame, Picture
 from .statistics_store import Arrays, StatisticsStore
 
+#: Pixels this many deviations off the middle of a block do not count in full.
+FAR = 8.0
 #: Blocks a side in which the level of a frame is kept.
 BLOCKS = 8
 
@@ -29,8 +31,8 @@ class Record:
     """What is kept of one frame; ``error`` says why it could not be read, and then nothing else counts.
 
     ``means`` (4,) raw DN by site; ``std`` of single pixels without the fixed pattern [DN]; ``blocks`` (8,
-    8) raw DN; ``clipped`` fraction at white; ``photons`` a pixel got, where told; ``border`` (16,) of the
-    masked strip, see ``StripStatistics``; (0,) without one.
+    8) raw DN; ``clipped`` fraction at white; ``photons`` a pixel got and ``temperature_c`` of the sensor,
+    where told; ``border`` (16,) of the masked strip, see ``StripStatistics``; (0,) without one.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Record:
     clipped: float = 0.0
     border: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
     photons: float | None = None
+    temperature_c: float | None = None
 
     @property
     def level(self) -> float:
@@ -71,6 +74,7 @@ _PLAIN = (
     "std",
     "clipped",
     "photons",
+    "temperature_c",
 )
 _ARRAYS = ("means", "blocks", "border")
 
@@ -136,6 +140,7 @@ def _record(frame: Frame, picture: Picture) -> Record:
         blocks=block_means(m),
         clipped=float((m >= picture.white).mean()),
         photons=picture.photons,
+        temperature_c=picture.temperature_c,
         border=np.zeros(0) if picture.border is None else strip_statistics(picture.border).to_array(),
     )
 
@@ -153,7 +158,14 @@ def pixel_std(mosaic: np.ndarray, cell: int = 2) -> float:
 
 
 def block_means(mosaic: np.ndarray) -> np.ndarray:
-    """Return means over 8 x 8 blocks, raw DN."""
+    """Return means over 8 x 8 blocks without single pixels far off, which may blink, raw DN."""
     h, w = (size // BLOCKS for size in mosaic.shape)
     cut = mosaic[: h * BLOCKS, : w * BLOCKS].reshape(BLOCKS, h, BLOCKS, w)
-    return cut.mean(axis=(1, 3), dtype=np.float64)
+    # Odd strides meet all places of a colour pattern of even size.
+    sample = cut[:, :: h // 128 * 2 + 1, :, :: w // 128 * 2 + 1].swapaxes(1, 2).reshape(BLOCKS, BLOCKS, -1)
+    middle = np.median(sample, axis=2)
+    reach = np.maximum(FAR * 1.4826 * np.median(np.abs(sample - middle[..., None]), axis=2), FAR)
+    ends = [
+        np.clip(end, 0, 65535).astype(np.uint16)[:, None, :, None] for end in (middle - reach, middle + reach)
+    ]
+    return np.clip(cut, *ends).mean(axis=(1, 3), dtype=np.float64)

@@ -18,6 +18,8 @@ from .results import FEW_DARKS, Calibration, IsoResult
 BENT = 0.02
 #: With more of the darks' values than this cut off, the rest tells too little.
 UNUSABLE = 0.9
+#: Dark current below this share of the variance of read noise is not worth a word.
+WARM = 0.02
 #: Banding below this share of the read noise is not worth a word.
 SEEN = 0.02
 
@@ -54,9 +56,37 @@ def _summary(found: Calibration) -> Iterator[str]:
         half = max(_half_width(read.gaussian) for read in told)
         yield f"Read noise is known within {100 * half:.2g} % or better."
         yield from advice.sentences()
+    yield from _dark_current(found)
     for a, b in zip(found.branches, found.branches[1:], strict=False):
         low, high = found.measured[a[1]].iso, found.measured[b[0]].iso
         yield f"The gain switches between ISO {low:g} and ISO {high:g}."
+
+
+def _dark_current(found: Calibration) -> Iterator[str]:
+    """Say what dark current and hot pixels are, or why they are unknown."""
+    body = found.body
+    if body.rate is not None:
+        at = "" if body.reference_c is None else f" at {body.reference_c:g} degrees C"
+        doubling = f", doubling every {body.doubling_c.value:.3g} degrees" if body.doubling_c else ""
+        yield f"Dark current is {body.rate.value:.3g} e-/s{at}{doubling}."
+        yield from _warm_read_noise(found, body.rate.value)
+    elif not any(r.currents for r in found.isos):
+        yield (
+            "Dark current and hot pixels are not measured: that needs darks of two exposure times or more at"
+            " an ISO, best a short and a long one."
+        )
+
+
+def _warm_read_noise(found: Calibration, rate: float) -> Iterator[str]:
+    for r in found.measured:
+        if r.transfer and r.read and r.dark and r.read.gaussian.value > 0:
+            electrons = rate * r.dark.exposure_s
+            share = r.transfer.K.value**2 * electrons / r.read.gaussian.value**2
+            if share > WARM:
+                yield (
+                    f"ISO {r.iso:g}: {share:.0%} of read noise, in variance, is shot noise of dark current in"
+                    f" darks of {r.dark.exposure_s:g} s: shoot most darks short."
+                )
 
 
 def _half_width(e: Estimate) -> float:
@@ -92,7 +122,7 @@ def _raised_darks(found: Calibration) -> Iterator[str]:
             assert r.dark is not None
             assert r.read is not None
             over = float(np.mean([a.value - b.value for a, b in zip(g.bias, r.dark.bias, strict=True)]))
-            if g.iso == r.iso and over > max(3 * r.read.gaussian.value, 3.0):
+            if g.iso == r.iso and not r.currents and over > max(3 * r.read.gaussian.value, 3.0):
                 times = (
                     f"darks of {g.exposure_s:g} s lie {over:.0f} DN above those of {r.dark.exposure_s:g} s"
                 )
@@ -161,9 +191,9 @@ def _at(r: IsoResult) -> Iterator[str]:
         yield from _of_values(r)
         if not r.read.lost and not r.dark.fit and r.read.dsnu_white.high == 0:
             yield "patterns of the darks oppose each other: interference, from a charger or radio close by?"
-        for lines, what in ((r.read.banding_rows, "rows"), (r.read.banding_cols, "columns")):
-            if lines and lines[0].amplitude > SEEN * r.read.gaussian.value:
-                yield f"banding every {1 / lines[0].cycles:.1f} {what}, {lines[0].amplitude:.2g} DN."
+        for waves, what in ((r.read.row_lines.waves, "rows"), (r.read.col_lines.waves, "columns")):
+            if waves and waves[0].amplitude.value > SEEN * r.read.gaussian.value:
+                yield f"banding every {waves[0].period.value:.1f} {what}, {waves[0].amplitude.value:.2g} DN."
     if r.transfer is not None:
         if r.transfer.with_darks:
             yield "K rests on the darks and few levels of flats: shoot pairs at 8 levels."

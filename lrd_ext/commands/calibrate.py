@@ -213,6 +213,7 @@ def values(found: Calibration, profile: CameraProfile) -> dict[str, Any]:
     return {
         "isos": profile.rows,
         "bias": profile.bias,
+        "sensor": profile.sensor,
         "verdict": verdict(found),
         "left_out": found.left_out,
         "unpaired": found.unpaired,

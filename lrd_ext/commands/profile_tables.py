@@ -41,7 +41,7 @@ _COMPARE_KEY = (
 def library(profiles: Sequence[CameraProfile]) -> list[Any]:
     """Make the table of cameras, and its key."""
     short = {str(model.figure): model.short for model in profile_models()}
-    short |= {"sigma_row": "row", "sigma_col": "col", "bias": "bias"}
+    short |= {"sigma_row": "row", "sigma_col": "col", "bias": "bias", "sensor": "sensor"}
     made = table("name", "camera", "ISO", "noise", "source", left=5)
     for p in profiles:
         noise = " ".join(short[name] for name in known_noise(p))

@@ -179,7 +179,7 @@ class _Comparison:
         frames = [*fitted, *held]
         mean = _mean(frames)
         std = max(real.stacks[iso].std, 0.29)
-        self.hot, _ = find_hot_pixels(mean, std / math.sqrt(len(frames)))
+        self.hot, _, _ = find_hot_pixels(mean, std / math.sqrt(len(frames)))
         self.pattern = mean if settings.dark_shading else _site_means(mean)
         self.reach = max(32, math.ceil(REACH_STD * std))
         self.noise = self._residuals(frames, self.pattern)

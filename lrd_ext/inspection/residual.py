@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lrd_ext.estimators.rounding import rounding_variance
-from lrd_ext.metrics.spectrum import power_spectrum
+from lrd_ext.metrics.spectrum import LINE_BANDS, in_bands, power_spectrum
 from lrd_ext.params import NoiseParams
 from lrd_ext.read_models import read_model
 
 from .dark_electrons import dark_electrons
 from .expectation import above_black, by_site, expected_signal
-from .prediction import Prediction, predict
+from .line_spectrum import line_spectrum
+from .prediction import predict
 
 if TYPE_CHECKING:
     from lrd_ext.raw import Raw
@@ -41,7 +42,7 @@ class Residual:
         rows: (bands,) power of row means by frequency, 0 to 1/2 cycles a row, DN^2 times the row's length, as
             :class:`lrd_ext.metrics.Spectrum` has it.
         columns: (bands,) likewise.
-        predicted_rows: the power predicted at every frequency: of lines with a colour or sinusoids the mean.
+        predicted_rows: (bands,) the power predicted.
         predicted_columns: likewise.
     """
 
@@ -52,8 +53,8 @@ class Residual:
     predicted_counts: np.ndarray
     rows: np.ndarray
     columns: np.ndarray
-    predicted_rows: float
-    predicted_columns: float
+    predicted_rows: np.ndarray
+    predicted_columns: np.ndarray
 
 
 def measure_residual(clean: Raw, noisy: Raw, ratio: float, params: NoiseParams) -> Residual:
@@ -79,6 +80,7 @@ def measure_residual(clean: Raw, noisy: Raw, ratio: float, params: NoiseParams) 
     noise = np.where(known, above_black(noisy)[area] - expected - bias, np.float32(0))
     signal = expected[known]
     variance = float(p.variance(signal.astype(np.float64)).mean())
+    own = variance - (p.sigma_row or 0.0) ** 2 - (p.sigma_col or 0.0) ** 2
     edges = _edges(math.sqrt(variance))
     counts = _histogram(noise[known], edges)
     spectrum = power_spectrum(noise)
@@ -90,8 +92,8 @@ def measure_residual(clean: Raw, noisy: Raw, ratio: float, params: NoiseParams) 
         predicted_counts=counts.sum() * predicted_shares(params, signal, edges),
         rows=spectrum.rows,
         columns=spectrum.columns,
-        predicted_rows=_line_power(known, variance, p, 1),
-        predicted_columns=_line_power(known, variance, p, 0),
+        predicted_rows=_line_power(known, own, params, "row"),
+        predicted_columns=_line_power(known, own, params, "col"),
     )
 
 
@@ -160,11 +162,10 @@ def _histogram(noise: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.bincount(np.clip(place, 0, bins - 1).astype(np.int64), minlength=bins)
 
 
-def _line_power(known: np.ndarray, variance: float, p: Prediction, axis: int) -> float:
-    """Return the power of means along an axis: every pixel's own noise, and that of the whole line."""
-    line, other = (p.sigma_row or 0.0) ** 2, (p.sigma_col or 0.0) ** 2
-    if axis == 0:
-        line, other = other, line
-    own = variance - line - other  # lines across are one number in every mean
+def _line_power(known: np.ndarray, own: float, params: NoiseParams, line: str) -> np.ndarray:
+    """Return the power of means of rows or columns in bands: the pixels' own variance, and whole lines."""
+    axis = 1 if line == "row" else 0
     length = known.sum(axis, dtype=np.float64)
-    return own * float(known.mean()) + line * float((length**2).mean()) / known.shape[axis]
+    whole = line_spectrum(params, line, len(length)) * float((length**2).mean()) / known.shape[axis]
+    # Lines across are one number in every mean.
+    return own * float(known.mean()) + in_bands(whole, 0, LINE_BANDS)

@@ -59,14 +59,14 @@ def power_spectrum(noise: Any) -> Spectrum:
     power /= len(flat) * height * width
     down = np.concatenate([power[(height + 1) // 2 :, 1:], power[1 : (height + 1) // 2, 1:]])
     return Spectrum(
-        rows=_bands(power[1 : height // 2 + 1, 0], 0, LINE_BANDS),
-        columns=_bands(power[0, 1:], 0, LINE_BANDS),
-        plane=_bands(_bands(down, 0, PLANE_BANDS[0]), 1, PLANE_BANDS[1]),
+        rows=in_bands(power[1 : height // 2 + 1, 0], 0, LINE_BANDS),
+        columns=in_bands(power[0, 1:], 0, LINE_BANDS),
+        plane=in_bands(in_bands(down, 0, PLANE_BANDS[0]), 1, PLANE_BANDS[1]),
     )
 
 
-def _bands(power: np.ndarray, axis: int, bands: int) -> np.ndarray:
-    """Return means over bands of nearly equal width."""
+def in_bands(power: np.ndarray, axis: int, bands: int) -> np.ndarray:
+    """Return means over bands of nearly equal width along an axis."""
     size = power.shape[axis]
     edges = np.linspace(0, size, min(bands, size) + 1).astype(int)
     widths = np.diff(edges).reshape([-1 if i == axis else 1 for i in range(power.ndim)])

@@ -129,10 +129,11 @@ def row_over_read(profile: CameraProfile) -> tuple[float, float] | None:
 
 
 def known_noise(profile: CameraProfile) -> list[str]:
-    """Name the sigmas, and "bias", that the profile holds anywhere."""
+    """Name the sigmas, and "bias" and "sensor", that the profile holds anywhere."""
     held = {name for branch in profile.branches for name in branch.laws}
     held = held.union(*(row.figures for row in profile.rows))
-    return [name for name in sigmas() if name in held] + (["bias"] if profile.bias else [])
+    others = {"bias": profile.bias, "sensor": profile.sensor}
+    return [name for name in sigmas() if name in held] + [name for name, held in others.items() if held]
 
 
 def answers_at(profile: CameraProfile, isos: Sequence[float]) -> list[IsoFigures | None]:

@@ -27,7 +27,12 @@ _GUIDE = (
     ),
     ("gain by level", "falls with the light: take the gain of the lowest third for low light"),
     ("quantiles", "an S: the model misses the tails; only the last few points: hot pixels"),
-    ("spectrum", "spikes: banding; high at the left: the dark level drifts within a frame"),
+    (
+        "spectrum",
+        "spikes: banding; high at the left: the level drifts within a frame; dashed: what the profile holds",
+    ),
+    ("drift", "a ramp: the sensor warmed up over the series"),
+    ("dark current over time", "off the line: a light leak, or the temperature changed"),
     ("dark shading, row and column means", "a bright side or corner: glow, or a light leak"),
     ("hot pixels", "a line: a defect column; thousands: the sensor was warm"),
     ("over ISO", "one ISO off: its flats moved; the top ISOs: they are multiplied digitally"),

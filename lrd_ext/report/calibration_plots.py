@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrd_ext.calibration.banding import BandingLine
 from lrd_ext.calibration.photon_transfer import PhotonTransfer
 from lrd_ext.calibration.results import Calibration, IsoResult, ReadNoise
+from lrd_ext.estimators.line_colour import LineModel
 from lrd_ext.raw import site_labels
 from lrd_ext.read_models import profile_models, read_model, table_of
 from lrd_ext.reference.quantile_table import knot_probabilities
@@ -19,6 +19,7 @@ from lrd_ext.reference.quantile_table import knot_probabilities
 from .figure import BLUE, COLOURS, INK, MARKERS, RED, new_figure, plain_log
 from .over_iso_plot import draw_over_iso
 from .page import Plot
+from .sensor_plots import DARK_CURRENT, DRIFT, draw_sensor
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +33,7 @@ _TRANSFER = (
 )
 _DARKS = (
     "Top left: values of the darks against those a model draws. The points should lie on the grey diagonal.",
-    "Top middle: how often each stripe width occurs. Both lines should be level at 1, without spikes.",
+    "Top middle: how often each stripe width occurs. Lines should be level at 1; spikes are banding.",
     "Top right: the fixed pattern. It should be faint and smooth.",
     "Below, left and middle: the mean of every row and column. They should be flat but for noise.",
     "Below right: pixels far from their neighbours. They should be few, and scattered.",
@@ -63,6 +64,9 @@ def all_plots(found: Calibration) -> Iterator[Plot]:
         if r.read is not None and r.read.quantiles is not None:
             title = f"Distribution of read noise at ISO {r.iso:g}"
             yield Plot(f"read_noise_iso{r.iso:g}", title, _READ_NOISE, draw_read_noise(r.read))
+        if r.fixed is not None:
+            title, told = ("Dark current and drift", DARK_CURRENT) if r.currents else ("Drift", DRIFT)
+            yield Plot(f"sensor_iso{r.iso:g}", f"{title} at ISO {r.iso:g}", told, draw_sensor(found, r))
 
 
 def draw_transfer(found: Calibration, r: IsoResult) -> Figure:
@@ -210,19 +214,20 @@ def draw_spectra(ax: Axes, r: IsoResult) -> None:
     """Draw the spectra of row and of column means, with what stands out."""
     assert r.dark is not None
     assert r.read is not None
-    d = r.dark.statistics
-    _draw_spectrum(ax, d.row_power, d.height, r.read.banding_rows, "rows", RED)
-    _draw_spectrum(ax, d.col_power, d.width, r.read.banding_cols, "columns", BLUE)
+    _draw_spectrum(ax, r.read.row_lines, "rows", RED)
+    _draw_spectrum(ax, r.read.col_lines, "columns", BLUE)
     plain_log(ax)
 
 
-def _draw_spectrum(
-    ax: Axes, power: np.ndarray, lines: int, found: tuple[BandingLine, ...], what: str, colour: str
-) -> None:
-    ax.plot(np.arange(1, len(power) + 1) / lines, power, lw=0.6, color=colour, label=what)
-    for line in found[:5]:
-        ax.axvline(line.cycles, color=colour, ls=":", lw=0.8)
-    ax.set(xlabel="cycles per line", ylabel="power (white = 1)")
+def _draw_spectrum(ax: Axes, lines: LineModel, what: str, colour: str) -> None:
+    """Draw the power of line means, its mean 1, and what the model of their noise has there."""
+    cycles, mean = (np.arange(len(lines.power)) + 1) / lines.length, float(lines.power.mean()) or 1.0
+    ax.plot(cycles, lines.power / mean, lw=0.6, color=colour, label=what)
+    label = f"fitted to {what}" + ("" if lines.white else f", {len(lines.taps)} taps")
+    ax.plot(cycles, lines.spectrum(cycles) / mean, "--", lw=1.2, color=colour, label=label)
+    for wave in lines.waves:
+        ax.axvline(1 / wave.period.value, color=colour, ls=":", lw=0.8)
+    ax.set(xlabel="cycles per line", ylabel="power (mean = 1)")
     ax.set_title("Spectrum of row and column means", fontsize=9)
     ax.legend(fontsize=8)
 

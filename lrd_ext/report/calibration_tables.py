@@ -9,10 +9,11 @@ from html import escape
 
 import numpy as np
 
-from lrd_ext.calibration.banding import BandingLine
 from lrd_ext.calibration.profile import laws_of
 from lrd_ext.calibration.results import Calibration, IsoResult
+from lrd_ext.calibration.sensor_profile import GREY, MATTERS, shares
 from lrd_ext.estimators.intervals import Estimate
+from lrd_ext.estimators.line_waves import Wave
 from lrd_ext.profiles import CameraProfile
 from lrd_ext.raw import site_labels
 from lrd_ext.read_models import profile_models
@@ -30,6 +31,8 @@ def all_tables(found: Calibration, profile: CameraProfile) -> Iterator[tuple[str
     """Give title and HTML of every table that has something to show."""
     for title, (head, rows) in (
         ("Figures with 95 % intervals", figures_table(profile)),
+        ("Which components matter for this camera", components_table(found)),
+        ("What the sensor adds", sensor_table(found)),
         ("Frames left out", left_out_table(found)),
         ("Gain over ISO by branch", branches_table(found)),
         ("Which model of read noise", models_table(found)),
@@ -194,7 +197,7 @@ def steadiness_table(found: Calibration) -> Table:
             continue
         d = r.dark.statistics
         hot = f"{len(d.hot)}<br><small>{1e6 * len(d.hot) / (d.height * d.width):.0f} per million</small>"
-        bands = [_band(lines) for lines in (r.read.banding_rows, r.read.banding_cols)]
+        bands = [_band(waves) for waves in (r.read.row_lines.waves, r.read.col_lines.waves)]
         naive = f"{r.read.naive_row:.4g}"
         rows.append(
             [f"{r.iso:g}", str(d.frames), _cell(r.dark.drift, "+.3f"), *bands, _cell(r.read.row), naive, hot]
@@ -203,15 +206,60 @@ def steadiness_table(found: Calibration) -> Table:
     return [*head, "row noise [DN]", "plain std of row means [DN]", "hot pixels"], rows
 
 
-def _band(lines: Sequence[BandingLine]) -> str:
-    if not lines:
+def _band(waves: Sequence[Wave]) -> str:
+    if not waves:
         return "none"
-    line = lines[0]
-    more = f", {len(lines) - 1} weaker" if len(lines) > 1 else ""
+    period, amplitude = waves[0].period.value, waves[0].amplitude
+    more = f", {len(waves) - 1} weaker" if len(waves) > 1 else ""
     return (
-        f"period {1 / line.cycles:.1f}{more}<br>"
-        f"<small>{line.amplitude:.3g} DN ({line.low:.3g} to {line.high:.3g})</small>"
+        f"period {period:.2f}{more}<br>"
+        f"<small>{amplitude.value:.3g} DN ({amplitude.low:.3g} to {amplitude.high:.3g})</small>"
     )
+
+
+def components_table(found: Calibration) -> Table:
+    """Share of each component in the variance without light, short and long, and at mid grey."""
+    rows = []
+    for r in found.isos:
+        for share in sorted(shares(found, r), key=lambda s: -max(s.dark, s.grey)):
+            name = escape(share.name) if share.matters else f"<small>{escape(share.name)}</small>"
+            rows.append([f"{r.iso:g}", name, *(_percent(v) for v in (share.dark, share.longest, share.grey))])
+    longest = max((g.exposure_s for g in found.darks), default=0.0)
+    head = ["ISO", "component", "of the variance without light", f"without light, {longest:g} s"]
+    return [*head, f"at mid grey ({GREY:.0%} of the range)"], rows
+
+
+def _percent(share: float) -> str:
+    if share < MATTERS:
+        return "below 0.1 %" if share else "-"
+    return f"{100 * share:.2g} %" if share < 1 else f"{100 * share:.0f} %"
+
+
+def sensor_table(found: Calibration) -> Table:
+    """Fixed patterns and drift by ISO, and what belongs to the body."""
+    rows = []
+    for r in found.isos:
+        if r.fixed is not None:
+            for name, e in (
+                ("offsets of pixels (DSNU) [DN]", r.fixed.dsnu),
+                ("fixed rows [DN]", r.fixed.row),
+                ("fixed columns [DN]", r.fixed.col),
+                ("drift of a site's level from frame to frame [DN]", r.fixed.drift),
+            ):
+                rows.append([f"{r.iso:g}", name, _cell(e, ".3g")])
+    b = found.body
+    at = "" if b.reference_c is None else f" at {b.reference_c:g} °C"
+    for name, own, factor in (
+        ("photo response (PRNU) [%]", b.prnu, 100.0),
+        (f"dark current{at} [e-/s]", b.rate, 1.0),
+        ("spread of the logarithm of dark current over pixels", b.spread, 1.0),
+        ("dark current doubles every [°C]", b.doubling_c, 1.0),
+        ("hot pixels [per million]", b.hot_fraction, 1e6),
+        (f"mean current of a hot pixel more{at} [e-/s]", b.hot_current, 1.0),
+        ("hot pixels that blink [%]", b.blink, 100.0),
+    ):
+        rows.append(["all", name, _cell(own, ".4g", factor) if own else "not measured"])
+    return ["ISO", "figure", "value, 95 % interval"], rows
 
 
 def bias_table(found: Calibration) -> Table:

@@ -47,12 +47,14 @@ def _draw_histogram(ax: Axes, r: Residual) -> None:
     ax.legend(frameon=False, fontsize=9, loc="upper left")
 
 
-def _draw_spectrum(ax: Axes, power: np.ndarray, predicted: float, what: str, lines: int) -> None:
+def _draw_spectrum(ax: Axes, power: np.ndarray, predicted: np.ndarray, what: str, lines: int) -> None:
     frequency = (np.arange(len(power)) + 0.5) / (2 * len(power))
     # Each band is the mean of so many powers, every one exponentially distributed.
     chance = 2 * predicted * (max(lines // 2, 1) / len(power)) ** -0.5
-    ax.axhspan(max(predicted - chance, 0), predicted + chance, color=RED, alpha=0.12, label="95 % by chance")
-    ax.axhline(predicted, color=RED, lw=1.5, label="predicted")
+    edges = np.arange(len(power) + 1) / (2 * len(power))
+    low, high = (np.append(v, v[-1]) for v in (np.maximum(predicted - chance, 0), predicted + chance))
+    ax.fill_between(edges, low, high, step="post", color=RED, alpha=0.12, lw=0, label="95 % by chance")
+    ax.stairs(predicted, edges, baseline=None, color=RED, lw=1.5, label="predicted")
     ax.plot(frequency, power, ".-", color=INK, lw=1, label="residual")
     ax.set(xlabel=f"cycles per {what}", ylabel="power [DN²]", xlim=(0, 0.5))
     ax.set_title(f"Spectrum of {what} means: points in the band", fontsize=10)

@@ -93,7 +93,8 @@ def test_no_name_leads_out_of_the_output_and_a_damaged_index_names_nothing(tmp_p
     assert {*NOTES, "000001-scene1-0000-0001.npz"} <= set(contents(out))
     (out / "manifest.json").unlink()  # now the index alone tells what is there
     with open(out / "index.jsonl", "a") as index:
-        index.write(json.dumps({"files": dict.fromkeys(("../kept.npz", str(outside), "noisy/../../kept.npz"))}))
+        names = ("../kept.npz", str(outside), "noisy/../../kept.npz")
+        index.write(json.dumps({"files": dict.fromkeys(names)}))
         index.write("\n[1]\n{}\nno JSON\n")
     synthesize(sources[:1], str(out), recipe(format="parquet"), overwrite=True)
     assert outside.exists()

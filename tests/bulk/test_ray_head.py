@@ -16,7 +16,7 @@ def head(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(ray_actors.time, "monotonic", lambda: now[0])
     listening = socket.create_server(("127.0.0.1", 0))
-    yield listening, "127.0.0.1:{}".format(listening.getsockname()[1]), now
+    yield listening, f"127.0.0.1:{listening.getsockname()[1]}", now
     listening.close()
 
 

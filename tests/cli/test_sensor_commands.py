@@ -142,6 +142,8 @@ def test_profile_commands_tell_of_the_sensor(lrd, camera, monkeypatch):
     assert "3200 1.00 0.500 - - 2/- 0.400 at 12.5" in " ".join(shown.split())
     assert max(map(len, shown.splitlines())) <= 80
     assert f"body: {told}" in " ".join(lrd("profile", "compare", path)[1].split())
+    compared = json.loads(lrd("profile", "compare", path, "--json")[1])["cameras"][0]
+    assert compared["noise"][-2:] == ["bias", "sensor"]
     assert json.loads(lrd("profile", "show", path, "--json")[1])["profile"]["sensor"] == SENSOR
     args = ("-n", 3, "--iso", 3200, "--exposure-s", "2", "--temperature-c", 38)
     assert "2.00 64.0" in " ".join(lrd("profile", "sample", path, *args)[1].split())

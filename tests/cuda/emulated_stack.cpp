@@ -143,10 +143,11 @@ bool agree(const Generator& g, const Case& c, const std::string& plant, double& 
   worst = std::max(worst, error);
   const bool right = wrong == 0 && error <= g.bound;
   if (!right) {
-    std::printf("%zu elements differ, error %g sigma_init: %lldx%lld cells, batch %lld, packed %d, in %d, out %d, "
-                "sensor %d\n",
-                wrong, error, static_cast<long long>(c.rows), static_cast<long long>(c.cols),
-                static_cast<long long>(c.batch), c.packed, static_cast<int>(c.in), static_cast<int>(c.out), c.sensor);
+    std::printf(
+        "%zu elements differ, error %g sigma_init: %lldx%lld cells, batch %lld, packed %d, in %d, out %d, "
+        "sensor %d\n",
+        wrong, error, static_cast<long long>(c.rows), static_cast<long long>(c.cols), static_cast<long long>(c.batch),
+        c.packed, static_cast<int>(c.in), static_cast<int>(c.out), c.sensor);
   }
   return right;
 }

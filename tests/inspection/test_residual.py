@@ -82,8 +82,23 @@ def test_spectra_of_line_means_are_the_predicted_ones(axis):
     for found, predicted in ((r.rows, r.predicted_rows), (r.columns, r.predicted_columns)):
         n = SIDE // 2 - 1  # the power at each frequency is exponential
         low, high = gamma.ppf([5e-5, 1 - 5e-5], n) / n
-        assert low < found.mean() / predicted < high
-    assert getattr(r, f"predicted_{axis}") > 5 * min(r.predicted_rows, r.predicted_columns)
+        assert low < (found / predicted).mean() < high
+    assert getattr(r, f"predicted_{axis}").mean() > 5 * min(r.predicted_rows.min(), r.predicted_columns.min())
+
+
+@pytest.mark.parametrize("axis", ["row", "col"])
+def test_lines_of_a_colour_and_sinusoids_are_predicted_band_by_band(axis):
+    """Means over 12 frames: each band's power within five standard errors, a wave's peak in its band."""
+    lines = {f"sigma_{axis}": 1.5, f"{axis}_taps": [0.8, 0.48, 0.36], f"{axis}_waves": [[1.0, 12.5]]}
+    figures = {"K": 1.0, "read": "gaussian", "sigma_read": 2.0, f"sigma_{axis}_fixed": 1.0} | lines
+    reports = [measure_residual(*drawn(seed=seed, **figures)) for seed in range(12)]
+    name = {"row": "rows", "col": "columns"}[axis]
+    found = np.array([getattr(r, name) for r in reports])
+    predicted = getattr(reports[0], f"predicted_{name}")
+    error = found.std(0, ddof=1) / 12**0.5
+    assert (np.abs(found.mean(0) - predicted) < 5 * error).all(), (found.mean(0) - predicted) / error
+    assert predicted[2] > 2 * predicted[3]  # 1 / 12.5 cycles are in the third of 16 bands
+    assert predicted[4] > 2 * predicted[-1]
 
 
 def test_what_is_white_in_the_clean_picture_counts_nowhere():

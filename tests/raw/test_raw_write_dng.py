@@ -157,7 +157,7 @@ def test_a_camera_without_matrix_gets_srgb(tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
-@pytest.mark.parametrize("cfa", [*raw.BAYER, "MONO"])
+@pytest.mark.parametrize("cfa", [*raw.BAYER, "MONO", "XTRANS@1,2", "QUAD"])
 @pytest.mark.parametrize("iso", [None, 100, 409600])
 def test_exiftool_finds_nothing_wrong(tmp_path, cfa, iso):
     picture = FULL.replace(cfa=cfa, iso=iso)
