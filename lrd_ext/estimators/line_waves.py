@@ -104,7 +104,7 @@ def _strongest(power: np.ndarray, frames: int) -> int | None:
 
 def _steady(lines: np.ndarray, cycles: float, noise: float) -> bool:
     """Tell a sinusoid from noise of a narrow band: its power differs little from frame to frame."""
-    from scipy import special
+    from scipy import special, stats
 
     if len(lines) < FEW:  # residuals about a mean of two frames are equal
         return True
@@ -114,7 +114,10 @@ def _steady(lines: np.ndarray, cycles: float, noise: float) -> bool:
     # Non-central chi-square of two degrees of freedom against an exponential of the same mean.
     through = np.sqrt(own * power)
     wave = np.log(special.ive(0, through)) + through - (power + own) / 2 - math.log(2)
-    return float((wave + power / mean + math.log(mean)).sum()) > _FAVOUR
+    # A strong one varies by more than noise gives it, as by its rounding: by a gamma distribution's fifth.
+    rough = stats.gamma.logpdf(power, 5, scale=mean / 5)
+    band = stats.expon.logpdf(power, scale=mean)
+    return max(float((model - band).sum()) for model in (wave, rough)) > _FAVOUR
 
 
 def _basis(cycles: Sequence[float], length: int) -> np.ndarray:
