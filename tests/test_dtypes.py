@@ -3,12 +3,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 
-from lrd_ext import NoiseParams
+import lrd_ext
+from lrd_ext import NoiseParams, fused_synth, ops
 
 HALVES = [torch.float16, torch.bfloat16]
 CAMERA = NoiseParams(
@@ -67,6 +73,43 @@ def test_rounding_to_halves_is_torchs(synth, dtype):
     number = ~given.isnan()
     assert torch.equal(bits(got)[number], bits(expected)[number])
     assert got[~number].isnan().all()
+
+
+def digest_of_conversions():
+    """SHA-256 of float16 and awkward float32 taken through float16, with signs and payloads of NaN."""
+    floats = torch.cat(
+        [awkward_floats(), awkward_floats().view(torch.int32).bitwise_or(0x7F800000).view(torch.float32)]
+    )
+    ways = [(every_half(torch.float16), torch.float32), (every_half(torch.float16), torch.float16)]
+    ways += [(floats, torch.float16), (floats[:, :130].contiguous(), torch.float16)]  # whole and part blocks
+    through = [fused_synth(given, OPEN, dtype=dtype, **THROUGH) for given, dtype in ways]
+    return hashlib.sha256(b"".join(t.view(torch.uint8).numpy().tobytes() for t in through)).hexdigest()
+
+
+@pytest.mark.native
+def test_conversion_instructions_keep_the_bits_of_nan(isa):
+    code = "import test_dtypes; print(test_dtypes.digest_of_conversions())"
+    package = Path(lrd_ext.__file__).parents[1]
+    path = os.pathsep.join([str(package), str(Path(__file__).parent)])
+
+    def said(build):
+        environment = os.environ | {"PYTHONPATH": path, "LRD_EXT_ISA": build}
+        return subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, check=True
+        ).stdout
+
+    assert said(isa) == said(ops.NATIVE.isa_names()[0])  # which converts in integer operations
+
+
+@pytest.mark.native
+def test_nan_of_float16_keeps_its_payload_and_gives_none_back():
+    given = every_half(torch.float16)
+    nan = given.isnan()
+    wide = fused_synth(given, OPEN, **THROUGH).view(torch.int32)[nan]
+    halves = given.view(torch.int16).int()[nan]
+    assert torch.equal(wide, (halves & 0x8000) << 16 | 0x7FC00000 | (halves & 0x3FF) << 13)
+    back = fused_synth(given, OPEN, dtype=torch.float16, **THROUGH).view(torch.int16).int()[nan]
+    assert torch.equal(back & 0xFFFF, halves & 0x8000 | 0x7E00)
 
 
 @pytest.mark.parametrize("dtype", HALVES)

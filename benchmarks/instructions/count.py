@@ -4,7 +4,7 @@
 ``python benchmarks/instructions/count.py`` builds driver.cpp with the flags of setup.py and prints a markdown
 table. Two runs that differ in the number of frames only cancel what starting up costs. A second
 table says what the instructions of one case are for: all is inlined, so the debug information's stacks tell.
-AVX-512 is not counted: valgrind does not run it.
+Valgrind does not run AVX-512: a few cases of it are counted by single steps (stepper.cpp), which is slow.
 """
 
 from __future__ import annotations
@@ -24,12 +24,16 @@ ROOT = Path(__file__).resolve().parents[2]
 PIXELS = 256 * 512
 ISAS = ("baseline", "avx2")
 DIVIDED = "eld"  # the case of the second table
+STEPPED = ("rounded-smooth", "rounded-5e", "rounded-random")  # the cases of the third
+STEPPED_PIXELS = 64 * 512  # the driver's upper tiles
 
 #: What an instruction is for, by the innermost of these functions that it was inlined from.
 STAGES = {
     "at": "random words (Philox)",
     "RowsOfWords": "random words (Philox)",
     "poisson_walk": "Poisson: walk",
+    "poisson_walk_of_lanes": "Poisson: walk",
+    "poisson_methods_of_lanes": "Poisson: choice of method, roots",
     "normal_quantiles": "normal quantiles (Poisson, rows, columns)",
     "poisson_asymptotic": "Poisson: asymptotic expansion",
     "poisson_exact": "Poisson: exact sums",
@@ -123,6 +127,20 @@ def stages(driver, isa, case):
     return [f"| {stage} | {count / PIXELS:.1f} |" for stage, count in total.most_common()]
 
 
+def stepped(driver, case):
+    """Markdown row of a case on AVX-512: instructions of the executor's first call, by single steps."""
+    stepper = driver.with_name("stepper")
+    if not stepper.exists():
+        compiler = os.environ.get("CXX", "c++").split()
+        source = Path(__file__).with_name("stepper.cpp")
+        subprocess.run([*compiler, "-O2", str(source), "-o", str(stepper)], check=True)
+    names = subprocess.run(["nm", "-C", str(driver)], capture_output=True, text=True, check=True).stdout
+    entry = re.search(r"^(\w+) \w lrd::avx512::.*\bsynthesize_tiles\(", names, re.MULTILINE)
+    command = [str(stepper), entry[1], str(driver), "avx512", case, "0"]
+    steps = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return f"| {case} | {steps / STEPPED_PIXELS:.1f} |"
+
+
 def heading():
     """Title, commit and compiler."""
     git = ["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"]
@@ -159,6 +177,9 @@ def main():
             "|---|---:|",
         ]
         lines += stages(driver, "avx2", DIVIDED)
+        if "avx512f" in Path("/proc/cpuinfo").read_text():
+            lines += ["", "The upper 64 rows by single steps:", "", "| case | avx512 |", "|---|---:|"]
+            lines += [stepped(driver, case) for case in STEPPED]
     text = f"{heading()}\n\nA 512x256 mosaic, one thread.\n\n" + "\n".join(lines) + "\n"
     print(text)
     if arguments.write:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the CPU executor on a small fixed frame, for counting instructions: driver ISA CASE REPETITIONS.
+// Runs the CPU executor on a small fixed frame, for counting instructions: driver ISA CASE REPETITIONS, 0 of them for
+// the upper tiles alone.
 // Linked with csrc/cpu/*.cpp alone: no torch, no Python, so a few seconds under valgrind.
 #include <cstdio>
 #include <cstdlib>
@@ -148,6 +149,7 @@ int main(int argc, char** argv) {
   q.shot = chosen->shot;
   q.quantize = static_cast<int>(chosen->quantize);
   for (int i = std::atoi(argv[3]); i > 0; --i) build.tiles(q, 0, lrd::tile_count(q));
+  if (std::atoi(argv[3]) == 0) build.tiles(q, 0, kWidth / 2 / lrd::kTileCellCols);
   double sum = 0;
   for (const auto* frame : {&out, &target, &level}) {
     for (float v : *frame) sum += v;
