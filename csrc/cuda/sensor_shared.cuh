@@ -27,9 +27,7 @@ struct SensorShared {
                       float (&offset)[4][1]) const {
     const float rows[2] = {fixed_rows[row][0], fixed_rows[row][1]};
     const float columns[2][1] = {{fixed_columns[0][col]}, {fixed_columns[1][col]}};
-    BodyDraws<1> draws;
-    add_body<1>(body, frame, BodyWords<1>(body.stream, cell_col), cell_row, cell_col, rows, columns, false, draws,
-                value, offset);
+    add_body(body, frame, cell_row, cell_col, rows, columns, value, offset);
   }
 };
 

@@ -91,14 +91,28 @@ LRD_HD void add_pattern(const Body& b, const BodyDraws<N>& draws, float (&value)
   }
 }
 
-// Dark current of a cell's four sites, as a thread of a GPU adds it: hot pixels one after another through the same
-// code. frame: the sample's own stream, by which pixels blink.
-LRD_HD void add_dark(const Body& b, const Stream& frame, const BodyDraws<1>& draws, uint32_t cell_row,
-                     uint32_t cell_col, float (&value)[4][1]) {
-  const uint32_t word[4] = {draws.dark_word[0][0], draws.dark_word[1][0], draws.dark_word[2][0], draws.dark_word[3][0]};
-  const float clean[4] = {value[0][0], value[1][0], value[2][0], value[3][0]};
+// What a thread of a GPU adds to its cell's four sites, at once: in registers, not as draws that are kept.
+LRD_HD void add_pattern(const Body& b, const uint32_t (&word)[4][1], float (&value)[4][1], float (&offset)[4][1]) {
+  const float sigma_prnu = b.sigma_prnu, sigma_dsnu = b.sigma_dsnu;
   LRD_UNROLL
-  for (int site = 0; site < 4; ++site) add_dark_current<1>(b.dark, b.K, draws.dark[site], value[site]);
+  for (int site = 0; site < 4; ++site) {
+    const NormalPair pair = two_normals(word[site][0]);
+    value[site][0] *= fma(sigma_prnu, pair.first, 1.0f);
+    offset[site][0] = fma(sigma_dsnu, pair.second, offset[site][0]);
+  }
+}
+
+// Hot pixels come one after another through the same code. frame: the sample's own stream, by which pixels blink.
+LRD_HD void add_dark(const Body& b, const Stream& frame, const uint32_t (&word)[4], uint32_t cell_row,
+                     uint32_t cell_col, float (&value)[4]) {
+  const float clean[4] = {value[0], value[1], value[2], value[3]};
+  if (spreads(b.dark)) {
+    float z[4];
+    normal_quantiles<4>(word, z);
+    add_spread_dark_current<4>(b.dark, b.K, z, value);
+  } else {
+    add_even_dark_current<4>(b.dark, b.K, value);
+  }
   if (!any_hot<4>(b.dark, word)) return;
   LRD_KEEP_LOOP
   for (int site = 0; site < 4; ++site) {
@@ -106,11 +120,11 @@ LRD_HD void add_dark(const Body& b, const Stream& frame, const BodyDraws<1>& dra
     if (!is_hot(b.dark, w)) continue;
     const float electrons = hot_electrons(b.dark, b.stream, frame, w, cell_row, cell_col, site);
     LRD_UNROLL
-    for (int i = 0; i < 4; ++i) value[i][0] = i == site ? fma(b.K, electrons, clean[i]) : value[i][0];
+    for (int i = 0; i < 4; ++i) value[i] = i == site ? fma(b.K, electrons, clean[i]) : value[i];
   }
 }
 
-// The same of one site of N cells.
+// Dark current of one site of N cells.
 template <int N>
 LRD_HD void add_dark(const Body& b, const Stream& frame, const BodyDraws<N>& draws, uint32_t cell_row,
                      uint32_t cell_col, int site, float (&value)[N]) {
@@ -118,7 +132,11 @@ LRD_HD void add_dark(const Body& b, const Stream& frame, const BodyDraws<N>& dra
   float clean[N];
   const bool hot = any_hot<N>(b.dark, word);
   if (hot) memcpy(clean, value, sizeof clean);
-  add_dark_current<N>(b.dark, b.K, draws.dark[site], value);
+  if (spreads(b.dark)) {
+    add_spread_dark_current<N>(b.dark, b.K, draws.dark[site], value);
+  } else {
+    add_even_dark_current<N>(b.dark, b.K, value);
+  }
   constexpr int kSome = 8;  // where hot pixels are looked for at once
   for (int start = 0; hot && start < N; start += kSome) {
     if (!any_hot<kSome>(b.dark, word + start)) continue;
@@ -130,31 +148,49 @@ LRD_HD void add_dark(const Body& b, const Stream& frame, const BodyDraws<N>& dra
   }
 }
 
+// The fixed offsets of the lines.
+template <int N>
+LRD_HD void add_lines(const float (&rows)[2], const float (&columns)[2][N], float (&offset)[4][N]) {
+  LRD_UNROLL
+  for (int site = 0; site < 4; ++site) {
+    const float row = rows[site >> 1];
+    LRD_UNROLL
+    for (int i = 0; i < N; ++i) offset[site][i] += row + columns[site & 1][i];
+  }
+}
+
 // value: signal in DN; becomes that of Poisson's mean times K. offset: DN above black of a dark frame, to which the
 // body's is added. rows and columns: the fixed offsets of these lines. drawn: whether draws hold these cells' already.
 template <int N>
 LRD_HD void add_body(const Body& b, const Stream& frame, const BodyWords<N>& words, uint32_t cell_row,
                      uint32_t cell_col, const float (&rows)[2], const float (&columns)[2][N], bool drawn,
                      BodyDraws<N>& draws, float (&value)[4][N], float (&offset)[4][N]) {
-  if (b.has_lines) {
-    LRD_UNROLL
-    for (int site = 0; site < 4; ++site) {
-      const float row = rows[site >> 1];
-      LRD_UNROLL
-      for (int i = 0; i < N; ++i) offset[site][i] += row + columns[site & 1][i];
-    }
-  }
+  if (b.has_lines) add_lines(rows, columns, offset);
   if (b.has_pattern) {
     if (!drawn) draw_pattern(words, cell_row, draws);
     add_pattern(b, draws, value, offset);
   }
   if (!b.has_dark_current) return;
   if (!drawn) draw_dark(words, spreads(b.dark), cell_row, draws);
-  if constexpr (N == 1) {
-    add_dark(b, frame, draws, cell_row, cell_col, value);
-  } else {
-    for (int site = 0; site < 4; ++site) add_dark(b, frame, draws, cell_row, cell_col, site, value[site]);
+  for (int site = 0; site < 4; ++site) add_dark(b, frame, draws, cell_row, cell_col, site, value[site]);
+}
+
+// The same of one cell.
+LRD_HD void add_body(const Body& b, const Stream& frame, uint32_t cell_row, uint32_t cell_col, const float (&rows)[2],
+                     const float (&columns)[2][1], float (&value)[4][1], float (&offset)[4][1]) {
+  const BodyWords<1> words(b.stream, cell_col);
+  uint32_t word[4][1];
+  if (b.has_lines) add_lines(rows, columns, offset);
+  if (b.has_pattern) {
+    words.pattern.at(cell_row, word);
+    add_pattern(b, word, value, offset);
   }
+  if (!b.has_dark_current) return;
+  words.dark.at(cell_row, word);
+  float cell[4] = {value[0][0], value[1][0], value[2][0], value[3][0]};
+  add_dark(b, frame, {word[0][0], word[1][0], word[2][0], word[3][0]}, cell_row, cell_col, cell);
+  LRD_UNROLL
+  for (int site = 0; site < 4; ++site) value[site][0] = cell[site];
 }
 
 }  // namespace lrd::LRD_ISA

@@ -68,20 +68,21 @@ LRD_HD float hot_electrons(const DarkCurrent& d, const Stream& body, const Strea
 LRD_HD bool is_hot(const DarkCurrent& d, uint32_t word) { return order_of(word) < d.hot_words; }
 
 // Whether pixels differ that are not hot.
-LRD_HD bool spreads(const DarkCurrent& d) { return d.spread != 0.0f && d.mean != 0.0f; }
+LRD_HD bool spreads(const DarkCurrent& d) { return !(d.spread == 0.0f || d.mean == 0.0f); }
 
-// value, a signal in DN, becomes that with the dark current of N pixels, K electrons to a DN, as if none were hot.
-// z: their deviates, where it spreads.
+// value, a signal in DN, becomes that with the dark current of N pixels, K electrons to a DN, as if none were hot:
+// where it does not spread, and where it does, by deviates z.
 template <int N>
-LRD_HD void add_dark_current(const DarkCurrent& d, float K, const float (&z)[N], float (&value)[N]) {
+LRD_HD void add_even_dark_current(const DarkCurrent& d, float K, float (&value)[N]) {
+  const float mean = d.mean;
+  LRD_UNROLL
+  for (int i = 0; i < N; ++i) value[i] = fma(K, mean, value[i]);
+}
+template <int N>
+LRD_HD void add_spread_dark_current(const DarkCurrent& d, float K, const float (&z)[N], float (&value)[N]) {
   const float mean = d.mean, spread = d.spread, centre = -0.5f * (spread * spread);
-  if (spreads(d)) {
-    LRD_UNROLL
-    for (int i = 0; i < N; ++i) value[i] = fma(K, mean * exp_float(fma(spread, z[i], centre)), value[i]);
-  } else {
-    LRD_UNROLL
-    for (int i = 0; i < N; ++i) value[i] = fma(K, mean, value[i]);
-  }
+  LRD_UNROLL
+  for (int i = 0; i < N; ++i) value[i] = fma(K, mean * exp_float(fma(spread, z[i], centre)), value[i]);
 }
 
 template <int N>
