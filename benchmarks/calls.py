@@ -85,7 +85,9 @@ def main() -> None:
     if ops.NATIVE is None:
         sys.exit(f"calls: no compiled executor: {ops.WHY_NOT_NATIVE}")
     torch.set_num_threads(1)
-    lines = [*header()[:2], "", *table(alternated(calls(), options.seconds)), ""]
+    machine, versions = header()[:2]
+    lines = [machine, versions.replace("`out=`", "CPU time"), ""]
+    lines += [*table(alternated(calls(), options.seconds)), ""]
     lines.append(small_frames(options.seconds / 4))
     text = "\n".join(lines)
     print(text)

@@ -76,8 +76,8 @@ struct OctaveLanes {
 // What of ~bits is the exponent of a scale, 255 - 96 - cell, where bits has cell - kNearest, from 0 to 31 - kNearest.
 constexpr int32_t kScaleExponent = (0x80 | (31 - OctaveLanes::kNearest)) << 23;
 
-// Mirrors octave_place, but that the exponent of bits is cell - kNearest, below 0 for cells that look_up does not reach,
-// whose g means nothing.
+// Mirrors octave_place, but that the exponent of bits is cell - kNearest, below 0 for cells that look_up does not
+// reach, whose g means nothing.
 struct OctavePlaces {
   OctaveLanes::Ints bits;
   OctaveLanes::Floats g;

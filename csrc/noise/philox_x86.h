@@ -58,9 +58,7 @@ struct PhiloxLanes {
   static LRD_HD Register highs(Register a, Register b) {
     return _mm256_castps_si256(_mm256_shuffle_ps(_mm256_castsi256_ps(a), _mm256_castsi256_ps(b), 0xDD));
   }
-  static LRD_HD void store(uint32_t* target, Register x) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(target), x);
-  }
+  static LRD_HD void store(uint32_t* target, Register x) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(target), x); }
 };
 #endif
 
@@ -85,8 +83,10 @@ LRD_HD void philox_round(PhiloxState& s, PhiloxLanes::Register key0, PhiloxLanes
 LRD_HD void last_philox_round(const PhiloxState& a, const PhiloxState& b, PhiloxLanes::Register key0,
                               PhiloxLanes::Register key1, int i, uint32_t* const (&target)[4]) {
   using L = PhiloxLanes;
-  const L::Register a0 = L::product(a.c0, L::all(kPhiloxMultiplier0)), b0 = L::product(b.c0, L::all(kPhiloxMultiplier0));
-  const L::Register a1 = L::product(a.c2, L::all(kPhiloxMultiplier1)), b1 = L::product(b.c2, L::all(kPhiloxMultiplier1));
+  const L::Register a0 = L::product(a.c0, L::all(kPhiloxMultiplier0)),
+                    b0 = L::product(b.c0, L::all(kPhiloxMultiplier0));
+  const L::Register a1 = L::product(a.c2, L::all(kPhiloxMultiplier1)),
+                    b1 = L::product(b.c2, L::all(kPhiloxMultiplier1));
   L::store(target[0] + i, L::bits_xor(L::highs(a1, b1), L::lows(a.c1, b.c1), key0));
   L::store(target[1] + i, L::lows(a1, b1));
   L::store(target[2] + i, L::bits_xor(L::highs(a0, b0), L::lows(a.c3, b.c3), key1));

@@ -13,9 +13,9 @@
 
 namespace lrd::LRD_ISA {
 
-constexpr float kMaxMean = 1e7f;    // above, float32 no longer resolves single electrons
+constexpr float kMaxMean = 1e7f;  // above, float32 no longer resolves single electrons
 constexpr float kExactLimit = 25.0f;
-constexpr float kAsymptoticLow = -1.24f;    // of s = z / sqrt(mean): lower words give 0 electrons
+constexpr float kAsymptoticLow = -1.24f;  // of s = z / sqrt(mean): lower words give 0 electrons
 
 // The mean as the quantile takes it: negative and NaN count as 0, large ones as kMaxMean.
 LRD_HD float poisson_mean(float signal, float inverse_gain) {
@@ -128,14 +128,13 @@ template <int N>
 LRD_HD void poisson_quantiles(const uint32_t (&word)[N], const float (&mean)[N], float (&k)[N]) {
   const PoissonMethods needed = poisson_methods<N>(word, mean);
   if (needed.asymptotic) {
-    // Sites of the walk are carried along with a mean of kWalkLimit: one loop without branches.
+    // Sites of the walk are carried along with a mean of kWalkLimit: a loop without branches.
     float z[N];
     normal_quantiles<N>(word, z);
     LRD_UNROLL
     for (int i = 0; i < N; ++i) {
       const float high_mean = mean[i] < kWalkLimit ? kWalkLimit : mean[i];
-      const float root = square_root_of_normal(high_mean);
-      const float inverse_root = reciprocal(root);
+      const float root = square_root_of_normal(high_mean), inverse_root = reciprocal(root);
       k[i] = poisson_asymptotic(z[i], high_mean, root, inverse_root, z[i] * inverse_root);
     }
   }

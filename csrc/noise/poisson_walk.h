@@ -8,8 +8,8 @@ namespace lrd::LRD_ISA {
 
 constexpr float kWalkLimit = 4.0f;  // the asymptotic form is 4.4e-7 off here, 1.2e-6 from 3 on
 constexpr uint32_t kWalkLimitBits = 0x40800000u;
-constexpr int kWalkSteps = 16;      // more than any word takes whose answer comes from the walk
-constexpr int kWalkUnroll = 4;      // steps between two looks at whether all are done
+constexpr int kWalkSteps = 16;  // more than any word takes whose answer comes from the walk
+constexpr int kWalkUnroll = 4;  // steps between two looks at whether all are done
 
 constexpr uint32_t kExactWords = 1u << 18;  // of each end, 2^-14 of all, which the walk leaves to other methods
 

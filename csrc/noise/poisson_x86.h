@@ -61,7 +61,9 @@ struct PoissonLanes : OctaveLanes {
   static LRD_HD bool any_below(Ints x, int32_t limit) {
     return _mm256_movemask_ps(floats(_mm256_cmpgt_epi32(all(limit), x))) != 0;
   }
-  static LRD_HD bool any_below(Ints x, uint32_t limit) { return !equal(x, larger_unsigned(x, all(static_cast<int32_t>(limit)))); }
+  static LRD_HD bool any_below(Ints x, uint32_t limit) {
+    return !equal(x, larger_unsigned(x, all(static_cast<int32_t>(limit))));
+  }
   static LRD_HD bool any_from(Ints x, uint32_t limit) {
     return !equal(x, smaller_unsigned(x, all(static_cast<int32_t>(limit - 1))));
   }

@@ -31,8 +31,7 @@ LRD_HD NormalPair two_normals(uint32_t word) {
   const float radius = square_root_of_normal(-2.0f * log_unit(u));
   const float turn = fma(static_cast<float>(static_cast<int32_t>(word & 0x3FFu)), 0x1p-12f, 0x1p-13f);
   const float cosine = radius * sine_of_quarter(0.25f - turn), sine = radius * sine_of_quarter(turn);
-  return {float_of(bits_of(cosine) ^ (word << 20 & 0x80000000u)),
-          float_of(bits_of(sine) ^ (word << 21 & 0x80000000u))};
+  return {float_of(bits_of(cosine) ^ (word << 20 & 0x80000000u)), float_of(bits_of(sine) ^ (word << 21 & 0x80000000u))};
 }
 
 }  // namespace lrd::LRD_ISA

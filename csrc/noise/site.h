@@ -269,7 +269,8 @@ LRD_HD void synthesize(const Model& model, const SampleParams& p, const SiteWord
   for (int site = 0; site < 4; ++site) {
     const float row = rows[site >> 1], bias = p.bias[site], black = p.black[site];
     // Two loops and not a generated noise of 0, which would turn a sum of -0 into +0.
-    if (N > 1 && generated == nullptr && !uniform && rest.quantize == model.quantize) {  // the most usual call: one loop
+    if (N > 1 && generated == nullptr && !uniform &&
+        rest.quantize == model.quantize) {  // the most usual call: one loop
       const Conversion c = conversion_of_site(*cell, round, site);
       if (adds_zeros) {
         for (int i = 0; i < N; ++i) {

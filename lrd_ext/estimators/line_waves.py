@@ -104,15 +104,20 @@ def _strongest(power: np.ndarray, frames: int) -> int | None:
 
 def _steady(lines: np.ndarray, cycles: float, noise: float) -> bool:
     """Tell a sinusoid from noise of a narrow band: its power differs little from frame to frame."""
-    from scipy import stats
+    from scipy import special, stats
 
     if len(lines) < FEW:  # residuals about a mean of two frames are equal
         return True
     power = _about_their_centre(lines @ _basis([cycles], lines.shape[1])) / max(noise, 1e-300)
     mean = float(power.mean())
-    wave = stats.ncx2.logpdf(power, 2, max(mean - 2, 1e-3))
+    own = max(mean - 2, 0.0)
+    # Non-central chi-square of two degrees of freedom against an exponential of the same mean.
+    through = np.sqrt(own * power)
+    wave = np.log(special.ive(0, through)) + through - (power + own) / 2 - math.log(2)
+    # A strong one varies by more than noise gives it, as by its rounding: by a gamma distribution's fifth.
+    rough = stats.gamma.logpdf(power, 5, scale=mean / 5)
     band = stats.expon.logpdf(power, scale=mean)
-    return float((wave - band).sum()) > _FAVOUR
+    return max(float((model - band).sum()) for model in (wave, rough)) > _FAVOUR
 
 
 def _basis(cycles: Sequence[float], length: int) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 
 from lrd_ext.calibration.profile import laws_of
 from lrd_ext.calibration.results import Calibration, IsoResult
-from lrd_ext.calibration.sensor_profile import GREY, MATTERS, shares
+from lrd_ext.calibration.sensor_profile import GREY, HOT, MATTERS, shares
 from lrd_ext.estimators.intervals import Estimate
 from lrd_ext.estimators.line_waves import Wave
 from lrd_ext.profiles import CameraProfile
@@ -222,7 +222,8 @@ def components_table(found: Calibration) -> Table:
     rows = []
     for r in found.isos:
         for share in sorted(shares(found, r), key=lambda s: -max(s.dark, s.grey)):
-            name = escape(share.name) if share.matters else f"<small>{escape(share.name)}</small>"
+            title = escape(f"{share.name}, beside the others" if share.name == HOT else share.name)
+            name = title if share.matters else f"<small>{title}</small>"
             rows.append([f"{r.iso:g}", name, *(_percent(v) for v in (share.dark, share.longest, share.grey))])
     longest = max((g.exposure_s for g in found.darks), default=0.0)
     head = ["ISO", "component", "of the variance without light", f"without light, {longest:g} s"]

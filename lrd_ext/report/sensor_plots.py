@@ -62,7 +62,7 @@ def _draw_drift(ax: Axes, found: Calibration, r: IsoResult) -> None:
         )
     sigma = r.fixed.drift.value
     ax.axhspan(-1.96 * sigma, 1.96 * sigma, color="#ccc", alpha=0.4, label="19 of 20")
-    ax.set(xlabel="dark in the order of the names", ylabel="level less the mean [DN]")
+    ax.set(xlabel="dark [number in the order of the names]", ylabel="level less the mean [DN]")
     ax.set_title(f"ISO {r.iso:g}, {r.dark.exposure_s:g} s: drift of {sigma:.3g} DN", fontsize=9)
     ax.margins(y=0.25)
     ax.legend(fontsize=7, ncols=5, loc="upper center", columnspacing=1, handletextpad=0.3)
@@ -91,7 +91,7 @@ def _draw_levels(ax: Axes, r: IsoResult) -> None:
 def _draw_tail(ax: Axes, current: DarkCurrent, K: float | None, shape: tuple[int, int]) -> None:
     """Draw how many pixels have more than a current, and the exponential fitted above the threshold."""
     tail, unit = current.tail, "DN/s" if K is None else "e-/s"
-    ax.set(xlabel=f"current over that of the others [{unit}]", ylabel="pixels with more")
+    ax.set(xlabel=f"current over that of the others [{unit}]", ylabel="pixels with more [count]")
     if tail is None:
         ax.set_title(f"{len(current.hot)} hot pixels: too few to tell their tail", fontsize=9)
         return

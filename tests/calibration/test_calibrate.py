@@ -215,7 +215,7 @@ class TestVerdict:
         found = calibrate(banded)
         (wave,) = found.isos[0].read.row_lines.waves
         assert wave.period.value == pytest.approx(8, rel=0.002)
-        assert wave.amplitude.low < 2 < wave.amplitude.high
+        assert wave.amplitude.value == pytest.approx(2, rel=0.1)  # its rounding has a share
         assert any("banding every 8.0 rows" in text for text in verdict(found))
 
     def test_darks_of_another_time_that_lie_higher_are_named(self, frames):

@@ -39,7 +39,7 @@ def test_a_page_has_a_dark_look_and_one_for_print_and_fetches_nothing(page):
 
 def test_every_plot_is_told_how_it_should_look(found, page):
     plots = list(all_plots(found))
-    assert len(plots) == page.count("<figure>") == page.count('href="#guide">What is wrong') == 3
+    assert len(plots) == page.count("<figure>") == page.count('href="#guide">What is wrong') == 4
     assert page.count('id="guide"') == 1
     for plot in plots:
         panels = [ax for ax in plot.figure.axes if ax.get_label() != "<colorbar>"]
@@ -54,7 +54,7 @@ def test_every_axis_has_its_unit_and_what_is_drawn_its_legend(found):
             if ax.get_label() == "<colorbar>":
                 assert ax.get_ylabel() == "DN"
                 continue
-            units = r"\[|^row$|^column$|cycles per line|white = 1"
+            units = r"\[|^row$|^column$|cycles per line|mean = 1"
             assert re.search(units, ax.get_xlabel())
             assert re.search(units, ax.get_ylabel())
             if len(ax.lines) > 1:
