@@ -6,14 +6,12 @@ python tests/calibration/sensor_study.py --runs 200 --write docs/results/calibra
 
 from __future__ import annotations
 
-import argparse
 import collections
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 from sensor_camera import SensorCamera
-from study import Tally
+from study import Tally, main
 
 from lrd_ext.calibration import Calibration, calibrate
 from lrd_ext.estimators.intervals import Estimate
@@ -152,20 +150,5 @@ def study_of(runs: int, first: int = 0) -> Study:
     return study
 
 
-def main() -> None:
-    """Run the study from the command line."""
-    import torch
-
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=200)
-    parser.add_argument("--write", type=Path)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    text = report(study_of(options.runs))
-    print(text)
-    if options.write:
-        options.write.write_text(text)
-
-
 if __name__ == "__main__":
-    main()
+    main(study_of, report, __doc__)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import collections
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from synthetic_camera import FIGURES, SyntheticCamera
@@ -149,21 +151,20 @@ def study_of(runs: int, first: int = 0) -> Study:
     return study
 
 
-def main() -> None:
-    """Run the study from the command line."""
+def main(study_of: Callable[[int], Any], report: Callable[[Any], str], doc: str | None) -> None:
+    """Run a study from the command line."""
     import torch
 
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=doc)
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    study = study_of(options.runs)
-    text = report(study)
+    text = report(study_of(options.runs))
     print(text)
     if options.write:
         options.write.write_text(text)
 
 
 if __name__ == "__main__":
-    main()
+    main(study_of, report, __doc__)
