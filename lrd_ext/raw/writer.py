@@ -127,6 +127,8 @@ def _level_tags(raw: Raw) -> list[_Tag]:
     # Patterns start at the corner of ActiveArea, not of the mosaic (DNG 1.6, BlackLevelRepeatDim).
     top, left = raw.active_area[:2]
     block = np.roll(raw.black_block, (-top, -left), (0, 1))
+    if PATTERNS[raw.cfa].size == (4, 4) and not np.ptp(block):
+        block = block[:1, :1]  # LibRaw, which has no 4x4 filters, takes a pattern of levels for another's
     black = block.ravel()
     if (black == np.round(black)).all():
         level: _Tag = (50714, _SHORT, black.size, tuple(int(b) for b in black))

@@ -69,8 +69,7 @@ def test_what_is_written_reopens_with_pattern_levels_and_iso(lrd, tmp_path, came
         if cfa.startswith("XTRANS"):
             names = np.array(list(libraw.color_desc.decode()))
             np.testing.assert_array_equal(names[libraw.raw_colors], PATTERNS[cfa].letters(240, 252))
-        if not cfa.startswith("QUAD"):  # LibRaw has no 4x4 patterns
-            assert libraw.black_level_per_channel == [BLACK] * 4
+        assert libraw.black_level_per_channel == [BLACK] * 4
 
 
 @pytest.mark.parametrize("cfa", LAYOUTS)
