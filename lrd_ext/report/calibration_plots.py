@@ -33,7 +33,7 @@ _TRANSFER = (
 )
 _DARKS = (
     "Top left: values of the darks against those a model draws. The points should lie on the grey diagonal.",
-    "Top middle: how often each stripe width occurs. Lines should be level at 1; spikes are banding.",
+    "Top middle: how often each stripe width occurs. It should follow the fitted curves; spikes are banding.",
     "Top right: the fixed pattern. It should be faint and smooth.",
     "Below, left and middle: the mean of every row and column. They should be flat but for noise.",
     "Below right: pixels far from their neighbours. They should be few, and scattered.",

@@ -233,6 +233,8 @@ def components_table(found: Calibration) -> Table:
 def _percent(share: float) -> str:
     if share < MATTERS:
         return "below 0.1 %" if share else "-"
+    if share >= 10:  # hot pixels, which are counted beside the others
+        return f"{share:,.0f} times the rest"
     return f"{100 * share:.2g} %" if share < 1 else f"{100 * share:.0f} %"
 
 
@@ -250,16 +252,16 @@ def sensor_table(found: Calibration) -> Table:
                 rows.append([f"{r.iso:g}", name, _cell(e, ".3g")])
     b = found.body
     at = "" if b.reference_c is None else f" at {b.reference_c:g} °C"
-    for name, own, factor in (
-        ("photo response (PRNU) [%]", b.prnu, 100.0),
-        (f"dark current{at} [e-/s]", b.rate, 1.0),
-        ("spread of the logarithm of dark current over pixels", b.spread, 1.0),
-        ("dark current doubles every [°C]", b.doubling_c, 1.0),
-        ("hot pixels [per million]", b.hot_fraction, 1e6),
-        (f"mean current of a hot pixel more{at} [e-/s]", b.hot_current, 1.0),
-        ("hot pixels that blink [%]", b.blink, 100.0),
+    for name, own, shown, factor in (
+        ("photo response (PRNU) [%]", b.prnu, ".4g", 100.0),
+        (f"dark current{at} [e-/s]", b.rate, ".4g", 1.0),
+        ("spread of the logarithm of dark current over pixels", b.spread, ".4g", 1.0),
+        ("dark current doubles every [°C]", b.doubling_c, ".4g", 1.0),
+        ("hot pixels [per million]", b.hot_fraction, ",.0f", 1e6),
+        (f"mean current of a hot pixel more{at} [e-/s]", b.hot_current, ".4g", 1.0),
+        ("hot pixels that blink [%]", b.blink, ".4g", 100.0),
     ):
-        rows.append(["all", name, _cell(own, ".4g", factor) if own else "not measured"])
+        rows.append(["all", name, _cell(own, shown, factor) if own else "not measured"])
     return ["ISO", "figure", "value, 95 % interval"], rows
 
 
