@@ -33,14 +33,14 @@ def test_folder_to_profile_and_report(lrd, small_folder, tmp_path):
     maps = load_file(tmp_path / profile.dark_shading["file"])
     assert maps[f"iso_{profile.rows[0].iso:g}"].shape == (4, 48, 48)
     page = (tmp_path / "r.html").read_text()
-    assert page.count("data:image/png;base64,") == 3
+    assert page.count("data:image/png;base64,") == 4  # gain, darks, read noise, what the sensor adds
     assert "http" not in page.replace("http-equiv", "")
     assert len(list((tmp_path / "r_plots").glob("*.png"))) == 3
 
 
 @pytest.mark.parametrize(
     ("kind", "pictures", "said"),
-    [("dark", 2, "K is unknown (null)"), ("flat", 1, "unknown: shoot darks")],
+    [("dark", 3, "K is unknown (null)"), ("flat", 1, "unknown: shoot darks")],
 )
 def test_one_kind_of_frames_gives_what_it_can_with_a_report(
     lrd, small_folder, tmp_path, kind, pictures, said
