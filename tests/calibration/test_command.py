@@ -35,7 +35,7 @@ def test_folder_to_profile_and_report(lrd, small_folder, tmp_path):
     page = (tmp_path / "r.html").read_text()
     assert page.count("data:image/png;base64,") == 4  # gain, darks, read noise, what the sensor adds
     assert "http" not in page.replace("http-equiv", "")
-    assert len(list((tmp_path / "r_plots").glob("*.png"))) == 3
+    assert len(list((tmp_path / "r_plots").glob("*.png"))) == 4
 
 
 @pytest.mark.parametrize(
