@@ -57,7 +57,7 @@ constexpr Case kCases[] = {
     {"rounded-20e", true, Read::kTukeyLambda, 1.5f, Quantize::kRound, 20.0f / 69.0f, Scene::kFlat},
     {"rounded-random", true, Read::kTukeyLambda, 1.5f, Quantize::kRound, 1.0f, Scene::kRandom},
     {"eld+body", true, Read::kTukeyLambda, 1.5f, Quantize::kUniform, 1.0f, Scene::kRandom, false, false, Sensor::kBody},
-    {"eld+body of 4", true, Read::kTukeyLambda, 1.5f, Quantize::kUniform, 1.0f, Scene::kRandom, false, false,
+    {"eld+body,4-frames", true, Read::kTukeyLambda, 1.5f, Quantize::kUniform, 1.0f, Scene::kRandom, false, false,
      Sensor::kBody, 4},
     {"eld+taps", true, Read::kTukeyLambda, 1.5f, Quantize::kUniform, 1.0f, Scene::kRandom, false, false, Sensor::kTaps},
     {"eld+waves", true, Read::kTukeyLambda, 1.5f, Quantize::kUniform, 1.0f, Scene::kRandom, false, false,
