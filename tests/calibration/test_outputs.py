@@ -66,7 +66,7 @@ def test_a_run_that_fails_late_leaves_all_as_it_was(calibrate, monkeypatch, fail
     made, run = calibrate
     assert run()[0] == 0
     before = files_in(made)
-    assert len(before) == 6
+    assert len(before) == 7
     for name in before:
         (made / name).write_bytes(before[name] + (b"" if name.endswith(("json", "html")) else b"earlier"))
     earlier = files_in(made)
