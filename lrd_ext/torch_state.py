@@ -14,11 +14,16 @@ _profiled: Any = getattr(torch.autograd, "_profiler_enabled", None)
 
 
 def _usual_keys() -> Any:
-    keys, key = torch._C.DispatchKeySet, torch._C.DispatchKey
-    return keys(key.BackendSelect) | keys(key.ADInplaceOrView)
+    if _included is None or _profiled is None:
+        return None
+    try:
+        keys, key = torch._C.DispatchKeySet, torch._C.DispatchKey
+        return keys(key.BackendSelect) | keys(key.ADInplaceOrView)
+    except AttributeError:  # another torch's: no reason for lrd_ext not to load
+        return None
 
 
-_USUAL_KEYS = None if _included is None or _profiled is None else _usual_keys()
+_USUAL_KEYS = _usual_keys()
 
 
 def may_look(values: Tensor) -> bool:
