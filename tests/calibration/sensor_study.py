@@ -11,7 +11,7 @@ import dataclasses
 
 import numpy as np
 from sensor_camera import SensorCamera
-from study import Tally, main
+from study import Tally, main, over_seeds
 
 from lrd_ext.calibration import Calibration, calibrate
 from lrd_ext.estimators.intervals import Estimate
@@ -143,11 +143,8 @@ def report(study: Study) -> str:
 
 
 def study_of(runs: int, first: int = 0) -> Study:
-    """Run the study over consecutive seeds."""
-    study = Study()
-    for seed in range(first, first + runs):
-        run(study, seed)
-    return study
+    """Run this study."""
+    return over_seeds(Study(), run, runs, first)
 
 
 if __name__ == "__main__":

@@ -11,13 +11,15 @@ import collections
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from synthetic_camera import FIGURES, SyntheticCamera
 
 from lrd_ext.calibration import Calibration, calibrate
 from lrd_ext.estimators.intervals import Estimate
+
+S = TypeVar("S")
 
 #: Largest mean error accepted: relative, but for the shape.
 MEAN_ERRORS = {
@@ -143,12 +145,16 @@ def report(study: Study) -> str:
     return "\n".join(lines)
 
 
-def study_of(runs: int, first: int = 0) -> Study:
-    """Run the study over consecutive seeds."""
-    study = Study()
+def over_seeds(study: S, run: Callable[[S, int], None], runs: int, first: int = 0) -> S:
+    """Run a study over consecutive seeds."""
     for seed in range(first, first + runs):
         run(study, seed)
     return study
+
+
+def study_of(runs: int, first: int = 0) -> Study:
+    """Run this study."""
+    return over_seeds(Study(), run, runs, first)
 
 
 def main(study_of: Callable[[int], Any], report: Callable[[Any], str], doc: str | None) -> None:
