@@ -77,13 +77,18 @@ extern const Build kBaseline;
 extern const Build kAvx2, kAvx512;
 #endif
 
-// Cell rows of a tile on a CPU: more where a generator works out a halo of rows above and below as well.
-inline int tile_cell_rows(const Request& q) { return q.weights != nullptr ? 2 * kTileCellRows : kTileCellRows; }
-
-inline int64_t tile_count(const Request& q) {
-  const int64_t down = (q.cell_rows + tile_cell_rows(q) - 1) / tile_cell_rows(q);
-  const int64_t across = (q.cell_cols + kTileCellCols - 1) / kTileCellCols;
-  return q.batch * down * across;
+inline int64_t tile_count(const Request& q, int rows) {
+  return q.batch * ((q.cell_rows + rows - 1) / rows) * ((q.cell_cols + kTileCellCols - 1) / kTileCellCols);
 }
+
+// Cell rows of a tile on a CPU: more where a generator works out a halo of rows above and below as well, most where
+// that still leaves tiles for many threads.
+inline int tile_cell_rows(const Request& q) {
+  constexpr int kTiles = 32;
+  if (q.weights == nullptr) return kTileCellRows;
+  return tile_count(q, 4 * kTileCellRows) >= kTiles ? 4 * kTileCellRows : 2 * kTileCellRows;
+}
+
+inline int64_t tile_count(const Request& q) { return tile_count(q, tile_cell_rows(q)); }
 
 }  // namespace lrd

@@ -16,7 +16,6 @@ namespace {
 #pragma GCC target("amx-tile,amx-bf16,avx512bf16")
 
 constexpr int kMatrixCells = 16, kMatrixOutputs = 16, kDepth = 32;
-constexpr int kCellsRead = kWide + 24;  // of a row: a multiple of 32 are worked out, and a matrix reads 8 further
 
 // GCC's intrinsics do not say that they read memory: what is written before must be there.
 LRD_HD void written(const void* memory) { __asm__ volatile("" : : "r"(memory) : "memory"); }
@@ -30,16 +29,25 @@ struct alignas(64) WeightMatrix {
 LRD_HD int steps_of(const HiddenLayer& layer) { return layer.inputs == 4 ? 1 : layer.inputs == 16 ? 2 : 3; }
 LRD_HD int blocks_of(const HiddenLayer& layer) { return layer.outputs > kMatrixOutputs ? 2 : 1; }
 
-// Each layer works on several rows in turn, so that its weights come out of L2 once for all of them.
-constexpr int kRowsAtOnce = 4, kRowsKept = kRowsAtOnce + 2;
+// Values in memory from a cell of a layer's input to the next. Each cell of N_init holds those to its right too, since
+// rows of a matrix that do not begin with a line of the cache take the unit three to five times as long to load.
+LRD_HD int values_of(const HiddenLayer& layer) { return layer.inputs == 4 ? kDepth : layer.inputs; }
+
+// Each layer works on several rows in turn, so that its weights come out of L2 once for all of them. The rows of its
+// input, two of them kept from the rows before, lie end to end: matrices run on from row to row, and what they make of
+// the cells across a seam falls in the halo, which no later layer reads.
+constexpr int kRowsAtOnce = 8, kRowCells = kTileWidth + 8;
+constexpr int kCellsKept = (kRowsAtOnce + 2) * kRowCells + kMatrixCells;  // a matrix reads up to 8 cells further
 
 struct alignas(64) MatrixStack {
   bool used;
   const WeightMatrix* layer[kMaxHiddenLayers + 1];
   WeightMatrix weights[3 * 2 + 2 * (9 * 2) + 9];  // by layer, tap down, step across, block of outputs
-  float column_sum[kCellsRead][kMaxWidth];        // what layer 0 starts with
-  uint16_t sites[kRowsKept][kCellsRead][4];       // N_init by row and cell
-  uint16_t hidden[kMaxHiddenLayers][kRowsKept][kCellsRead * kMaxWidth];
+  float column_sum[kRowCells + 8][kMaxWidth];     // what layer 0 starts with, and once more the first cells' for a seam
+  float row_sum[kRowsAtOnce][kMaxWidth];
+  int rows_kept[kMaxHiddenLayers + 1];             // of each layer's input
+  alignas(64) uint16_t sites[kCellsKept][kDepth];  // N_init of a cell and of the seven to its right
+  alignas(64) uint16_t hidden[kMaxHiddenLayers][kCellsKept * kMaxWidth];
 };
 
 inline bool has_matrix_unit() {
@@ -80,7 +88,6 @@ inline void take_matrix_unit() {
 inline void begin_matrices(const Stack& stack, bool wanted, MatrixStack& m) {
   m.used = wanted && has_matrix_unit();
   if (!m.used) return;
-  memset(m.column_sum, 0, sizeof m.column_sum);
   memset(m.sites, 0, sizeof m.sites);
   memset(m.hidden, 0, sizeof m.hidden);
   WeightMatrix* next = m.weights;
@@ -97,195 +104,225 @@ inline void end_matrices(const MatrixStack& m) {
 }
 
 inline void begin_matrix_tile(const Stack& stack, const StackRows& rows, MatrixStack& m) {
+  memset(m.rows_kept, 0, sizeof m.rows_kept);
   for (int o = 0; o < stack.layer[0].outputs; ++o) {
-    for (int i = 0; i < kWide; ++i) m.column_sum[i][o] = rows.column_sum[o][i];
+    for (int i = 0; i < kRowCells + 8; ++i) m.column_sum[i][o] = rows.column_sum[o][i % kRowCells];
   }
 }
 
-// Two matrices of sums: 16 cells times 32 outputs, or 32 cells times 16 outputs, by rows of what is a cell's.
-constexpr int kSumMatrices = 2;
-using Sums = float[kSumMatrices * kMatrixCells * kMatrixOutputs];
-
-template <int kBlocks>
-struct Unit {
-  static constexpr int kCells = kSumMatrices / kBlocks * kMatrixCells, kOutputs = kBlocks * kMatrixOutputs;
+// Sums that are added up together, kGroups times 16 cells of kBlocks times 16 outputs: one matrix alone would wait for
+// its last product, three or four keep the unit busy. In memory by cell, then output.
+template <int kBlocks, int kGroups>
+struct Sums {
+  static constexpr int kCells = kGroups * kMatrixCells, kOutputs = kBlocks * kMatrixOutputs;
+  alignas(64) float of[kCells * kOutputs];
 };
 
-// The registers hold two sets of sums, 0 and 1, and 2 and 3: while one is finished, the other is added up.
-template <int kSet>
-LRD_HD void clear_sums() {
-  if constexpr (kSet == 0) {
+template <int kBlocks, int kGroups>
+LRD_HD void begin_sums(const float (*start)[kMaxWidth], int cell) {
+  if (start == nullptr) {
     _tile_zero(0);
     _tile_zero(1);
-  } else {
     _tile_zero(2);
-    _tile_zero(3);
+    if constexpr (kBlocks * kGroups == 4) _tile_zero(3);
+    return;
   }
-}
-
-template <int kSet>
-LRD_HD void load_sums(const float* first, const float* second, int stride) {
-  if constexpr (kSet == 0) {
-    _tile_loadd(0, first, stride);
-    _tile_loadd(1, second, stride);
+  const float* group[kGroups];
+  for (int i = 0; i < kGroups; ++i) group[i] = start[(cell + i * kMatrixCells) % kRowCells];
+  _tile_loadd(0, group[0], sizeof *start);
+  if constexpr (kBlocks == 2) {
+    _tile_loadd(1, group[0] + kMatrixOutputs, sizeof *start);
+    _tile_loadd(2, group[1], sizeof *start);
+    _tile_loadd(3, group[1] + kMatrixOutputs, sizeof *start);
   } else {
-    _tile_loadd(2, first, stride);
-    _tile_loadd(3, second, stride);
+    _tile_loadd(1, group[1], sizeof *start);
+    _tile_loadd(2, group[2], sizeof *start);
+    if constexpr (kGroups == 4) _tile_loadd(3, group[3], sizeof *start);
   }
 }
 
-template <int kSet>
-LRD_HD void store_sums(float* first, float* second, int stride) {
-  if constexpr (kSet == 0) {
-    _tile_stored(0, first, stride);
-    _tile_stored(1, second, stride);
-  } else {
-    _tile_stored(2, first, stride);
-    _tile_stored(3, second, stride);
-  }
-}
-
-// One product more on both matrices of a set.
-template <int kSet, int kBlocks>
-LRD_HD void add_products(const uint16_t* cells, int inputs, const WeightMatrix* w) {
-  const int stride = inputs * static_cast<int>(sizeof(uint16_t));
-  _tile_loadd(4, cells, stride);
+// One product more on every matrix. values: from a cell to the next.
+template <int kBlocks, int kGroups>
+LRD_HD void add_products(const uint16_t* cells, int values, const WeightMatrix* w) {
+  const int stride = values * static_cast<int>(sizeof(uint16_t)), group = kMatrixCells * values;
   _tile_loadd(6, w, 64);
-  if constexpr (kBlocks == 1) {
-    _tile_loadd(5, cells + kMatrixCells * inputs, stride);
-  } else {
+  _tile_loadd(4, cells, stride);
+  _tile_dpbf16ps(0, 4, 6);
+  if constexpr (kBlocks == 2) {
     _tile_loadd(7, w + 1, 64);
-  }
-  if constexpr (kSet == 0) {
-    _tile_dpbf16ps(0, 4, 6);
-    if constexpr (kBlocks == 1) _tile_dpbf16ps(1, 5, 6);
-    if constexpr (kBlocks == 2) _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_loadd(5, cells + group, stride);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
   } else {
-    _tile_dpbf16ps(2, 4, 6);
-    if constexpr (kBlocks == 1) _tile_dpbf16ps(3, 5, 6);
-    if constexpr (kBlocks == 2) _tile_dpbf16ps(3, 4, 7);
-  }
-}
-
-// The cells of a unit from col on. Between its products the unit before is finished, four cells at a time by
-// finish(cell): the matrix unit and the rest of the processor work side by side.
-template <int kSet, int kBlocks, typename Finish>
-LRD_HD void add_up(const HiddenLayer& layer, const WeightMatrix* w, const uint16_t* const (&in)[3], int col,
-                   const float (*start)[kMaxWidth], Sums& sums, const Finish& finish) {
-  using U = Unit<kBlocks>;
-  if (start == nullptr) {
-    clear_sums<kSet>();
-  } else {
-    const float* first = start[col];
-    load_sums<kSet>(first, first + (kBlocks == 2 ? kMatrixOutputs : kMatrixCells * kMaxWidth), sizeof *start);
-  }
-  const int steps = steps_of(layer);
-  const int fours = (U::kCells / 4 + 3 * steps - 2) / (3 * steps - 1);  // to finish after each product but the first
-  int finished = 0;
-  for (int down = 0; down < 3; ++down) {
-    const uint16_t* cells = in[down] + col * layer.inputs;
-    for (int step = 0; step < steps; ++step, cells += kDepth, w += kBlocks) {
-      add_products<kSet, kBlocks>(cells, layer.inputs, w);
-      if (down + step == 0) continue;
-      for (int i = 0; i < fours && finished < U::kCells; ++i, finished += 4) finish(finished);
+    _tile_loadd(5, cells + group, stride);
+    _tile_dpbf16ps(1, 5, 6);
+    _tile_loadd(7, cells + 2 * group, stride);
+    _tile_dpbf16ps(2, 7, 6);
+    if constexpr (kGroups == 4) {
+      _tile_loadd(4, cells + 3 * group, stride);
+      _tile_dpbf16ps(3, 4, 6);
     }
   }
-  store_sums<kSet>(sums, sums + (kBlocks == 2 ? kMatrixOutputs : kMatrixCells * U::kOutputs),
-                   U::kOutputs * static_cast<int>(sizeof(float)));
 }
 
-// A row of a layer, unit by unit. finish(sums of a unit, its first cell, the cell in it).
-template <int kBlocks, typename Finish>
-LRD_HD void row_of_units(const HiddenLayer& layer, const WeightMatrix* w, const uint16_t* const (&in)[3], int cells,
-                         const float (*start)[kMaxWidth], const Finish& finish) {
-  constexpr int kCells = Unit<kBlocks>::kCells;
-  alignas(64) Sums even, odd;
-  written(in[0]);
-  add_up<0, kBlocks>(layer, w, in, 0, start, even, [](int) {});
-  int col = kCells;
-  for (; col + kCells < cells; col += 2 * kCells) {
-    add_up<1, kBlocks>(layer, w, in, col, start, odd, [&](int i) { finish(even, col - kCells, i); });
-    add_up<0, kBlocks>(layer, w, in, col + kCells, start, even, [&](int i) { finish(odd, col, i); });
+template <int kBlocks, int kGroups>
+LRD_HD void store_sums(Sums<kBlocks, kGroups>& sums) {
+  constexpr int kGroup = kMatrixCells * kBlocks * kMatrixOutputs, kStride = kBlocks * kMatrixOutputs * 4;
+  _tile_stored(0, sums.of, kStride);
+  if constexpr (kBlocks == 2) {
+    _tile_stored(1, sums.of + kMatrixOutputs, kStride);
+    _tile_stored(2, sums.of + kGroup, kStride);
+    _tile_stored(3, sums.of + kGroup + kMatrixOutputs, kStride);
+  } else {
+    _tile_stored(1, sums.of + kGroup, kStride);
+    _tile_stored(2, sums.of + 2 * kGroup, kStride);
+    if constexpr (kGroups == 4) _tile_stored(3, sums.of + 3 * kGroup, kStride);
   }
-  if (col < cells) {
-    add_up<1, kBlocks>(layer, w, in, col, start, odd, [&](int i) { finish(even, col - kCells, i); });
-  }
-  for (int i = 0; i < kCells; i += 4) finish(col < cells ? odd : even, col < cells ? col : col - kCells, i);
 }
+
+// The sums of one unit. Between its products the unit before is finished from cell `finished` on, four cells at a time
+// by finish(cell): the matrix unit and the rest of the processor work side by side.
+template <int kBlocks, int kGroups, typename Finish>
+LRD_HD void add_up(const HiddenLayer& layer, const WeightMatrix* w, const uint16_t* cells, Sums<kBlocks, kGroups>& sums,
+                   int finished, const Finish& finish) {
+  constexpr int kCells = Sums<kBlocks, kGroups>::kCells;
+  const int steps = steps_of(layer), values = values_of(layer);
+  const int fours = (kCells / 4 + 3 * steps - 2) / (3 * steps - 1);  // to finish after each product but the first
+  for (int down = 0; down < 3; ++down) {
+    for (int step = 0; step < steps; ++step, w += kBlocks) {
+      add_products<kBlocks, kGroups>(cells + down * kRowCells * values + step * kDepth, values, w);
+      if (down + step == 0) continue;
+      for (int i = 0; i < fours && finished < kCells; ++i, finished += 4) finish(finished);
+    }
+  }
+  store_sums(sums);
+}
+
+// Units of a layer, `apart` cells of its input from one to the next. finish(sums of a unit, its number, the cell in
+// it).
+template <int kBlocks, int kGroups, typename Finish>
+LRD_HD void add_up_units(const HiddenLayer& layer, const WeightMatrix* w, const uint16_t* in, int units, int apart,
+                         const float (*start)[kMaxWidth], const Finish& finish) {
+  constexpr int kCells = Sums<kBlocks, kGroups>::kCells;
+  Sums<kBlocks, kGroups> sums[2];
+  written(in);
+  for (int u = 0; u < units; ++u) {
+    begin_sums<kBlocks, kGroups>(start, u * apart);
+    add_up(layer, w, in + u * apart * values_of(layer), sums[u % 2], u == 0 ? kCells : 0,
+           [&](int i) { finish(sums[(u - 1) % 2].of, u - 1, i); });
+  }
+  for (int i = 0; i < kCells; i += 4) finish(sums[(units - 1) % 2].of, units - 1, i);
+}
+
+LRD_HD __m512i widened(__m256bh half) { return _mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(half)); }
 
 LRD_HD __m512 active(const float* sum, const float* bias) {
   return leaky_relu(_mm512_add_ps(_mm512_loadu_ps(sum), _mm512_loadu_ps(bias)));
 }
 
-// bias: of each output, or what the mosaic rows add to layer 0.
+// Rows of a hidden layer. bias: of the outputs, one row of them for all or one for each row.
 template <int kBlocks>
-inline void hidden_matrices(const HiddenLayer& layer, const WeightMatrix* w, const uint16_t* const (&in)[3],
-                            const float (*start)[kMaxWidth], const float* bias, uint16_t* target) {
-  constexpr int kOutputs = Unit<kBlocks>::kOutputs;
-  row_of_units<kBlocks>(layer, w, in, kWide, start, [&](const Sums& sums, int col, int first) {
-    for (int i = first; i < first + 4; ++i) {
-      const float* sum = sums + i * kOutputs;
-      uint16_t* cell = target + (col + i) * kOutputs;
+inline void hidden_matrices(const HiddenLayer& layer, const WeightMatrix* w, const uint16_t* in, int rows,
+                            const float (*start)[kMaxWidth], const float* bias, int bias_row, uint16_t* target) {
+  constexpr int kGroups = kBlocks == 2 ? 2 : 3, kCells = kGroups * kMatrixCells, kOutputs = kBlocks * kMatrixOutputs;
+  const int units = (rows * kRowCells + kCells - 1) / kCells;
+  add_up_units<kBlocks, kGroups>(layer, w, in, units, kCells, start, [&](const float* sums, int unit, int first) {
+    const int cell = unit * kCells + first, row = cell / kRowCells;
+    const float* row_bias = bias + (row < rows ? row : 0) * bias_row;
+    for (int i = 0; i < 4; ++i) {
+      const float* sum = sums + (first + i) * kOutputs;
+      uint16_t* out = target + (cell + i) * kOutputs;
       if constexpr (kBlocks > 1) {
-        const __m512bh both = _mm512_cvtne2ps_pbh(active(sum + 16, bias + 16), active(sum, bias));
-        _mm512_storeu_si512(cell, reinterpret_cast<__m512i>(both));
+        const __m512bh both = _mm512_cvtne2ps_pbh(active(sum + 16, row_bias + 16), active(sum, row_bias));
+        _mm512_storeu_si512(out, reinterpret_cast<__m512i>(both));
       } else {
-        const __m256bh half = _mm512_cvtneps_pbh(active(sum, bias));
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(cell), reinterpret_cast<__m256i>(half));
+        const __m256bh half = _mm512_cvtneps_pbh(active(sum, row_bias));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), reinterpret_cast<__m256i>(half));
       }
     }
   });
 }
 
-inline void final_matrices(const HiddenLayer& layer, const WeightMatrix* w, const uint16_t* const (&in)[3],
-                           const float* residual, float sigma, float (&result)[kOutputs][kTileWidth]) {
-  row_of_units<1>(layer, w, in, kTileWidth, nullptr, [&](const Sums& sums, int col, int first) {
+// Rows of the last layer. residual(row): N_init of its first cell, [site][kRowFloats].
+template <typename Residual>
+inline void final_matrices(const HiddenLayer& layer, const WeightMatrix* w, const uint16_t* in, int rows, float sigma,
+                           const Residual& residual, float (*result)[kOutputs][kTileWidth]) {
+  constexpr int kGroups = kTileWidth / kMatrixCells;
+  add_up_units<1, kGroups>(layer, w, in, rows, kRowCells, nullptr, [&](const float* sums, int row, int first) {
     const float* sum = sums + first * kMatrixOutputs;
     __m128 site[kOutputs];
     for (int i = 0; i < 4; ++i) site[i] = _mm_loadu_ps(sum + i * kMatrixOutputs);
     _MM_TRANSPOSE4_PS(site[0], site[1], site[2], site[3]);
     for (int i = 0; i < kOutputs; ++i) {
-      const __m128 n = _mm_loadu_ps(residual + i * kRowFloats + col + first);
+      const __m128 n = _mm_loadu_ps(residual(row) + i * kRowFloats + first);
       const __m128 all = _mm_add_ps(n, _mm_add_ps(site[i], _mm_set1_ps(layer.bias[i])));
-      _mm_storeu_ps(&result[i][col + first], _mm_mul_ps(all, _mm_set1_ps(sigma)));
+      _mm_storeu_ps(&result[row][i][first], _mm_mul_ps(all, _mm_set1_ps(sigma)));
     }
   });
+}
+
+// A row of N_init, from floats by site to what the matrices of layer 0 read.
+inline void take_sites(const float (&drawn)[4][kRowFloats], uint16_t (*cells)[kDepth]) {
+  static_assert(kWide % 16 == 0 && kWide >= kRowCells + 7);
+  const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
+  const __m512i eight = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
+  __m512i eights[kWide / 8];
+  for (int i = 0; i < kWide; i += 16) {
+    __m512i pair[2];  // sites 0 and 1, 2 and 3 of 16 cells
+    for (int s = 0; s < 2; ++s) {
+      const __m512i left = widened(_mm512_cvtneps_pbh(_mm512_loadu_ps(drawn[2 * s] + i)));
+      const __m512i right = widened(_mm512_cvtneps_pbh(_mm512_loadu_ps(drawn[2 * s + 1] + i)));
+      pair[s] = _mm512_or_si512(left, _mm512_slli_epi32(right, 16));
+    }
+    eights[i / 8] = _mm512_permutex2var_epi32(pair[0], low, pair[1]);
+    eights[i / 8 + 1] = _mm512_permutex2var_epi32(pair[0], high, pair[1]);
+  }
+  for (int i = 0; i < kRowCells; ++i) {
+    const __m512i from = _mm512_add_epi64(eight, _mm512_set1_epi64(i % 8));
+    _mm512_store_si512(cells[i], _mm512_permutex2var_epi64(eights[i / 8], from, eights[i / 8 + 1]));
+  }
 }
 
 // Take in rows first to last of N_init, kRowsAtOnce at most and already drawn, as advance() of conv_tile.h takes in
 // one.
 inline void advance_matrices(const Stack& stack, float sigma, int first, int last, StackRows& rows, MatrixStack& m,
                              float (*result)[kOutputs][kTileWidth]) {
+  static_assert(kInputRows >= kRowsAtOnce + kMaxHiddenLayers + 1);
   for (int s = first; s <= last; ++s) {
-    const float (&drawn)[4][kRowFloats] = rows.sites[s % kInputRows];
-    for (int i = 0; i < kWide; ++i) {
-      for (int site = 0; site < 4; ++site) m.sites[s % kRowsKept][i][site] = to_bfloat16(drawn[site][i]);
-    }
+    take_sites(rows.sites[s % kInputRows], m.sites + (m.rows_kept[0] + s - first) * kRowCells);
   }
+  int taken = last - first + 1;  // rows that the layer takes in
   for (int k = 0; k < stack.layers; ++k) {
     const HiddenLayer& layer = stack.layer[k];
-    for (int s = first; s <= last; ++s) {
-      const int row = s - 2 * (k + 1);
-      if (row < 0) continue;
-      const uint16_t* in[3];
-      for (int down = 0; down < 3; ++down) {
-        const int kept = (row + down) % kRowsKept;
-        in[down] = k == 0 ? m.sites[kept][0] : m.hidden[k - 1][kept];
-      }
-      if (k == stack.layers - 1) {
-        const float* residual = rows.sites[(row + stack.layers) % kInputRows][0] + stack.layers;
-        final_matrices(layer, m.layer[k], in, residual, sigma, result[s - first]);
-        continue;
-      }
-      if (k == 0) sum_lines(stack, s, rows);
+    uint16_t* in = k == 0 ? m.sites[0] : m.hidden[k - 1];
+    const int held = m.rows_kept[k] + taken, made = held - 2;
+    if (made < 1) {
+      m.rows_kept[k] = held;
+      return;
+    }
+    if (k == stack.layers - 1) {
+      final_matrices(
+          layer, m.layer[k], in, made, sigma,
+          [&](int row) { return rows.sites[(last - made + 1 + row - stack.layers) % kInputRows][0] + stack.layers; },
+          result);
+    } else {
+      for (int i = 0; k == 0 && i < made; ++i) sum_lines(stack, last - made + 1 + i, rows, m.row_sum[i]);
       const float (*start)[kMaxWidth] = k == 0 ? m.column_sum : nullptr;
-      const float* bias = k == 0 ? rows.row_sum : layer.bias;
+      const float* bias = k == 0 ? m.row_sum[0] : layer.bias;
+      const int bias_row = k == 0 ? kMaxWidth : 0;
+      uint16_t* target = m.hidden[k] + m.rows_kept[k + 1] * kRowCells * layer.outputs;
       if (blocks_of(layer) == 2) {
-        hidden_matrices<2>(layer, m.layer[k], in, start, bias, m.hidden[k][row % kRowsKept]);
+        hidden_matrices<2>(layer, m.layer[k], in, made, start, bias, bias_row, target);
       } else {
-        hidden_matrices<1>(layer, m.layer[k], in, start, bias, m.hidden[k][row % kRowsKept]);
+        hidden_matrices<1>(layer, m.layer[k], in, made, start, bias, bias_row, target);
       }
     }
+    const int row = kRowCells * values_of(layer);
+    memmove(in, in + made * row, 2 * row * sizeof *in);
+    m.rows_kept[k] = 2;
+    taken = made;
   }
 }
 

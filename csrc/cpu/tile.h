@@ -106,7 +106,8 @@ __attribute__((noinline)) void begin_stack_tile(const Request& q, const Tile& ti
   g.cell_col = static_cast<uint32_t>(q.origin_col + tile.col - g.stack.layers);
   begin_tile(g.stack, stream, log_unit(g.sigma), g.cell_col, g.rows);
   if (g.matrices.used) begin_matrix_tile(g.stack, g.rows, g.matrices);
-  for (int s = 0; s < 2 * g.stack.layers; s += 2) advance_stack(stream, s, s + 1, g);
+  const int halo = 2 * g.stack.layers, at_once = g.matrices.used ? kRowsAtOnce : 1;
+  for (int s = 0; s < halo; s += at_once) advance_stack(stream, s, (s + at_once < halo ? s + at_once : halo) - 1, g);
 }
 
 inline bool is_past_caches(const Request& q) {
@@ -241,7 +242,7 @@ inline void synthesize_tiles(const Request& q, int64_t first, int64_t last) {
   const Model model = model_of(q);
   const uint64_t callers_mode = enter_default_float_mode();
   Kept kept;
-  Generated generated;  // up to 300 KB of stack, touched only where there is a generator
+  Generated generated;  // up to 410 KB of stack, touched only where there is a generator
   if (q.weights != nullptr) begin_stack(q, generated);
   Generated* const g = q.weights != nullptr ? &generated : nullptr;
   for (int64_t number = first; number < last; ++number) {

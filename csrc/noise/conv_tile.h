@@ -15,19 +15,19 @@ namespace lrd::LRD_ISA {
 constexpr int kMaxHiddenLayers = 3, kMaxWidth = 32, kOutputs = 4;
 constexpr int kTileWidth = 64;   // cells of a tile's row (request.h: kTileCellCols)
 constexpr int kOutputBlock = 4;  // output channels that share what is read of the input
-constexpr int kInputRows = 8;    // ring of N_init: the residual reads up to 4 rows back
 constexpr float kNegativeSlope = 0.2f;
 
 // Whole registers that cover a tile's row and its halo of 4 cells on each side, in blocks of registers that fit the
-// register file beside kOutputBlock weights; and a row in memory, where taps read two floats further.
+// register file beside kOutputBlock weights; and a row in memory, where taps read two floats further. kInputRows: ring
+// of N_init, of which the residual reads up to 4 rows back; the matrix unit (csrc/cpu/stack_amx.h) takes 8 at once.
 #if defined(LRD_VECTOR_BITS) && LRD_VECTOR_BITS == 512
-constexpr int kWide = 80, kHiddenBlock = 5, kFinalBlock = 4, kRowFloats = 96;
+constexpr int kWide = 80, kHiddenBlock = 5, kFinalBlock = 4, kRowFloats = 96, kInputRows = 16;
 #elif defined(LRD_VECTOR_BITS)
-constexpr int kWide = 72, kHiddenBlock = 3, kFinalBlock = 2, kRowFloats = 80;
+constexpr int kWide = 72, kHiddenBlock = 3, kFinalBlock = 2, kRowFloats = 80, kInputRows = 8;
 #elif defined(LRD_NEON)
-constexpr int kWide = 72, kHiddenBlock = 3, kFinalBlock = 4, kRowFloats = 80;
+constexpr int kWide = 72, kHiddenBlock = 3, kFinalBlock = 4, kRowFloats = 80, kInputRows = 8;
 #else
-constexpr int kWide = 72, kHiddenBlock = 2, kFinalBlock = 2, kRowFloats = 80;
+constexpr int kWide = 72, kHiddenBlock = 2, kFinalBlock = 2, kRowFloats = 80, kInputRows = 8;
 #endif
 
 struct HiddenLayer {
@@ -216,7 +216,7 @@ LRD_HD void draw_input_row(const Stream& stream, uint32_t cell_row, uint32_t cel
   rows.lines[s % kInputRows][1] = normal_quantile(w.v[1]);
 }
 
-LRD_HD void sum_lines(const Stack& stack, int s, StackRows& rows) {
+LRD_HD void sum_lines(const Stack& stack, int s, const StackRows& rows, float (&row_sum)[kMaxWidth]) {
   const int outputs = stack.layer[0].outputs;
   for (int o = 0; o < outputs; ++o) {
     float sum = 0.0f;
@@ -226,7 +226,7 @@ LRD_HD void sum_lines(const Stack& stack, int s, StackRows& rows) {
         sum = fma(w, rows.lines[(s - 2 + down) % kInputRows][line], sum);
       }
     }
-    rows.row_sum[o] = sum;
+    row_sum[o] = sum;
   }
 }
 
@@ -244,7 +244,7 @@ LRD_HD void advance(const Stack& stack, float sigma, int s, StackRows& rows, flo
       const float* residual = rows.sites[(row + stack.layers) % kInputRows][0] + stack.layers;
       return final_row(stack.layer[k], in, residual, sigma, result);
     }
-    if (k == 0) sum_lines(stack, s, rows);
+    if (k == 0) sum_lines(stack, s, rows, rows.row_sum);
     hidden_row(stack.layer[k], in, k == 0 ? &rows : nullptr, rows.hidden[k][row % 3][0]);
   }
 }
