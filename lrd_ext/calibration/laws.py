@@ -11,6 +11,7 @@ import numpy as np
 from scipy import stats
 
 from lrd_ext.estimators.intervals import NORMAL_95, Estimate
+from lrd_ext.profiles.records import is_spread
 
 #: ln K must range over this much; below, a slope means nothing.
 _LEAST_REACH = 1e-9
@@ -26,7 +27,7 @@ class FittedLaw:
 
 
 def fit_law(K: Sequence[float], sigma: Sequence[Estimate]) -> FittedLaw | None:
-    """Fit the law to the ISOs of a branch; None where a sigma is 0, or K does not change.
+    """Fit the law to the ISOs of a branch; None where a sigma is not clearly above 0, or K does not change.
 
     The spread is that of the ISOs about the law and of the frames within an ISO together. Intervals are
     Student's by the scatter about the law, or come from the intervals of the sigmas where these are wider
@@ -38,7 +39,7 @@ def fit_law(K: Sequence[float], sigma: Sequence[Estimate]) -> FittedLaw | None:
 
     Source: joint law of Wei et al., CVPR 2020, section 4.
     """
-    if len(K) < 2 or min(e.value for e in sigma) <= 0:
+    if len(K) < 2 or not all(is_spread(e.value, e.spread, e.low) for e in sigma):
         return None
     x, y = np.log(K), np.log([e.value for e in sigma])
     if np.ptp(x) < _LEAST_REACH:

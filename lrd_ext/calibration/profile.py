@@ -13,7 +13,7 @@ from lrd_ext.estimators.intervals import Estimate
 from lrd_ext.estimators.read_quantiles import FEWEST
 from lrd_ext.estimators.tukey_lambda import PPCC_BRACKET
 from lrd_ext.profiles import CameraProfile, profile_from_dict
-from lrd_ext.profiles.records import header
+from lrd_ext.profiles.records import header, is_spread
 from lrd_ext.profiles.sensor import sensor_check, used_units
 from lrd_ext.read_models import ReadModel, profile_models, read_model
 from lrd_ext.version import __version__
@@ -164,7 +164,11 @@ def _row(r: IsoResult, fill: dict[float, float], models: Sequence[ReadModel]) ->
         goodness |= {"chi2_per_dof_K": r.transfer.chi2_per_dof, "p_sites_K": r.transfer.p_sites}
     elif r.iso in fill:
         row["K"] = fill[r.iso]
-    row["spread"] = {n: e.spread for n, e in figures.items() if e.spread > 0 and n != "K"}
+    row["spread"] = {
+        n: e.spread
+        for n, e in figures.items()
+        if e.spread > 0 and (n == "tukey_lambda" or (n != "K" and is_spread(e.value, e.spread, e.low)))
+    }
     row["interval95"] = {n: [_low(n, e.low), e.high] for n, e in figures.items()}
     row["goodness"] = goodness
     return row
@@ -202,7 +206,6 @@ def _branch(
     branch: dict[str, Any] = {
         "name": names[index] if index < len(names) else f"gain {index + 1}",
         "iso": [own[0]["iso"], own[-1]["iso"]],
-        "tukey_lambda": [row["tukey_lambda"] for row in own if "tukey_lambda" in row],
     }
     line = found.gain_lines[index]
     if "K" not in own[0]:

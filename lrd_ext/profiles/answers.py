@@ -18,7 +18,7 @@ import numpy as np
 
 from lrd_ext.read_models import profile_models, read_model, standard_table
 
-from .records import BiasRow, Branch, Law, QuantileRow, Row
+from .records import BiasRow, Branch, Law, QuantileRow, Row, is_spread
 from .sensor import SensorRow
 
 _AtIso = TypeVar("_AtIso", Row, BiasRow, QuantileRow, SensorRow)
@@ -172,8 +172,9 @@ class BranchAnswers:
 
     @functools.cached_property
     def shapes(self) -> np.ndarray:
-        """The branch's list of shapes, which sampling draws from."""
-        return np.array(self.branch.tukey_lambda, dtype=np.float64)
+        """The branch's list of shapes, which sampling draws from; none where rows give shape and scale."""
+        paired = any("tukey_lambda" in row.figures for row in self.rows)
+        return np.array(() if paired else self.branch.tukey_lambda, dtype=np.float64)
 
     @functools.cached_property
     def _bias(self) -> _Points | None:
@@ -273,13 +274,14 @@ class BranchAnswers:
         return self._figures[figure]
 
     def _relative_spreads(self, figure: str) -> _Points | None:
-        return self._at_isos(
-            [
-                (row.iso, row.spread[figure] / row.figures[figure])
-                for row in self.rows
-                if row.spread and figure in row.spread and row.figures.get(figure)
-            ]
-        )
+        known = []
+        for row in self.rows:
+            value = row.figures.get(figure)
+            if value and row.spread and figure in row.spread:
+                low = (row.interval95 or {}).get(figure, (value, value))[0]
+                told = is_spread(value, row.spread[figure], low)
+                known.append((row.iso, row.spread[figure] / value if told else 0.0))
+        return self._at_isos(known)
 
     def _at_isos(self, known: Sequence[tuple[float, Any]]) -> _Points | None:
         """Put values at ISOs into arrays; figures known at the same ISOs share their grid."""

@@ -30,6 +30,9 @@ UNITS = {
     "period": "mosaic lines",
 }
 
+#: A scatter over frames of more than this share of a figure is the estimate's own error.
+MOST_SPREAD = 0.5
+
 #: Units that are written whether they are used or not; those of later figures are only where they are used.
 _ALWAYS_WRITTEN = ("iso", "K", "sigma", "tukey_lambda", "bias", "level", "exposure", "law")
 
@@ -47,6 +50,17 @@ def row_figures() -> tuple[str, ...]:
 def doubtful_fields() -> tuple[str, ...]:
     """Name the fields an entry of ``doubtful`` can concern."""
     return (*row_figures(), "read_quantiles", "bias", "black", "white")
+
+
+def is_spread(value: float, spread: float, low: float) -> bool:
+    """Tell whether a scatter over frames may be drawn as a spread of ln(figure): it is clearly above 0.
+
+    Args:
+        value: the figure.
+        spread: its standard deviation over frames, in the same unit.
+        low: lower end of its 95 % interval.
+    """
+    return low > 0 and spread <= MOST_SPREAD * value
 
 
 def header(used: Iterable[str] = ()) -> dict[str, Any]:

@@ -143,3 +143,6 @@ class TestLaw:
     def test_no_law_without_noise_or_change_of_gain(self):
         assert fit_law([1.0, 2.0], [from_error(0.0, 0.01), from_error(2.0, 0.02)]) is None
         assert fit_law([1.0, 1.0], [from_error(1.0, 0.01), from_error(2.0, 0.02)]) is None
+        doubtful = (from_error(1.0, 0.6), from_error(1.0, 0.01, 0.6))  # may be 0; scatters by its own error
+        for sigma in doubtful:
+            assert fit_law([1.0, 2.0], [sigma, from_error(2.0, 0.02)]) is None

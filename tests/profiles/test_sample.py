@@ -222,3 +222,33 @@ def test_no_two_figures_share_a_random_word(eld):
     residuals["gain"] = (drawn.K / drawn.iso).numpy()
     for a, b in itertools.combinations(residuals, 2):
         assert stats.spearmanr(residuals[a], residuals[b]).pvalue > ALPHA / 21, (a, b)
+
+
+def test_scatter_of_a_figure_that_may_be_zero_is_no_spread(minimal):
+    """Noise far below what the darks tell: the scatter is the estimate's own error, six times the figure."""
+    figure, law = {"sigma_col": 0.013}, {"slope": 1.0, "intercept": 0.0, "spread": 5.0}
+    minimal["rows"][0] |= figure | {"spread": {"sigma_col": 0.08}}
+    minimal["branches"][0] |= {"laws": {"sigma_col": law}}
+    for interval in ({}, {"interval95": {"sigma_col": [0.0, 0.039]}}):
+        minimal["rows"][0] |= interval
+        drawn = profile_from_dict(minimal).sample(500, iso=100, ratio=1, seed=7).sigma_col
+        assert torch.equal(drawn, torch.full_like(drawn, 0.013))
+    minimal["rows"][0] |= {"spread": {"sigma_col": 0.001}}  # small, of a figure that may be zero
+    assert profile_from_dict(minimal).sample(500, iso=100, ratio=1, seed=7).sigma_col.unique().numel() == 1
+    minimal["rows"][0] |= {"interval95": {"sigma_col": [0.012, 0.014]}}
+    assert profile_from_dict(minimal).sample(500, iso=100, ratio=1, seed=7).sigma_col.unique().numel() > 1
+
+
+def test_a_row_keeps_its_own_shape_with_its_scale(minimal):
+    """A list beside the rows' own shapes, as earlier calibrations wrote it, pairs no scale anew."""
+    shapes = {100: 0.14, 400: -0.1}
+    minimal["rows"] = [
+        {"iso": iso, "K": 0.4, "sigma_tukey_lambda": 1.0, "tukey_lambda": shape}
+        for iso, shape in shapes.items()
+    ]
+    minimal["branches"] = [{"name": "single", "iso": [100, 400], "tukey_lambda": list(shapes.values())}]
+    minimal["read"] = "tukey_lambda"
+    profile = profile_from_dict(minimal)
+    for iso, shape in shapes.items():
+        drawn = profile.sample(200, iso=iso, ratio=1, seed=3).tukey_lambda
+        assert torch.equal(drawn, torch.full_like(drawn, shape))

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What speaks against a calibration's figures is said, and what they cannot tell is not written."""
+
+from __future__ import annotations
+
+import pytest
+from plain_camera import PlainCamera
+
+from lrd_ext.calibration import calibrate, profile_of
+
+pytestmark = pytest.mark.native
+
+
+@pytest.fixture
+def camera():
+    return PlainCamera(1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_column_noise_that_is_not_there_is_not_drawn(seed):
+    camera = PlainCamera(seed)
+    camera.darks()
+    camera.flats()
+    profile = profile_of(calibrate(camera.kept), "x")
+    assert "sigma_col" not in profile.rows[0].spread
+    assert "sigma_row" in profile.rows[0].spread
+    assert float(profile.sample(1000, iso=100, ratio=1, seed=1).sigma_col.max()) < 0.2
+    assert not profile.branches[0].tukey_lambda
