@@ -120,7 +120,7 @@ def sort_frames(records: Sequence[Record]) -> Sorted:
     if not good:
         first = next(iter(out.items()), ("", "no frames"))
         raise ValueError(f"no frame can be read; the first, {first[0]}: {first[1]}")
-    good = _of_one_camera(good, out)
+    good = _of_one_camera(_without_copies(good, out), out)
     sensor = _sensor(good)
     groups, unpaired, single = [], [], []
     keys = {r.name: _key(r, sensor) for r in good}
@@ -148,6 +148,16 @@ def _key(r: Record, sensor: Sensor) -> tuple[str, float, float, float]:
     if kind == "dark" and r.temperature_c is not None:
         temperature = round(r.temperature_c / SAME_TEMPERATURE) * SAME_TEMPERATURE
     return kind, r.iso, float(f"{r.exposure_s:.4g}"), temperature
+
+
+def _without_copies(good: list[Record], out: dict[str, str]) -> list[Record]:
+    """Name frames of the same values as an earlier one: they would count as frames of their own."""
+    first: dict[str, str] = {}
+    for r in good:
+        # Frames of one value, cut off at black or at white, may well be equal.
+        if r.std > 0 and first.setdefault(r.pixels, r.name) != r.name:
+            out[r.name] = f"the same pixels as {first[r.pixels]}"
+    return [r for r in good if r.name not in out]
 
 
 def _of_one_camera(good: list[Record], out: dict[str, str]) -> list[Record]:

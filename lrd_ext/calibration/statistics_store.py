@@ -12,7 +12,7 @@ import numpy as np
 from lrd_ext.outputs import replacing
 
 #: Raised when the meaning of what is kept changes: older files are then measured anew.
-VERSION = 9
+VERSION = 10
 
 #: Under which name a set keeps its own checksum.
 _DIGEST = "sha256"
@@ -21,10 +21,16 @@ Arrays = Mapping[str, np.ndarray]
 
 
 class StatisticsStore:
-    """Named sets of arrays in a folder; without a folder nothing is kept."""
+    """Named sets of arrays in a folder; without a folder nothing is kept.
+
+    Raises:
+        ValueError: the folder's name is that of a file.
+    """
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
+        if folder is not None and folder.exists() and not folder.is_dir():
+            raise ValueError(f"{folder}: a file, where the folder of kept statistics goes. Move it away")
         if folder is not None:
             folder.mkdir(exist_ok=True)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from typing import Any
 
@@ -32,7 +33,8 @@ class Record:
 
     ``means`` (4,) raw DN by site; ``std`` of single pixels without the fixed pattern [DN]; ``blocks`` (8,
     8) raw DN; ``clipped`` fraction at white; ``photons`` a pixel got and ``temperature_c`` of the sensor,
-    where told; ``border`` (16,) of the masked strip, see ``StripStatistics``; (0,) without one.
+    where told; ``border`` (16,) of the masked strip, see ``StripStatistics``; (0,) without one; ``pixels`` is
+    the same for frames of the same values.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Record:
     border: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
     photons: float | None = None
     temperature_c: float | None = None
+    pixels: str = ""
 
     @property
     def level(self) -> float:
@@ -75,6 +78,7 @@ _PLAIN = (
     "clipped",
     "photons",
     "temperature_c",
+    "pixels",
 )
 _ARRAYS = ("means", "blocks", "border")
 
@@ -141,6 +145,7 @@ def _record(frame: Frame, picture: Picture) -> Record:
         clipped=float((m >= picture.white).mean()),
         photons=picture.photons,
         temperature_c=picture.temperature_c,
+        pixels=hashlib.sha256(np.ascontiguousarray(m).tobytes()).hexdigest(),
         border=np.zeros(0) if picture.border is None else strip_statistics(picture.border).to_array(),
     )
 

@@ -51,9 +51,7 @@ def add_to(commands: Any) -> None:
     )
     for name, told in (("make", "maker"), ("model", "model"), ("licence", "licence of the figures")):
         parser.add_argument(f"--{name}", type=str, metavar="TEXT", help=f"{told} the profile names")
-    parser.add_argument(
-        "--overwrite", action="store_true", help="replace a profile or report not made by this command"
-    )
+    parser.add_argument("--overwrite", action="store_true", help="replace files not made by this command")
     add_json(parser)
     add_quiet(parser)
     commands.add_subcommand("calibrate", parser, help="calibrate a camera from dark and flat frames")
@@ -104,7 +102,8 @@ def run(options: Namespace) -> int:
     page = check_target(options.report, "--report", suffix=".html") if options.report is not None else None
     levels = read_levels(options.black, options.white, options.cfa)
     named = _named(options)
-    _check_own(target, options.overwrite)
+    if not options.overwrite:
+        _check_own(target)
     if page is not None:
         _check_own_report(page, options.overwrite)
     found = _with_progress(find_frames(options.folder, levels), target.with_suffix(".statistics"))
@@ -133,7 +132,7 @@ def _write(
     """Write all files, or none; return the profile."""
     from lrd_ext.calibration import profile_of
 
-    maps = target.with_name(f"{target.stem}.dark_shading.safetensors")
+    maps = _maps_of(target)
     data = _shading(found) if any(r.dark for r in found.measured) else None
     shading = _shading_entry(maps, data, found) if data else None
     profile = profile_of(found, target.stem, shading, named, quantiles)
@@ -145,6 +144,10 @@ def _write(
     # The last to be written is the first to get its name: the profile appears after all it refers to.
     write_files(files)
     return profile
+
+
+def _maps_of(target: Path) -> Path:
+    return target.with_name(f"{target.stem}.dark_shading.safetensors")
 
 
 def _say_left_out(found: Calibration) -> None:
@@ -176,15 +179,28 @@ def _shading_entry(path: Path, data: bytes, found: Calibration) -> dict[str, obj
     }
 
 
-def _check_own(target: Path, overwrite: bool) -> None:
-    if overwrite or not target.exists():
-        return
-    try:
-        made_by = json.loads(target.read_text(encoding="utf-8"))["calibration"]["command"]
-    except (OSError, ValueError, KeyError, TypeError):
-        made_by = None
-    if made_by != "lrd calibrate":
+def _check_own(target: Path) -> None:
+    """Refuse to replace a profile that is not this command's, or maps that are not this profile's."""
+    own, maps = _own_profile(target), _maps_of(target)
+    if target.exists() and own is None:
         raise ValueError(f"{target}: exists and was not made by lrd calibrate. Say --overwrite to replace it")
+    if maps.exists():
+        named = (own or {}).get("dark_shading")
+        if not isinstance(named, dict) or hashlib.sha256(maps.read_bytes()).hexdigest() != named.get(
+            "sha256"
+        ):
+            raise ValueError(
+                f"{maps}: exists and is not what {target.name} names. Say --overwrite to replace it"
+            )
+
+
+def _own_profile(target: Path) -> dict[str, Any] | None:
+    """Return the JSON values of a profile this command made, None of any other file."""
+    try:
+        profile: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
+        return profile if profile["calibration"]["command"] == "lrd calibrate" else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _check_own_report(page: Path, overwrite: bool) -> None:
@@ -193,9 +209,17 @@ def _check_own_report(page: Path, overwrite: bool) -> None:
     folder = plots_folder(page)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--report: the plots go to the folder {folder}, got a file of that name")
-    if page.exists() and not overwrite and not is_report(page):
+    if overwrite:
+        return
+    if page.exists() and not is_report(page):
         raise ValueError(
             f"--report: {page} exists and was not made by lrd calibrate. Say --overwrite to replace it"
+        )
+    plots = () if page.exists() else sorted(folder.glob("*.png"))
+    if plots:
+        raise ValueError(
+            f"--report: {plots[0]} exists, and no report beside it tells whose it is. Say --overwrite to "
+            "replace it"
         )
 
 

@@ -68,7 +68,7 @@ def test_a_run_that_fails_late_leaves_all_as_it_was(calibrate, monkeypatch, fail
     before = files_in(made)
     assert len(before) == 7
     for name in before:
-        (made / name).write_bytes(before[name] + (b"" if name.endswith(("json", "html")) else b"earlier"))
+        (made / name).write_bytes(before[name] + (b"earlier" if name.endswith("png") else b""))
     earlier = files_in(made)
 
     def fail(*_: object) -> None:
@@ -83,3 +83,40 @@ def test_a_run_that_fails_late_leaves_all_as_it_was(calibrate, monkeypatch, fail
     monkeypatch.undo()
     assert run()[0] == 0
     assert files_in(made) == before
+
+
+def test_maps_of_other_origin_are_not_replaced(calibrate):
+    made, run = calibrate
+    maps = made / "cam.dark_shading.safetensors"
+    maps.write_bytes(b"mine")
+    code, _, err = run()
+    assert code == 2
+    assert f"{maps}: exists and is not what cam.json names. Say --overwrite to replace it" in err
+    assert files_in(made) == {maps.name: b"mine"}
+    assert run("--overwrite")[0] == 0
+    assert run()[0] == 0  # now they are the profile's own
+    maps.write_bytes(b"mine")
+    assert run()[0] == 2
+    assert maps.read_bytes() == b"mine"
+
+
+def test_plots_without_their_report_are_not_replaced(calibrate):
+    made, run = calibrate
+    assert run()[0] == 0
+    (made / "notes.html").unlink()
+    kept = files_in(made)
+    code, _, err = run()
+    assert code == 2
+    assert "notes_plots" in err
+    assert "no report beside it tells whose it is. Say --overwrite to replace it" in err
+    assert files_in(made) == kept
+    assert run("--overwrite")[0] == 0
+
+
+def test_a_file_where_statistics_are_kept_is_named(calibrate):
+    made, run = calibrate
+    (made / "cam.statistics").write_text("mine")
+    code, _, err = run("--overwrite")
+    assert code == 2
+    assert "cam.statistics: a file, where the folder of kept statistics goes. Move it away" in err
+    assert (made / "cam.statistics").read_text() == "mine"
