@@ -21,6 +21,10 @@ from .hot_pixels import find_hot_pixels
 _ON = 10.0
 #: ... and from so many times what is found at all, so that those are found too that are off in most frames.
 _FOUND = 2.5
+#: Levels of darks are on a line over exposure time within this share of their rise ...
+_OFF_LINE = 0.02
+#: ... or within so many standard errors.
+_FAR = 4.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +65,16 @@ class DarkCurrent:
     levels: tuple[tuple[float, Estimate], ...]
     hot: np.ndarray
     values: np.ndarray
+
+    @property
+    def on_a_line(self) -> bool:
+        """Whether three levels or more lie on a line over exposure time, as those of dark current do."""
+        times, levels = np.array([(t, e.value) for t, e in self.levels]).T
+        if len(times) < 3:
+            return False
+        off = np.abs(np.polyval(np.polyfit(times, levels, 1), times) - levels)
+        errors = np.array([e.error for _, e in self.levels])
+        return bool((off <= np.maximum(_OFF_LINE * np.ptp(levels), _FAR * errors)).all())
 
 
 def series_statistics(series: Sequence[tuple[float, Sequence[Read], DarkStatistics]]) -> SeriesStatistics:

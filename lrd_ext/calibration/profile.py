@@ -19,10 +19,11 @@ from lrd_ext.read_models import ReadModel, profile_models, read_model
 from lrd_ext.version import __version__
 
 from .dark_frames import SMALL
+from .doubtful import doubtful
 from .gain_switch import GainLine
 from .laws import FittedLaw, fit_law
 from .model_advice import better_model
-from .results import FEW_DARKS, Calibration, IsoResult, ReadNoise
+from .results import Calibration, IsoResult, ReadNoise
 from .sensor_profile import sensor_dict
 from .verdict import verdict
 
@@ -94,7 +95,7 @@ def profile_dict(found: Calibration, name: str, quantiles: str = "advised") -> d
             ],
             "calibration": _account(found),
             "notes": list(verdict(found)),
-            "doubtful": _doubtful(found, fill),
+            "doubtful": doubtful(found, fill, adds),
         }
         | ({"sensor": adds} if adds else {})
     )
@@ -355,39 +356,6 @@ def _account_of(r: IsoResult) -> dict[str, Any]:
             "linearity_error_percent": vars(r.linearity) if r.linearity else None,
         }
     return account
-
-
-def _doubtful(found: Calibration, fill: dict[float, float]) -> list[dict[str, Any]]:
-    doubtful: list[dict[str, Any]] = []
-    if not any(r.read for r in found.measured):
-        reason = "no darks: from the intercept of the photon transfer; row, column and tails unknown"
-        return [{"field": "sigma_gaussian", "reason": reason}]
-    for r in found.measured:
-        if r.dark is None or r.read is None:
-            continue
-        at, n, read = [r.iso, r.iso], r.dark.statistics.frames, r.read
-        if r.iso in fill:
-            reason = "no flats at this ISO: K from the line through the others"
-            doubtful.append({"field": "K", "iso": at, "reason": reason})
-        if r.transfer is not None and r.transfer.with_darks:
-            reason = "from the darks and few levels of flats"
-            doubtful.append({"field": "K", "iso": at, "reason": reason})
-        if n < FEW_DARKS:
-            reason = f"only {n} darks; {FEW_DARKS} or more tell the shape"
-            doubtful.append({"field": "tukey_lambda", "iso": at, "reason": reason})
-        fit = read.tukey_lambda
-        made = read_model("tukey_lambda").std(fit.scale.value, fit.shape.value)
-        if abs(math.log(made / read.gaussian.value)) > 0.015:
-            reason = f"Tukey-lambda std {made:.4g} DN, measured {read.gaussian.value:.4g}: other tails"
-            doubtful.append({"field": "sigma_tukey_lambda", "iso": at, "reason": reason})
-        if read.cut:
-            reason = f"{read.cut:.0%} of the dark values are cut off: from the likelihood of cut values"
-            for field in ("sigma_gaussian", "sigma_tukey_lambda", "bias"):
-                doubtful.append({"field": field, "iso": at, "reason": reason})
-        if read.lost:
-            reason = f"less than {read.gaussian.high:.2g} DN: lost in the rounding"
-            doubtful.append({"field": "sigma_gaussian", "iso": at, "reason": reason})
-    return doubtful
 
 
 def _rounded(value: Any) -> Any:

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from lrd_ext.estimators.intervals import SUSPICION, Estimate
+from lrd_ext.estimators.intervals import SUSPICION
 
+from .doubtful import half_width, off_black, raised_darks, scattered
 from .model_advice import advice_of
 from .photon_transfer import PhotonTransfer
 from .results import FEW_DARKS, Calibration, IsoResult
@@ -43,7 +44,7 @@ def _summary(found: Calibration) -> Iterator[str]:
         return
     known = [r for r in found.measured if r.transfer]
     if known:
-        half, all_isos = max(_half_width(r.transfer.K) for r in known if r.transfer), len(found.measured)
+        half, all_isos = max(half_width(r.transfer.K) for r in known if r.transfer), len(found.measured)
         isos = "the one ISO" if all_isos == 1 else f"{len(known)} of {all_isos} ISOs"
         yield f"K is known at {isos}, within {100 * half:.2g} % or better."
     else:
@@ -54,7 +55,7 @@ def _summary(found: Calibration) -> Iterator[str]:
     told = [r.read for r in found.measured if r.read and not r.read.lost]
     advice = advice_of(found)
     if told and advice is not None:
-        half = max(_half_width(read.gaussian) for read in told)
+        half = max(half_width(read.gaussian) for read in told)
         yield f"Read noise is known within {100 * half:.2g} % or better."
         yield from advice.sentences()
     yield from _dark_current(found)
@@ -90,10 +91,6 @@ def _warm_read_noise(found: Calibration, rate: float) -> Iterator[str]:
                 )
 
 
-def _half_width(e: Estimate) -> float:
-    return (e.high - e.low) / 2 / e.value if e.value > 0 else math.inf
-
-
 def _sources_of_doubt(found: Calibration) -> Iterator[str]:
     if found.left_out:
         were = "was" if len(found.left_out) == 1 else "were"
@@ -111,24 +108,13 @@ def _sources_of_doubt(found: Calibration) -> Iterator[str]:
         if line and line.misfit > BENT and line.p < SUSPICION:
             ends = f"ISO {found.measured[a].iso:g} to {found.measured[b].iso:g}"
             yield f"K is not proportional to ISO within {ends}: off by up to {line.misfit:.1%}."
-    yield from _raised_darks(found)
+    yield from raised_darks(found)
     for r in found.isos:
+        if text := off_black(found, r):
+            yield f"ISO {r.iso:g}: {text}. Was the cap on, is black right?"
+        if text := scattered(r):
+            yield f"ISO {r.iso:g}: {text}. Shoot them again."
         yield from (f"ISO {r.iso:g}: {text}" for text in _at(r))
-
-
-def _raised_darks(found: Calibration) -> Iterator[str]:
-    """Name darks of another exposure time that lie well above those the figures come from."""
-    for r in found.measured:
-        for g in found.darks if r.dark and r.read else ():
-            assert r.dark is not None
-            assert r.read is not None
-            over = float(np.mean([a.value - b.value for a, b in zip(g.bias, r.dark.bias, strict=True)]))
-            steady = any(len(current.levels) > 2 for current in r.currents)  # on a line over three times
-            if g.iso == r.iso and not steady and over > max(3 * r.read.gaussian.value, 3.0):
-                times = (
-                    f"darks of {g.exposure_s:g} s lie {over:.0f} DN above those of {r.dark.exposure_s:g} s"
-                )
-                yield f"ISO {r.iso:g}: {times}: dark current, or light."
 
 
 def _drift(transfer: PhotonTransfer) -> Iterator[str]:
