@@ -12,7 +12,9 @@ import numpy as np
 from lrd_ext.estimators.intervals import Estimate
 from lrd_ext.read_models import profile_models, read_model
 
+from .current_apart import dark_electrons, without_dark_current
 from .results import FEW_DARKS, Calibration, IsoResult
+from .sensor_profile import sensor_dict
 
 #: Darks off black by more than this many deviations of read noise, which light of n electrons raises too, ...
 FAR_OFF = 6.0
@@ -20,6 +22,8 @@ FAR_OFF = 6.0
 OFF_BLACK = 0.002
 #: Read noise of one setting is known far better, from however few darks.
 SCATTERED = 0.05
+#: More dark current than this, as a share of the variance of read noise, leaves a rough figure.
+MIXED = 0.25
 
 _SCALES = tuple(model.figure for model in profile_models() if model.figure)
 
@@ -47,6 +51,27 @@ def scattered(r: IsoResult) -> str:
         return ""
     cause = "" if r.dark is None or r.dark.fit else ": the darks are not of one setting"
     return f"read noise is known to {half:.0%} only{cause}"
+
+
+def mixed(found: Calibration, r: IsoResult, apart: IsoResult) -> str:
+    """Say that read noise and bias of an ISO hold much dark current, or some that cannot be taken out.
+
+    Args:
+        found: the calibration.
+        r: one ISO.
+        apart: the same as ``without_dark_current`` gives it.
+    """
+    if r.dark is None or r.read is None or apart.dark is None or apart.read is None:
+        return ""
+    at = f"in darks of {r.dark.exposure_s:g} s"
+    if "dark_current" in sensor_dict(found) and dark_electrons(found.body, r) is None:
+        return f"dark current {at} at another temperature than its rate's is part of it, and counts twice"
+    share = 1 - (apart.read.gaussian.value / max(r.read.gaussian.value, 1e-30)) ** 2
+    if share <= MIXED:
+        return ""
+    off = r.dark.bias[0].value - apart.dark.bias[0].value
+    taken = f"{off:.3g} DN of bias and {share:.0%} of the variance of read noise"
+    return f"dark current {at}, {taken}, was taken out"
 
 
 def raised_darks(found: Calibration) -> Iterator[str]:
@@ -81,7 +106,7 @@ def doubtful(
     if "dark_current" in sensor and any(raised_darks(found)):
         reason = "darks of several exposure times do not lie on a line: light, or a temperature that changed"
         made.append({"field": "dark_current", "reason": reason})
-    for r in found.measured:
+    for r, apart in zip(found.measured, without_dark_current(found).measured, strict=True):
         if r.dark is None or r.read is None:
             continue
         at, n, read = [r.iso, r.iso], r.dark.statistics.frames, r.read
@@ -103,7 +128,11 @@ def doubtful(
             reason = f"{read.cut:.0%} of the dark values are cut off: from the likelihood of cut values"
             for field in ("sigma_gaussian", "sigma_tukey_lambda", "bias"):
                 made.append({"field": field, "iso": at, "reason": reason})
-        for reason, fields in ((off_black(found, r), (*_SCALES, "bias")), (scattered(r), _SCALES)):
+        for reason, fields in (
+            (off_black(found, apart), (*_SCALES, "bias")),
+            (scattered(r), _SCALES),
+            (mixed(found, r, apart), (*_SCALES, "tukey_lambda", "bias")),
+        ):
             made += [{"field": field, "iso": at, "reason": reason} for field in fields if reason]
         if read.lost:
             reason = f"less than {read.gaussian.high:.2g} DN: lost in the rounding"

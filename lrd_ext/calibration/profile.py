@@ -18,6 +18,7 @@ from lrd_ext.profiles.sensor import sensor_check, used_units
 from lrd_ext.read_models import ReadModel, profile_models, read_model
 from lrd_ext.version import __version__
 
+from .current_apart import gain_fill, without_dark_current
 from .dark_frames import SMALL
 from .doubtful import doubtful
 from .gain_switch import GainLine
@@ -64,7 +65,8 @@ def profile_dict(found: Calibration, name: str, quantiles: str = "advised") -> d
     """Return the JSON values of the profile."""
     sensor, tables = found.sensor, _tables(found, quantiles)
     # Without K at every ISO the line of the others fills in; without any, it is a profile of darks alone.
-    fill, adds = _gain_fill(found), sensor_dict(found)
+    fill, adds = gain_fill(found), sensor_dict(found)
+    apart = without_dark_current(found)
     used = used_units(sensor_check().read(adds)) | {"read_quantiles": bool(tables)}
     data = header([name for name, is_used in used.items() if is_used]) | {
         "name": name,
@@ -80,20 +82,20 @@ def profile_dict(found: Calibration, name: str, quantiles: str = "advised") -> d
     if not found.measured:
         return data | _from_borders(found)
     models = [m for m in profile_models() if tables or not m.tabled]
-    rows = [_row(r, fill, models) if r.read else _row_of_flats(r) for r in found.measured]
+    rows = [_row(r, fill, models) if r.read else _row_of_flats(r) for r in apart.measured]
     return (
         data
         | {
             "read": better_model(found, tables=quantiles != "never"),
             "rows": rows,
-            "branches": [_branch(found, rows, i, models) for i in range(len(found.branches))],
+            "branches": [_branch(apart, rows, i, models) for i in range(len(found.branches))],
             "read_quantiles": tables,
-            "bias": [{"iso": r.iso, "dn": [b.value for b in r.dark.bias]} for r in found.measured if r.dark],
+            "bias": [{"iso": r.iso, "dn": [b.value for b in r.dark.bias]} for r in apart.measured if r.dark],
             "black_level_error": [
                 {"iso": g.iso, "exposure_s": g.exposure_s, "dn": [b.value for b in g.bias]}
                 for g in sorted(found.darks, key=lambda g: (g.iso, g.exposure_s))
             ],
-            "calibration": _account(found),
+            "calibration": _account(found, apart),
             "notes": list(verdict(found)),
             "doubtful": doubtful(found, fill, adds),
         }
@@ -129,15 +131,6 @@ def check_write_quantiles(given: Any, what: str) -> None:
     """
     if given not in WRITE_QUANTILES:
         raise ValueError(f"{what} must be one of {', '.join(WRITE_QUANTILES)}, got {given!r}")
-
-
-def _gain_fill(found: Calibration) -> dict[float, float]:
-    """Return K of the ISOs that have none of their own, from the line through the others."""
-    known = [(r.iso, r.transfer.K.value) for r in found.isos if r.transfer]
-    if not known:
-        return {}
-    per_iso = math.exp(float(np.mean([math.log(K / iso) for iso, K in known])))
-    return {r.iso: per_iso * r.iso for r in found.measured if r.transfer is None}
 
 
 def _row(r: IsoResult, fill: dict[float, float], models: Sequence[ReadModel]) -> dict[str, Any]:
@@ -233,7 +226,7 @@ def laws_of(
     if models is None:
         models = [m for m in profile_models() if not m.tabled]
     first, last = found.branches[index]
-    rows, fill = found.measured[first : last + 1], _gain_fill(found)
+    rows, fill = found.measured[first : last + 1], gain_fill(found)
     gains = [r.transfer.K.value if r.transfer else fill.get(r.iso) for r in rows]
     reads = [r.read for r in rows if r.read is not None]
     known = [K for K in gains if K is not None]
@@ -271,8 +264,8 @@ def _from_borders(found: Calibration) -> dict[str, Any]:
     }
 
 
-def _account(found: Calibration) -> dict[str, Any]:
-    """Return how the profile was made and what the schema has no field for."""
+def _account(found: Calibration, apart: Calibration) -> dict[str, Any]:
+    """Return how the profile was made and what the schema has no field for; laws without dark current."""
     return {
         "command": "lrd calibrate",
         "version": __version__,
@@ -289,7 +282,7 @@ def _account(found: Calibration) -> dict[str, Any]:
         "laws": [
             {
                 name: {"slope": law.slope.to_dict(), "intercept": law.intercept.to_dict()}
-                for name, law in laws_of(found, i).items()
+                for name, law in laws_of(apart, i).items()
             }
             for i in range(len(found.branches))
         ],

@@ -10,7 +10,8 @@ import numpy as np
 
 from lrd_ext.estimators.intervals import SUSPICION
 
-from .doubtful import half_width, off_black, raised_darks, scattered
+from .current_apart import without_dark_current
+from .doubtful import MIXED, half_width, mixed, off_black, raised_darks, scattered
 from .model_advice import advice_of
 from .photon_transfer import PhotonTransfer
 from .results import FEW_DARKS, Calibration, IsoResult
@@ -52,7 +53,8 @@ def _summary(found: Calibration) -> Iterator[str]:
     if not any(r.read for r in found.measured):
         yield "Read noise is a rough guess from the flats, row and column noise are unknown: shoot darks."
         return
-    told = [r.read for r in found.measured if r.read and not r.read.lost]
+    apart = without_dark_current(found)  # as the profile holds it
+    told = [r.read for r in apart.measured if r.read and not r.read.lost]
     advice = advice_of(found)
     if told and advice is not None:
         half = max(half_width(read.gaussian) for read in told)
@@ -71,7 +73,7 @@ def _dark_current(found: Calibration) -> Iterator[str]:
         at = "" if body.reference_c is None else f" at {body.reference_c:g} degrees C"
         doubling = f", doubling every {body.doubling_c.value:.3g} degrees" if body.doubling_c else ""
         yield f"Dark current is {body.rate.value:.3g} e-/s{at}{doubling}."
-        yield from _warm_read_noise(found, body.rate.value)
+        yield from _warm_read_noise(found)
     elif not any(r.currents for r in found.isos):
         yield (
             "Dark current and hot pixels are not measured: that needs darks of two exposure times or more at"
@@ -79,15 +81,14 @@ def _dark_current(found: Calibration) -> Iterator[str]:
         )
 
 
-def _warm_read_noise(found: Calibration, rate: float) -> Iterator[str]:
-    for r in found.measured:
-        if r.transfer and r.read and r.dark and r.read.gaussian.value > 0:
-            electrons = rate * r.dark.exposure_s
-            share = r.transfer.K.value**2 * electrons / r.read.gaussian.value**2
-            if share > WARM:
+def _warm_read_noise(found: Calibration) -> Iterator[str]:
+    for r, apart in zip(found.measured, without_dark_current(found).measured, strict=True):
+        if r.read and r.dark and apart.read and r.read.gaussian.value > 0:
+            share = 1 - (apart.read.gaussian.value / r.read.gaussian.value) ** 2
+            if WARM < share <= MIXED:
                 yield (
-                    f"ISO {r.iso:g}: {share:.0%} of read noise, in variance, is shot noise of dark current in"
-                    f" darks of {r.dark.exposure_s:g} s: shoot most darks short."
+                    f"ISO {r.iso:g}: {share:.0%} of read noise, in variance, was shot noise of dark current "
+                    f"in darks of {r.dark.exposure_s:g} s and is taken out: shoot most darks short."
                 )
 
 
@@ -109,9 +110,11 @@ def _sources_of_doubt(found: Calibration) -> Iterator[str]:
             ends = f"ISO {found.measured[a].iso:g} to {found.measured[b].iso:g}"
             yield f"K is not proportional to ISO within {ends}: off by up to {line.misfit:.1%}."
     yield from raised_darks(found)
-    for r in found.isos:
-        if text := off_black(found, r):
+    for r, apart in zip(found.isos, without_dark_current(found).isos, strict=True):
+        if text := off_black(found, apart):
             yield f"ISO {r.iso:g}: {text}. Was the cap on, is black right?"
+        if text := mixed(found, r, apart):
+            yield f"ISO {r.iso:g}: {text}. Shoot most darks short."
         if text := scattered(r):
             yield f"ISO {r.iso:g}: {text}. Shoot them again."
         yield from (f"ISO {r.iso:g}: {text}" for text in _at(r))

@@ -3,11 +3,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import torch
 from plain_camera import PlainCamera
 
+from lrd_ext import fused_synth
 from lrd_ext.calibration import calibrate, profile_of, verdict
+from lrd_ext.calibration.current_apart import dark_electrons
+from lrd_ext.calibration.sensor_noise import Body
+from lrd_ext.estimators.intervals import from_error
 
 pytestmark = pytest.mark.native
 
@@ -92,3 +99,45 @@ def test_light_in_darks_of_three_times_is_not_taken_for_dark_current(camera, lev
     text = "darks of 8 s lie"
     assert said(found, text) != straight
     assert ("dark_current" in doubted(found)) != straight
+
+
+@pytest.mark.filterwarnings("ignore:x. .* is doubtful here")
+@pytest.mark.parametrize(("rate", "sigma"), [(5.0, 3.0), (0.15, 9.0)])
+def test_dark_current_of_the_darks_does_not_count_twice(camera, rate, sigma):
+    camera.darks(16, 10.0, "long", electrons=10 * rate, sigma=sigma)
+    camera.darks(8, 0.1, "short", electrons=rate / 10, sigma=sigma)
+    camera.flats(sigma=sigma)
+    found = calibrate(camera.kept)
+    profile = profile_of(found, "x")
+    assert profile.rows[0].sigma_gaussian == pytest.approx(sigma, rel=0.04)
+    low, high = profile.rows[0].interval95["sigma_gaussian"]
+    assert low < sigma < high
+    assert np.mean(profile.bias[0].dn) == pytest.approx(0.0, abs=0.15)
+    for exposure_s in (0.1, 10.0):
+        for read in ("gaussian", "tukey_lambda"):
+            params = profile.at(100, exposure_s=exposure_s, read=read, bias=True)
+            drawn = fused_synth(torch.zeros(256, 256), params, seed=1, output="dn_float").double()
+            assert drawn.mean().item() == pytest.approx(rate * exposure_s, abs=0.2)
+            truth = (sigma**2 + 0.6**2 + rate * exposure_s) ** 0.5
+            assert drawn.std().item() == pytest.approx(truth, rel=0.02)
+    assert ("sigma_gaussian" in doubted(found)) == (rate == 5.0)
+    assert said(found, "85% of the variance of read noise, was taken out") == (rate == 5.0)
+    assert not said(found, "off the black level")
+
+
+@pytest.mark.parametrize(
+    ("own", "reference", "doubling", "factor"),
+    [(None, None, None, 1.0), (20.0, 20.0, None, 1.0), (26.0, 20.0, 6.0, 2.0)],
+)
+def test_electrons_of_dark_current_follow_the_temperature_of_the_darks(own, reference, doubling, factor):
+    doublings = None if doubling is None else from_error(doubling, 0.1)
+    body = Body(rate=from_error(3.0, 0.1), reference_c=reference, doubling_c=doublings)
+    at = SimpleNamespace(dark=SimpleNamespace(temperature_c=own, exposure_s=2.0))
+    assert dark_electrons(body, at).value == pytest.approx(6.0 * factor)
+
+
+@pytest.mark.parametrize("own", [None, 26.0])
+def test_dark_current_at_an_unlike_temperature_cannot_be_told(own):
+    body = Body(rate=from_error(3.0, 0.1), reference_c=20.0)
+    at = SimpleNamespace(dark=SimpleNamespace(temperature_c=own, exposure_s=2.0))
+    assert dark_electrons(body, at) is None
