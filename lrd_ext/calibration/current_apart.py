@@ -27,11 +27,13 @@ def gain_fill(found: Calibration) -> dict[float, float]:
 def dark_electrons(body: Body, r: IsoResult) -> Estimate | None:
     """Return the electrons of dark current in the darks of an ISO; None where nobody can tell.
 
+    That is so at a temperature that tells no rate, and where darks of several times are off a line.
+
     Args:
         body: rate of dark current and what temperature does to it.
         r: one ISO.
     """
-    if body.rate is None or r.dark is None:
+    if body.rate is None or r.dark is None or any(current.off_line for current in r.currents):
         return None
     own, reference, warmth = r.dark.temperature_c, body.reference_c, 1.0
     if own != reference:

@@ -67,14 +67,14 @@ class DarkCurrent:
     values: np.ndarray
 
     @property
-    def on_a_line(self) -> bool:
-        """Whether three levels or more lie on a line over exposure time, as those of dark current do."""
+    def off_line(self) -> bool:
+        """Whether three levels or more are off a line over exposure time: not of dark current alone."""
         times, levels = np.array([(t, e.value) for t, e in self.levels]).T
         if len(times) < 3:
             return False
         off = np.abs(np.polyval(np.polyfit(times, levels, 1), times) - levels)
         errors = np.array([e.error for _, e in self.levels])
-        return bool((off <= np.maximum(_OFF_LINE * np.ptp(levels), _FAR * errors)).all())
+        return bool((off > np.maximum(_OFF_LINE * np.ptp(levels), _FAR * errors)).any())
 
 
 def series_statistics(series: Sequence[tuple[float, Sequence[Read], DarkStatistics]]) -> SeriesStatistics:

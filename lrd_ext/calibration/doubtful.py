@@ -12,7 +12,7 @@ import numpy as np
 from lrd_ext.estimators.intervals import Estimate
 from lrd_ext.read_models import profile_models, read_model
 
-from .current_apart import dark_electrons, without_dark_current
+from .current_apart import dark_electrons, gain_fill, without_dark_current
 from .results import FEW_DARKS, Calibration, IsoResult
 from .sensor_profile import sensor_dict
 
@@ -24,6 +24,8 @@ OFF_BLACK = 0.002
 SCATTERED = 0.05
 #: More dark current than this, as a share of the variance of read noise, leaves a rough figure.
 MIXED = 0.25
+#: Dark current below this share is not worth a word.
+COUNTS = 0.02
 
 _SCALES = tuple(model.figure for model in profile_models() if model.figure)
 
@@ -63,15 +65,25 @@ def mixed(found: Calibration, r: IsoResult, apart: IsoResult) -> str:
     """
     if r.dark is None or r.read is None or apart.dark is None or apart.read is None:
         return ""
-    at = f"in darks of {r.dark.exposure_s:g} s"
-    if "dark_current" in sensor_dict(found) and dark_electrons(found.body, r) is None:
-        return f"dark current {at} at another temperature than its rate's is part of it, and counts twice"
+    in_darks = f"dark current in darks of {r.dark.exposure_s:g} s"
+    if dark_electrons(found.body, r) is None:
+        twice = _counted_twice(found, r)
+        by_rate = f"by its rate {twice:.3g} DN of bias, is not taken out: too uncertain"
+        return f"{in_darks}, {by_rate}" if twice else ""
     share = 1 - (apart.read.gaussian.value / max(r.read.gaussian.value, 1e-30)) ** 2
-    if share <= MIXED:
-        return ""
     off = r.dark.bias[0].value - apart.dark.bias[0].value
     taken = f"{off:.3g} DN of bias and {share:.0%} of the variance of read noise"
-    return f"dark current {at}, {taken}, was taken out"
+    return f"{in_darks}, {taken}, was taken out" if share > MIXED else ""
+
+
+def _counted_twice(found: Calibration, r: IsoResult) -> float:
+    """Return what the rate makes of the darks of an ISO, DN; 0 where it is not written or adds little."""
+    assert r.dark is not None
+    assert r.read is not None
+    K = r.transfer.K.value if r.transfer else gain_fill(found).get(r.iso, 0.0)
+    rate = sensor_dict(found).get("dark_current", {}).get("rate", 0.0)
+    level = K * rate * r.dark.exposure_s
+    return level if K * level > COUNTS * r.read.gaussian.value**2 else 0.0
 
 
 def raised_darks(found: Calibration) -> Iterator[str]:
@@ -81,7 +93,7 @@ def raised_darks(found: Calibration) -> Iterator[str]:
             assert r.dark is not None
             assert r.read is not None
             over = float(np.mean([a.value - b.value for a, b in zip(g.bias, r.dark.bias, strict=True)]))
-            steady = any(current.on_a_line for current in r.currents)
+            steady = any(len(current.levels) > 2 and not current.off_line for current in r.currents)
             if g.iso == r.iso and not steady and over > max(3 * r.read.gaussian.value, 3.0):
                 times = (
                     f"darks of {g.exposure_s:g} s lie {over:.0f} DN above those of {r.dark.exposure_s:g} s"

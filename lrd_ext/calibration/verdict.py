@@ -11,7 +11,7 @@ import numpy as np
 from lrd_ext.estimators.intervals import SUSPICION
 
 from .current_apart import without_dark_current
-from .doubtful import MIXED, half_width, mixed, off_black, raised_darks, scattered
+from .doubtful import COUNTS, MIXED, half_width, mixed, off_black, raised_darks, scattered
 from .model_advice import advice_of
 from .photon_transfer import PhotonTransfer
 from .results import FEW_DARKS, Calibration, IsoResult
@@ -20,8 +20,6 @@ from .results import FEW_DARKS, Calibration, IsoResult
 BENT = 0.02
 #: With more of the darks' values than this cut off, the rest tells too little.
 UNUSABLE = 0.9
-#: Dark current below this share of the variance of read noise is not worth a word.
-WARM = 0.02
 #: Banding below this share of the read noise is not worth a word.
 SEEN = 0.02
 
@@ -85,7 +83,7 @@ def _warm_read_noise(found: Calibration) -> Iterator[str]:
     for r, apart in zip(found.measured, without_dark_current(found).measured, strict=True):
         if r.read and r.dark and apart.read and r.read.gaussian.value > 0:
             share = 1 - (apart.read.gaussian.value / r.read.gaussian.value) ** 2
-            if WARM < share <= MIXED:
+            if COUNTS < share <= MIXED:
                 yield (
                     f"ISO {r.iso:g}: {share:.0%} of read noise, in variance, was shot noise of dark current "
                     f"in darks of {r.dark.exposure_s:g} s and is taken out: shoot most darks short."
