@@ -41,8 +41,8 @@ class Darks:
     ``frames`` (n, H, W) uint16 raw DN, on disk or in memory, of which those numbered ``order`` count;
     ``levels`` (n, 4) mean of the sites of each of those without hot pixels, raw DN: black, bias and drift,
     which are no part of the noise; ``hot`` (m, 2) rows and columns of pixels that take their left neighbour's
-    value; ``shading``
-    (4, H/2, W/2) float32 fixed pattern, DN, or None; ``sigma_init`` DN, for :meth:`window`.
+    value; ``shading`` (4, H/2, W/2) float32 fixed pattern, DN, or None; ``sigma_init`` DN, for
+    :meth:`window`.
     """
 
     iso: float
@@ -232,8 +232,8 @@ def _levels(store: Path, entry: dict[str, Any], hot: np.ndarray, names: Sequence
 def _check_not_clipped(counts: np.ndarray, name: str) -> None:
     """Refuse values that pile up at the lowest one (but strays), though noise would go on below it.
 
-    Noise narrower than a DN has large piles of its own, but as little far above its median as below: the limit
-    above lies two steps beyond the lowest value's mirror image, since rounding moves the median by up to half.
+    Noise narrower than a DN has large piles of its own, but as little far above its median as below. What
+    counts above lies two steps or more beyond the lowest value's mirror image: rounding moves the median.
     """
     counts = np.append(counts, 0)  # lest all are at the lowest
     below = np.append(0, counts.cumsum()) / counts.sum()  # share of values below each
@@ -244,8 +244,8 @@ def _check_not_clipped(counts: np.ndarray, name: str) -> None:
     pile = counts[lowest] / counts.sum()
     if pile > _CLIPPED and (piled or lowest == 0):
         raise ValueError(
-            f"{name}: is clipped at {lowest} ({100 * pile:.1f} % of a site's pixels): what lies below black is "
-            "cut off. Shoot raw with the black level left in"
+            f"{name}: is clipped at {lowest} ({100 * pile:.1f} % of a site's pixels): what lies below black "
+            "is cut off. Shoot raw with the black level left in"
         )
 
 
