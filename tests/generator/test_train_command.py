@@ -182,6 +182,42 @@ def test_wrong_use_is_refused_before_frames_are_read(place, capsys):
     assert not (place / "none.safetensors").exists()
 
 
+@pytest.mark.parametrize("below", ["", "dark"])
+def test_recordings_in_a_folder_named_as_that_of_frames_stay(place, capsys, below):
+    write_folder(place / "shots.frames", {})
+    folder = write_folder(place / "shots.frames" / below, {800: simulated_sensor.darks(800, 2, SHAPE, 1)})
+    for chosen in (folder.relative_to(place), "darks"):
+        assert train(place, folder=chosen, output="shots.safetensors") == 2
+        said = " ".join(capsys.readouterr().err.split())
+        assert "shots.frames: is for the frames as training reads them, and " in said
+        assert "Move it, or give --output another name" in said
+    assert len(list(folder.glob("*.npy"))) == 2
+
+
+def test_what_else_comes_into_the_folder_of_frames_stays(place, monkeypatch):
+    from lrd_ext.generator import train as training
+
+    real = training.card_of
+
+    def noted(*arguments):
+        (place / "noted.frames" / "0" / "note.txt").write_text("of the user")
+        return real(*arguments)
+
+    monkeypatch.setattr(training, "card_of", noted)
+    assert train(place, output="noted.safetensors") == 0
+    assert [p.name for p in (place / "noted.frames").rglob("*") if p.is_file()] == ["note.txt"]
+
+
+def test_frames_kept_by_an_earlier_run_are_used(place):
+    for _ in range(2):
+        assert train(place, "--keep-frames", "--overwrite", output="kept.safetensors") == 0
+        assert sorted(p.name for p in (place / "kept.frames" / "0").iterdir()) == [
+            "index.json", "iso_3200.u16", "iso_800.u16"
+        ]  # fmt: skip
+    assert train(place, "--overwrite", output="kept.safetensors") == 0
+    assert not (place / "kept.frames").exists()
+
+
 def test_weights_that_are_no_numbers_stop_the_training(place, capsys, monkeypatch):
     from lrd_ext.generator import train as training
 
