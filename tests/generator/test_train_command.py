@@ -233,15 +233,21 @@ def test_weights_that_are_no_numbers_stop_the_training(place, capsys, monkeypatc
     assert not (place / "nan.safetensors").exists()
 
 
-def test_two_cameras_in_one_generator(place):
-    write_folder(place / "second", {1600: simulated_sensor.darks(1600, 3, SHAPE, 5)})
+def test_two_cameras_of_one_name_in_one_generator(place, capsys):
+    for k, name in enumerate(("first", "second")):
+        write_folder(place / name, {800: simulated_sensor.darks(800, 4 + k, SHAPE, 1)})
+        (place / name / "dark_800_0.npy").write_bytes(b"none")
     words = ["train", "generator", "-o", place / "both.safetensors", "--config", place / "quick.yaml"]
     words += ["--profile", place / "camera.json", place / "camera.json", "--overwrite"]
     # Folders last: --profile takes as many as it is given.
-    assert main([str(w) for w in (*words[:2], place / "darks", place / "second", *words[2:])]) == 0
+    assert main([str(w) for w in (*words[:2], place / "first", place / "second", *words[2:])]) == 1
     generator = LiteGenerator.load(place / "both.safetensors")
-    assert len(generator.card["cameras"]) == 2
+    assert [c["profile"] for c in generator.card["cameras"]] == ["camera (1)", "camera (2)"]
+    assert list(generator.card["against_the_darks"]) == ["camera (1) ISO 800", "camera (2) ISO 800"]
     assert generator.table.isos == ()
+    said = capsys.readouterr()
+    assert all(f"camera ({number}) ISO 800" in said.out for number in (1, 2))
+    assert all(str(place / name / "dark_800_0.npy") in said.err for name in ("first", "second"))
 
 
 def test_curves_hold_a_picture_of_darks_above_made_noise(place):
