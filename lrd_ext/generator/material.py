@@ -19,6 +19,7 @@ from lrd_ext.training.configuration import Configuration
 
 from .crops import Source
 from .dark_store import Darks, DarkStore, keep_darks, tells_darks
+from .lite import checked_widths
 from .pairs import TABLE, Pairs, PairStore, has_pairs, keep_pairs, scatter
 from .targets import Target, measure
 
@@ -95,11 +96,13 @@ class Material:
 
 
 def check_use(cameras: Sequence[Camera], configuration: Configuration) -> None:
-    """Refuse data that the configuration has no use for, before any is read.
+    """Refuse data that the configuration has no use for, and nets that cannot be, before any is read.
 
     Raises:
         ValueError: the text names the folder and what to say.
     """
+    if configuration.generator == "lite" or configuration.distill:
+        checked_widths(configuration.widths)
     for camera in cameras:
         if not has_pairs(camera.folder):
             continue

@@ -141,6 +141,38 @@ def test_stage_2_trains_both_nets_against_both_critics(place, generator, critic,
     assert made.table.isos == (800.0, 1600.0, 3200.0)
 
 
+def test_a_patch_larger_than_the_frames_is_refused_before_stage_1(place, capsys):
+    text = STAGE_2.format(generator="lite", critic="pixel", keep=0, distill="false")
+    (place / "large.yaml").write_text(text.replace("patch: 16", "patch: 96"))
+    assert train(place, output="large.safetensors", config="large.yaml") == 2
+    message = "adversarial.patch: crops of 96 cells need frames of 192 x 192 pixels, got (160, 160)"
+    assert message in " ".join(capsys.readouterr().err.split())
+    assert not (place / "large.training").exists()
+
+
+def test_widths_to_distill_to_are_refused_before_frames_are_read(place, capsys):
+    text = STAGE_2.format(generator="unet", critic="pixel", keep=0, distill="true")
+    (place / "widths.yaml").write_text(text.replace("widths: [16, 16]", "widths: [17]"))
+    assert train(place, output="widths.safetensors", config="widths.yaml") == 2
+    assert "widths must be 1 to 3 hidden layers of 16 or 32 channels, got [17]" in capsys.readouterr().err
+    assert not (place / "widths.frames").exists()
+
+
+def test_one_step_of_stage_2_keeps_what_stage_1_learned(place):
+    """Not a share of the weights from before it."""
+    weights = []
+    for name, more in (
+        ("stage 1", ""),
+        ("stage 2", "adversarial: {critic: pixel, epochs: 1, steps_per_epoch: 1, batch: 2, patch: 16, "
+         "critic_steps: 1, rate: 1.0e-9}\n"),
+    ):  # fmt: skip
+        (place / "one.yaml").write_text(QUICK + more)
+        assert train(place, "--overwrite", output=f"{name}.safetensors", config="one.yaml") == 0
+        made = LiteGenerator.load(place / f"{name}.safetensors")
+        weights.append(torch.cat([w.detach().flatten() for w in made.parameters()]))
+    assert torch.allclose(*weights, atol=1e-6)
+
+
 REFUSED = {
     "another depth": (
         {"black": [128.0] * 4, "white": 4095.0, "bits": 12},
