@@ -195,12 +195,12 @@ def check_free(kept: Path, folders: Sequence[str | os.PathLike[str]]) -> None:
     Raises:
         ValueError: it holds files that no store wrote, or frames are read from it.
     """
-    inside = [f for f in folders if Path(f).resolve().is_relative_to(kept.resolve())]
-    foreign = inside or [path for path, own in _files(kept) if not own][:1]
-    if foreign:
+    wrong = [f"FOLDER {f} lies there" for f in folders if Path(f).resolve().is_relative_to(kept.resolve())]
+    wrong += [f"{path} is none of these" for path, own in _files(kept) if not own]
+    if wrong:
         raise ValueError(
-            f"{kept}: is for the frames as training reads them, and {foreign[0]} is none of these. Move it, "
-            "or give --output another name"
+            f"{kept}: is for the frames as training reads them, and {wrong[0]}. Move it, or give --output "
+            "another name"
         )
 
 

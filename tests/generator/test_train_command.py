@@ -218,10 +218,10 @@ def test_wrong_use_is_refused_before_frames_are_read(place, capsys):
 def test_recordings_in_a_folder_named_as_that_of_frames_stay(place, capsys, below):
     write_folder(place / "shots.frames", {})
     folder = write_folder(place / "shots.frames" / below, {800: simulated_sensor.darks(800, 2, SHAPE, 1)})
-    for chosen in (folder.relative_to(place), "darks"):
+    for chosen, why in ((folder.relative_to(place), f"FOLDER {folder} lies there"), ("darks", "is none of")):
         assert train(place, folder=chosen, output="shots.safetensors") == 2
         said = " ".join(capsys.readouterr().err.split())
-        assert "shots.frames: is for the frames as training reads them, and " in said
+        assert re.search(f"shots.frames: is for the frames as training reads them, and .*{why}", said)
         assert "Move it, or give --output another name" in said
     assert len(list(folder.glob("*.npy"))) == 2
 
