@@ -54,7 +54,9 @@ def fingerprint(configuration: Configuration, material: Material) -> str:
 
 
 def _checksums(maps: dict[float, np.ndarray] | None) -> dict[str, str] | None:
-    return maps and {f"{iso:g}": hashlib.sha256(m.tobytes()).hexdigest() for iso, m in maps.items()}
+    if maps is None:
+        return None
+    return {f"{iso:g}": hashlib.sha256(own.tobytes()).hexdigest() for iso, own in maps.items()}
 
 
 def train_generator(
