@@ -129,13 +129,17 @@ def _whole(storage: Storage, name: str, data: Any) -> dict[str, Any]:
 
 
 def _webdataset(storage: Storage, name: str, pairs: Iterable[Pair]) -> dict[str, Any]:
-    """Write a tar file of members KEY.noisy.npy, KEY.clean.npy and KEY.json."""
+    """Write a tar file of members KEY.noisy.npy, KEY.clean.npy and KEY.json.
+
+    Readers of WebDataset end the key at the first dot of a member's name, so it has none.
+    """
     from webdataset import TarWriter
 
     names: dict[str, Any] = {"user": "lrd_ext", "group": "lrd_ext", "mtime": 0}
     with storage.writing(f"{name}.tar") as file, TarWriter(cast(Any, file), **names) as tar:
         for key, noisy, clean, told in pairs:
-            tar.write({"__key__": key, "noisy.npy": noisy, "clean.npy": clean, "json": told})
+            told["key"] = key.replace(".", "_")
+            tar.write({"__key__": told["key"], "noisy.npy": noisy, "clean.npy": clean, "json": told})
     return {f"{name}.tar": file.told()}
 
 

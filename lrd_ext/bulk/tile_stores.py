@@ -43,6 +43,7 @@ def raw_pair(noise: LowLightNoise, item: Mapping[str, Any], device: str) -> tupl
         index=identity.to(device),
         layout="packed",
         output="dn",
+        sensor=identity.to(device) if params.has_sensor else 0,
     )
     return unpack(noisy.cpu().numpy()), unpack(item["clean"].numpy()), params
 

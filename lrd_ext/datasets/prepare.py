@@ -181,6 +181,7 @@ def _outcome(path: Path, future: Future[_Decoded]) -> tuple[Path, _Decoded | Exc
 def _decode(path: Path, read: Callable[[Path], Raw], tile: int | None) -> _Decoded:
     raw = read(path)
     check_cfa(raw.cfa, among=BY_SITE, what=f"{path}: pattern of training data")
+    raw.check_black(str(path))
     mosaic = np.ascontiguousarray(raw.whole_cells, "<u2")
     about = {
         "source": path.name,

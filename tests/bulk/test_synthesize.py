@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import errno
 import json
 
@@ -18,6 +19,7 @@ from lrd_ext.augment import LowLightNoise
 from lrd_ext.bulk import find_sources, read_manifest, storage, synthesize, verify_shards
 from lrd_ext.datasets import PairFolder, RawTiles, prepare_tiles, verify_tiles
 from lrd_ext.denoise.batches import PairedTiles
+from lrd_ext.profiles.sensor import SensorFigures
 
 
 @pytest.mark.parametrize("name", ["npz", "webdataset", "parquet", "tiles", "dng"])
@@ -78,6 +80,22 @@ def test_tar_files_are_read_by_webdataset(tmp_path, sources, recipe):
     assert len(keys) == len(set(keys)) == 120
 
 
+def test_a_dot_in_a_file_name_ends_no_key(tmp_path, recipe):
+    """WebDataset ends the key at the first dot; two names that differ in it alone stay apart."""
+    webdataset = pytest.importorskip("webdataset")
+    (tmp_path / "in").mkdir()
+    for i, name in enumerate(("IMG.2024.1.dng", "IMG.2024_1.dng")):
+        write_raw(tmp_path / "in" / name, first=i)
+    synthesize(find_sources([tmp_path / "in"]), str(tmp_path / "out"), recipe(format="webdataset"))
+    tars = [str(path) for path in sorted((tmp_path / "out").glob("*.tar"))]
+    samples = list(webdataset.WebDataset(tars, shardshuffle=False).decode())
+    keys = [sample["key"] for line in read_manifest(str(tmp_path / "out"))[1] for sample in line["samples"]]
+    assert [sample["__key__"] for sample in samples] == keys
+    assert [sample["json"]["key"] for sample in samples] == keys
+    assert {sample["noisy.npy"].shape for sample in samples} == {(4, 16, 16)}
+    assert len(set(keys)) == 48
+
+
 def test_parquet_files_are_read_by_pyarrow(tmp_path, sources, recipe):
     dataset = pytest.importorskip("pyarrow.dataset")
     synthesize(sources, str(tmp_path / "npz"), recipe())
@@ -90,10 +108,12 @@ def test_parquet_files_are_read_by_pyarrow(tmp_path, sources, recipe):
     assert table.num_rows == 120
 
 
-def test_tiles_are_stores_of_pairs(tmp_path, sources, recipe):
-    """Mosaics are the raw DN of the .npz pairs, and what training reads of recorded pairs."""
-    synthesize(sources, str(tmp_path / "npz"), recipe())
-    synthesize(sources, str(tmp_path / "tiles"), recipe(format="tiles"))
+@pytest.mark.parametrize("sensor", [None, SensorFigures(sigma_prnu=0.02)])
+def test_tiles_are_stores_of_pairs(tmp_path, sources, recipe, camera, sensor):
+    """Mosaics are the raw DN of the .npz pairs, of the same sensors, and what training reads of pairs."""
+    cameras = (dataclasses.replace(camera, sensor=sensor),)
+    synthesize(sources, str(tmp_path / "npz"), recipe(cameras=cameras))
+    synthesize(sources, str(tmp_path / "tiles"), recipe(format="tiles", cameras=cameras))
     assert verify_shards(str(tmp_path / "tiles")) == []
     roots = [tmp_path / "tiles" / name for name in ("clean", "noisy")]
     assert [verify_tiles(root) for root in roots] == [[], []]
@@ -197,6 +217,20 @@ def test_a_damaged_picture_is_named_and_the_rest_is_done(tmp_path, raws, capsys)
     assert "24 pairs of 2 pictures are as they were written" in capsys.readouterr().out
     assert cli.main(["data", "verify", str(tmp_path / "out"), "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
+
+
+def test_black_levels_beyond_2x2_are_left_out_but_of_raw_files(tmp_path, recipe):
+    """Only a raw file can tell them again."""
+    (tmp_path / "in").mkdir()
+    write_raw(tmp_path / "in" / "lines.dng", black_offsets=np.repeat([[60.0], [0], [-60], [0]], 2, 1))
+    write_raw(tmp_path / "in" / "plain.dng")
+    given = find_sources([tmp_path / "in"])
+    done = synthesize(given, str(tmp_path / "npz"), recipe())
+    ((path, reason),) = done.left_out.items()
+    assert path.endswith("lines.dng")
+    assert "its black level differs over 4 x 2 pixels; figures of a profile are by 2x2 site" in reason
+    whole = recipe(format="dng", size=None, iso=1600.0, ratio=50.0)
+    assert synthesize(given, str(tmp_path / "dng"), whole).left_out == {}
 
 
 def test_damage_is_found(tmp_path, sources, recipe, capsys):
