@@ -181,7 +181,7 @@ def _say_left_out(left_out: dict[str, str]) -> None:
 
 
 def _verify(options: Namespace) -> int:
-    from lrd_ext.bulk.storage import is_synthesized
+    from lrd_ext.bulk.manifest import is_synthesized
 
     return _verify_pairs(options.store) if is_synthesized(options.store) else _verify_tiles(options.store)
 

@@ -63,11 +63,13 @@ def test_a_removal_that_was_stopped_is_ended_by_the_next(tmp_path, sources, reci
         with pytest.raises(KeyboardInterrupt):
             synthesize(sources, str(out), recipe(), progress=stop_after(3))
 
+    removing = storage.Storage.remove_file
+
     def remove(self, name):
         removed.append(name)
         if len(removed) == 5:
             raise KeyboardInterrupt
-        self.files.rm_file(self.path(name))
+        removing(self, name)
 
     with monkeypatch.context() as patch:
         patch.setattr(storage.Storage, "remove_file", remove)
