@@ -156,7 +156,7 @@ def _synthesize(options: Namespace) -> int:
         options.size,
         options.format,
     )
-    sources = find_sources(options.inputs)
+    sources = find_sources(options.inputs, output=options.output)
     with bar(len(sources), "file") as move:
         done = synthesize(
             sources,

@@ -22,6 +22,10 @@ from lrd_ext.denoise.batches import PairedTiles
 from lrd_ext.profiles.sensor import SensorFigures
 
 
+def stop(_):
+    raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize("name", ["npz", "webdataset", "parquet", "tiles", "dng"])
 def test_two_runs_are_the_same_bytes_and_another_seed_is_not(tmp_path, sources, recipe, name):
     settings = {"iso": 1600.0, "ratio": 50.0, "size": None} if name == "dng" else {}
@@ -179,6 +183,62 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(tmp_path, sources, rec
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
     with pytest.raises(ValueError, match="holds a finished output; say --overwrite"):
         synthesize(sources, out, recipe(format=name), resume=True)
+
+
+def test_a_run_killed_behind_its_manifest_is_ended_by_the_same_call_alone(tmp_path, sources, recipe):
+    out = tmp_path / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(storage.Storage, "remove_abandoned", stop)
+        with pytest.raises(KeyboardInterrupt):
+            synthesize(sources, str(out), recipe())
+    assert {"manifest.json", "unfinished.json"} <= contents(out).keys()
+    with pytest.raises(ValueError, match="was begun with other seed, sources"):
+        synthesize(sources[:2], str(out), recipe(seed=1), resume=True)
+    synthesize(sources, str(out), recipe(), resume=True)
+    synthesize(sources, str(tmp_path / "whole"), recipe())
+    assert contents(out) == contents(tmp_path / "whole")
+
+
+def test_a_second_run_waits_for_the_first(tmp_path, sources, recipe):
+    tried = []
+
+    def second_comes(source):
+        for options in ({"resume": True}, {"overwrite": True}):
+            with pytest.raises(ValueError, match="another process is writing this output"):
+                synthesize(sources, str(tmp_path / "out"), recipe(), **options)
+            tried.append(source.number)
+
+    synthesize(sources[:2], str(tmp_path / "out"), recipe(), progress=second_comes)
+    synthesize(sources[:2], str(tmp_path / "whole"), recipe())
+    assert tried == [0, 0, 1, 1]
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("second_ends", [True, False])
+def test_two_runs_where_nothing_locks_do_not_lose_a_picture(
+    tmp_path, sources, recipe, monkeypatch, second_ends
+):
+    """As on an object store: one that lacks lines writes no manifest."""
+    out = str(tmp_path / "out")
+    monkeypatch.setattr(storage, "alone", lambda file: True)
+    with pytest.raises(KeyboardInterrupt):
+        synthesize(sources, out, recipe(), progress=stop)
+
+    def second_comes(source):
+        if source.number == 2:
+            if second_ends:
+                synthesize(sources, out, recipe(), resume=True)
+            else:
+                (tmp_path / "out" / "unfinished" / "000001.json").unlink()
+
+    with pytest.raises(ValueError, match="pictures that were made are not in the index: another run writes"):
+        synthesize(sources, out, recipe(), resume=True, progress=second_comes)
+    assert (tmp_path / "out" / "manifest.json").exists() == second_ends
+    if not second_ends:
+        synthesize(sources, out, recipe(), resume=True)
+    manifest, lines = read_manifest(out)
+    assert manifest["sources"] == len(lines) == 5
+    assert verify_shards(out) == []
 
 
 def test_a_full_disk_leaves_what_is_whole(tmp_path, sources, recipe, monkeypatch):
