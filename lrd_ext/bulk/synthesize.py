@@ -58,8 +58,8 @@ def synthesize(
         url: output folder, local or such as "s3://bucket/folder".
         recipe: what pairs are made by.
         resume: go on with an output that is not finished.
-        overwrite: make an output anew that is there already. The files it names are removed first, and no
-            others; where its index is damaged they stay.
+        overwrite: make an output anew that is there already. When pairs of one source at least can be made,
+            the files it names are removed, and no others; where its index is damaged they stay.
         device: "cpu" or "cuda": the same bytes.
         ray: None works in this process; "local" starts Ray on this machine; else the address of a cluster,
             whose nodes must see the sources and the output under the same names.
@@ -68,8 +68,9 @@ def synthesize(
         progress: called with each source that is done.
 
     Raises:
-        ValueError: the output is there, is of another recipe or other sources, or would be removed though it
-            holds a source; the cluster does not answer, a package is missing, or no source can be read.
+        ValueError: the output is there, is of another recipe or other sources, is not ours, would be removed
+            though it holds a source, or is being written by another run; the cluster does not answer, there
+            is no such device, a package is missing, or no source can be read.
         OSError: the output cannot be written; what was finished by then stays, and ``resume`` goes on.
 
     Source: Moritz et al., "Ray", OSDI 2018, for the actors.
