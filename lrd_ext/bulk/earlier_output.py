@@ -8,12 +8,10 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 
-from lrd_ext.datasets.tiles import INDEX as TABLE
-
 from .manifest import FORMAT, parsed
 from .sources import Source
 from .storage import INDEX, MANIFEST, STARTED, Storage, number_of
-from .tile_stores import STORES
+from .tile_stores import STORES, TABLES
 
 #: What follows the name of a source in the names of its files, in each format.
 _ENDS = {
@@ -53,13 +51,14 @@ def _foreign(storage: Storage, name: str) -> ValueError:
 
 
 def shards_of_earlier(storage: Storage) -> set[str]:
-    """Return the shards of an earlier output, finished or not; a damaged index names none."""
+    """Return the files of an earlier output, finished or not; a damaged index names no shards."""
     shards: set[str] = set()
     for text in _told_of_sources(storage):
         with contextlib.suppress(KeyError, TypeError):
             shards.update(filter(_is_a_shard, map(str, parsed(text)["files"])))
     shards.update(_in_hand(storage))
-    return shards | {f"{name.split('/')[0]}/{TABLE}" for name in shards if "/" in name}
+    tables_named = storage.exists(MANIFEST) and "files" in parsed(storage.read(MANIFEST))
+    return shards | set(TABLES) if tables_named or any("/" in name for name in shards) else shards
 
 
 def _told_of_sources(storage: Storage) -> Iterator[bytes]:
@@ -119,7 +118,7 @@ def check_stores_stay(storage: Storage, shards: set[str]) -> None:
     Raises:
         ValueError: there is such a store.
     """
-    for table in (f"{store}/{TABLE}" for store in STORES):
+    for table in TABLES:
         if table not in shards and storage.exists(table):
             raise ValueError(
                 f"{storage.url}: its {table} is of no earlier output; write to another folder, or remove it"

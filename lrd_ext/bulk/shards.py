@@ -58,7 +58,7 @@ class Synthesizer:
             OSError: a file cannot be written.
         """
         try:
-            digest, samples, pairs = self._begun(source)
+            digest, samples, pairs = self._opened(source)
         except _LEFT_OUT as error:
             return cause(error)
         files = _WRITERS[self.recipe.format](self.storage, source.name, pairs)
@@ -71,12 +71,12 @@ class Synthesizer:
     def why_not(self, source: Source) -> str:
         """Return "" where pairs can be made of a source, else the reason; nothing is written."""
         try:
-            self._begun(source)
+            self._opened(source)
         except _LEFT_OUT as error:
             return cause(error)
         return ""
 
-    def _begun(self, source: Source) -> tuple[str, list[dict[str, Any]], Iterator[Pair]]:
+    def _opened(self, source: Source) -> tuple[str, list[dict[str, Any]], Iterator[Pair]]:
         """Return the checksum of a source, what will be told of its samples, and its pairs, one drawn."""
         raw, digest = source.read()
         samples: list[dict[str, Any]] = []

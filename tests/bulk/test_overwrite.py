@@ -129,8 +129,11 @@ def test_tables_of_another_store_stay(tmp_path, raws, sources, recipe, overwrite
     assert contents(tmp_path) == before
 
 
-def test_tables_of_the_earlier_run_do_not(tmp_path, sources, recipe):
-    synthesize(sources, str(tmp_path / "out"), recipe(format="tiles", seed=1))
+@pytest.mark.parametrize("damaged", [False, True])
+def test_tables_of_the_earlier_run_do_not(tmp_path, sources, recipe, damaged):
+    synthesize(sources[:2], str(tmp_path / "out"), recipe(format="tiles", seed=1))
+    if damaged:
+        put(tmp_path / "out", {"index.jsonl": b"[1]\n"})
     synthesize(sources[:2], str(tmp_path / "out"), recipe(format="tiles"), overwrite=True)
     synthesize(sources[:2], str(tmp_path / "alone"), recipe(format="tiles"))
     assert contents(tmp_path / "out") == contents(tmp_path / "alone")

@@ -199,7 +199,7 @@ def test_a_run_killed_behind_its_manifest_is_ended_by_the_same_call_alone(tmp_pa
     assert contents(out) == contents(tmp_path / "whole")
 
 
-def test_a_second_run_waits_for_the_first(tmp_path, sources, recipe):
+def test_a_second_run_is_refused_while_the_first_is_at_work(tmp_path, sources, recipe):
     tried = []
 
     def second_comes(source):
