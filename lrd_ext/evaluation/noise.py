@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from lrd_ext.calibration.dark_frames import site_planes
+from lrd_ext.calibration.dark_frames import site_planes, without_pixels
 from lrd_ext.calibration.hot_pixels import find_hot_pixels
 from lrd_ext.metrics import akld
 from lrd_ext.metrics.noise_summary import DISTANCES, NoiseSummary, summarise, total
@@ -179,8 +179,9 @@ class _Comparison:
         frames = [*fitted, *held]
         mean = _mean(frames)
         std = max(real.stacks[iso].std, 0.29)
-        self.hot, _, _ = find_hot_pixels(mean, std / math.sqrt(len(frames)))
-        self.pattern = mean if settings.dark_shading else _site_means(mean)
+        self.hot = _hot_pixels(mean, std, len(frames))
+        self.levels = _site_levels(mean, self.hot)
+        self.pattern = mean if settings.dark_shading else _tiled(self.levels, mean.shape)
         self.reach = max(32, math.ceil(REACH_STD * std))
         self.noise = self._residuals(frames, self.pattern)
         self.sums = [summarise(frame, self.reach) for frame in self.noise]
@@ -240,7 +241,7 @@ class _Comparison:
     def _frames_of(self, fake: Fake) -> list[np.ndarray]:
         """Return raw frames of a candidate, as many as were fitted to at most, float32 whole DN."""
         if fake.frames is not None:
-            return [_on_level(f, self.pattern) for f in fake.frames.stacks[self.iso].frames[: self.fitted]]
+            return self._recorded(fake.frames.stacks[self.iso])
         source = fake.source or fit_rival(fake.name, {self.iso: self.noise[: self.fitted]})
         height, width = self.pattern.shape
         drawn = (
@@ -248,6 +249,13 @@ class _Comparison:
             for i in range(self.fitted)
         )
         return [np.clip(np.rint(self.pattern + noise), 0, self.white) for noise in drawn]
+
+    def _recorded(self, stack: DarkStack) -> list[np.ndarray]:
+        """Return frames moved by whole DN to the real levels: a bias below 1 DN is left to be found."""
+        frames = stack.frames[: self.fitted]
+        hot = _hot_pixels(_mean(frames), stack.std, len(frames))
+        moves = (np.rint(self.levels - _site_levels(frame, hot)) for frame in frames)
+        return [frame + _tiled(move, frame.shape) for frame, move in zip(frames, moves, strict=True)]
 
 
 def _mean(frames: _Frames) -> np.ndarray:
@@ -258,18 +266,20 @@ def _mean(frames: _Frames) -> np.ndarray:
     return (added / len(frames)).astype(np.float32)
 
 
-def _site_means(mean: np.ndarray) -> np.ndarray:
-    """Return a frame of the mean of each site."""
-    means = np.array([plane.mean(dtype=np.float64) for plane in site_planes(mean)], np.float32)
-    return np.tile(means.reshape(2, 2), (mean.shape[0] // 2, mean.shape[1] // 2))
+def _hot_pixels(mean: np.ndarray, std: float, frames: int) -> np.ndarray:
+    """Return rows and columns (m, 2) of hot pixels in the mean of so many frames."""
+    return find_hot_pixels(mean, max(std, 0.29) / math.sqrt(frames))[0]
 
 
-def _on_level(frame: np.ndarray, pattern: np.ndarray) -> np.ndarray:
-    """Move each site by whole DN to the level of the pattern: a bias below 1 DN is left to be found."""
-    moved = frame.astype(np.float32)
-    for plane, level in zip(site_planes(moved), site_planes(pattern), strict=True):
-        plane += np.rint(level.mean(dtype=np.float64) - plane.mean(dtype=np.float64)).astype(np.float32)
-    return moved
+def _site_levels(frame: np.ndarray, hot: np.ndarray) -> np.ndarray:
+    """Return the mean of each site (4,) as `lrd calibrate` takes it: hot pixels are no part of the level."""
+    cold = without_pixels(frame.astype(np.float32, copy=False), hot)
+    return np.array([plane.mean(dtype=np.float64) for plane in site_planes(cold)])
+
+
+def _tiled(sites: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a frame of a number for each site, float32."""
+    return np.tile(sites.astype(np.float32).reshape(2, 2), (shape[0] // 2, shape[1] // 2))
 
 
 def _splits(frames: int, chosen: int, seed: int) -> Iterable[tuple[int, ...]]:
