@@ -72,12 +72,13 @@ def best(found: Evaluation) -> str | None:
     """
     if not set(DECIDING) & set(found.settings.distances):
         return None
-    scores = {c.name: _mean_score(found, c.name) for c in found.isos[0].candidates if c.name != "darks"}
-    if not scores:
+    candidates = _to_train_with(found)
+    if not candidates:
         return None
+    scores = {c.name: _mean_score(found, c.name) for c in candidates}
     lowest = min(scores.values())
-    equal = [name for name in scores if scores[name] <= lowest + AS_GOOD]
-    return min(equal, key=lambda name: (_order(name), scores[name]))
+    equal = [c for c in candidates if scores[c.name] <= lowest + AS_GOOD]
+    return min(equal, key=lambda c: (_order(c), scores[c.name])).name
 
 
 def verdict(found: Evaluation) -> list[str]:
@@ -86,13 +87,17 @@ def verdict(found: Evaluation) -> list[str]:
     lines = []
     if choice is not None and len(found.isos[0].candidates) > 1:
         lines.append(_recommended(found, choice))
-        if found.fake not in (choice, "darks"):
+        if found.fake != choice and found.fake in (c.name for c in _to_train_with(found)):
             lines.append(_why_not(found, choice))
     return [*lines, *(_told(found, c.name) for c in found.isos[0].candidates), *_cautions(found)]
 
 
-def _order(name: str) -> int:
-    return SIMPLEST.index(name) if name in SIMPLEST else len(SIMPLEST)
+def _to_train_with(found: Evaluation) -> list[Candidate]:
+    return [c for c in found.isos[0].candidates if c.rival != "darks"]
+
+
+def _order(candidate: Candidate) -> int:
+    return SIMPLEST.index(candidate.rival) if candidate.rival in SIMPLEST else len(SIMPLEST)
 
 
 def _mean_score(found: Evaluation, name: str) -> float:
@@ -102,11 +107,13 @@ def _mean_score(found: Evaluation, name: str) -> float:
 
 def _recommended(found: Evaluation, choice: str) -> str:
     mine = _mean_score(found, choice)
-    others = [c.name for c in found.isos[0].candidates if c.name not in (choice, "darks")]
-    equal = [name for name in others if _mean_score(found, name) <= mine + AS_GOOD]
+    candidates = {c.name: c for c in _to_train_with(found)}
+    chosen = candidates.pop(choice)
+    equal = [name for name in candidates if _mean_score(found, name) <= mine + AS_GOOD]
     if not equal:
         return f"Train with {choice}: of all that were compared it is nearest to the real darks."
-    simpler = f" and {choice} the simpler" if all(_order(name) > _order(choice) for name in equal) else ""
+    simplest = all(_order(candidates[name]) > _order(chosen) for name in equal)
+    simpler = f" and {choice} the simpler" if simplest else ""
     return (
         f"Train with {choice}: {' and '.join(equal)} {'is' if len(equal) == 1 else 'are'} no better{simpler}."
     )

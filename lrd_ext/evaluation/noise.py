@@ -54,9 +54,13 @@ class Floor:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Candidate:
-    """What was found of one candidate: its distances by name, its sums, one frame of its noise."""
+    """What was found of one candidate: its distances by name, its sums, one frame of its noise.
+
+    ``rival`` as in ``Fake``.
+    """
 
     name: str
+    rival: str | None
     distances: dict[str, float]
     summary: NoiseSummary
     frame: np.ndarray
@@ -122,14 +126,17 @@ def evaluate_noise(
 
     Args:
         real: the darks.
-        fakes: the candidates, the first that the user asks for.
+        fakes: the candidates, of different names, the first that the user asks for.
         settings: how to compare.
         fit: darks that rivals are fitted to.
         progress: called with a text before each piece of work.
 
     Raises:
-        ValueError: a candidate cannot answer for an ISO.
+        ValueError: a candidate cannot answer for an ISO, or two have one name.
     """
+    names = [fake.name for fake in fakes]
+    if len(set(names)) < len(names):
+        raise ValueError(f"fakes must have different names, got {', '.join(names)}")
     found = []
     for iso in real.stacks:
         held, fitted = _split(real.stacks[iso], fit.stacks[iso] if fit else None)
@@ -236,7 +243,7 @@ class _Comparison:
                 distances[name] = float(np.mean(values))
             else:
                 distances[name] = DISTANCES[name].between(self.real, summary, self.range_dn)
-        return Candidate(fake.name, distances, summary, noise[0])
+        return Candidate(fake.name, fake.rival, distances, summary, noise[0])
 
     def _frames_of(self, fake: Fake) -> list[np.ndarray]:
         """Return raw frames of a candidate, as many as were fitted to at most, float32 whole DN."""

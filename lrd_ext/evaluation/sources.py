@@ -23,7 +23,7 @@ from .dark_stack import LARGEST_CROP, DarkSet, Progress, read_darks
 class Fake:
     """A candidate by its name in tables: frames, a source, or where both are None the rival of that name.
 
-    ``white`` and ``black`` are the levels of the range its DN are of and ``cfa`` the phase, None where it
+    ``read`` is the rival whose place a profile's source takes. ``white`` and ``black`` are the levels of the range its DN are of and ``cfa`` the phase, None where it
     tells none; ``origin`` names the profile or folder it comes from.
     """
 
@@ -34,6 +34,12 @@ class Fake:
     black: float | None = None
     cfa: str | None = None
     origin: str = ""
+    read: str | None = None
+
+    @property
+    def rival(self) -> str | None:
+        """The rival it is, or takes the place of; None for what a user gives, whatever its name."""
+        return self.name if self.frames is None and self.source is None else self.read
 
 
 def open_fake(
@@ -43,7 +49,7 @@ def open_fake(
 
     Args:
         given: folder of dark frames, generator (.safetensors), camera profile (.json or a name of the
-            library), or the name of a rival.
+            library), or the name of a rival; a file or folder of that name comes first.
         levels: levels and phase of a folder's frames in place of the files' own.
         crop: see ``read_darks``.
         progress: see ``read_darks``.
@@ -52,10 +58,11 @@ def open_fake(
         ValueError: it is none of these, or cannot be read.
         FileNotFoundError: there is no such generator.
     """
-    if given in RIVALS:
-        return Fake(given)
     if os.path.isdir(given):
-        return Fake(Path(given).name, frames=read_darks(given, levels, crop=crop, least=1, progress=progress))
+        frames = read_darks(given, levels, crop=crop, least=1, progress=progress)
+        return Fake(_own_name(Path(given).name, "folder"), frames=frames)
+    if given in RIVALS and not os.path.exists(given):
+        return Fake(given)
     if given.lower().endswith(".safetensors"):
         return _of_generator(given)
     try:
@@ -70,7 +77,7 @@ def open_fake(
 
 def _of_generator(given: str) -> Fake:
     """Open a generator; its card tells the levels and phase of what it was trained on."""
-    generator, name = open_generator(given), Path(given).stem
+    generator, name = open_generator(given), _own_name(Path(given).stem, "generator")
     cameras = generator.card.get("cameras")
     told = cameras[0] if isinstance(cameras, list) and cameras and isinstance(cameras[0], dict) else {}
     cfa = told.get("cfa")
@@ -94,9 +101,14 @@ def _level(told: Any) -> float | None:
 
 def of_profile(profile: CameraProfile, read: str | None = None) -> Fake:
     """Make a candidate of a camera profile; with ``read`` it takes the place of the rival of that name."""
-    name = read or profile.name
+    name = read or _own_name(profile.name, "profile")
     source = ModelNoise.of_profile(profile, read, name)
-    return Fake(name, source=source, white=profile.white, origin=profile.name)
+    return Fake(name, source=source, white=profile.white, origin=profile.name, read=read)
+
+
+def _own_name(name: str, kind: str) -> str:
+    """Return what tables call something that a user gives: never what they call a rival."""
+    return f"{name} ({kind})" if name in RIVALS else name
 
 
 def check_fits(fake: Fake, real: DarkSet) -> None:

@@ -95,6 +95,37 @@ def test_a_generator_is_run(evaluate, darks, tmp_path):
     assert candidate["std_dn"] == pytest.approx(math.sqrt(4.1**2 + 1 / 12), rel=0.01)
 
 
+@pytest.mark.parametrize("name", ["darks", "none"])
+def test_a_generator_named_like_a_rival_is_a_candidate_of_its_own(evaluate, darks, tmp_path, name):
+    path = tmp_path / f"{name}.safetensors"
+    LiteGenerator(isos=(400, 1600), sigmas=(4.1, 4.1)).save(path)
+    code, out, _ = evaluate(darks, path, "--against", "none,darks", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert [c["name"] for c in found["isos"][0]["candidates"]] == [f"{name} (generator)", "none", "darks"]
+    assert found["fake"] == found["best"] == f"{name} (generator)"
+    assert found["verdict"][0].startswith(f"Train with {name} (generator): of all")
+
+
+def test_a_profile_named_like_a_rival_keeps_apart_from_it(lrd, darks, tmp_path):
+    profile = tmp_path / "spectral.json"
+    assert lrd("calibrate", darks, "-o", profile, *LEVELS)[0] == 0
+    code, out, _ = lrd("evaluate", "noise", darks, profile, "--against", "spectral", *LEVELS, "--json")
+    names = [c["name"] for c in json.loads(out)["isos"][0]["candidates"]]
+    assert (code, names) == (0, ["spectral (profile)", "spectral"])
+
+
+def test_a_folder_named_like_a_rival_is_read(evaluate, darks, tmp_path, monkeypatch):
+    make_darks(tmp_path / "made" / "darks", 4, 9, std=8.0)
+    monkeypatch.chdir(tmp_path / "made")
+    code, out, _ = evaluate(darks, "darks", "--against", "darks", "--json")
+    own, rival = json.loads(out)["isos"][0]["candidates"]
+    assert code == 0
+    assert (own["name"], rival["name"]) == ("darks (folder)", "darks")
+    assert own["std_dn"] > 1.5 * rival["std_dn"]
+    assert "FAKE is the folder of the real darks" in refused(evaluate, tmp_path / "made" / "darks", "darks")
+
+
 def test_a_unet_generator_is_run_in_plain_torch(evaluate, darks, tmp_path):
     path = tmp_path / "unet.safetensors"
     UNetGenerator(4, unit=4.1, isos=(400, 1600), sigmas=(4.1, 4.1)).save(path)

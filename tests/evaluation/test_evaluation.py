@@ -231,6 +231,11 @@ def test_without_a_deciding_distance_there_is_no_choice(real):
     assert not any(line.startswith("Train with") for line in verdict(found))
 
 
+def test_names_must_differ(real):
+    with pytest.raises(ValueError, match="fakes must have different names, got gaussian, gaussian"):
+        evaluate_noise(real, [Fake("gaussian"), Fake("gaussian")], Settings())
+
+
 def test_settings_are_kept(real):
     settings = dataclasses.replace(Settings(), seed=9)
     assert evaluate_noise(real, [Fake("darks")], settings).settings is settings
