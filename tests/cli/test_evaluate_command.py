@@ -14,7 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation"))
 from dark_folders import LEVELS, dark, make_darks, write_darks
 
-from lrd_ext import load_profile
+from lrd_ext import load_profile, raw
 from lrd_ext.generator import LiteGenerator, UNetGenerator
 
 
@@ -200,6 +200,42 @@ def test_frames_left_out_are_named(evaluate, darks):
     assert err == (
         "lrd evaluate: left out: dark_1600_00.npy: shape is (64, 64), that of the others (96, 128)\n"
     )
+
+
+def test_darks_of_other_exposures_are_told(evaluate, darks):
+    g = np.random.default_rng(6)
+    for exposure, count in ((0.1, 3), (2, 1)):
+        frames = {f"long_{exposure}_{i}.npy": dark(g, rows=0.1) for i in range(count)}
+        for name, frame in frames.items():
+            np.save(darks / name, frame)
+        with (darks / "frames.csv").open("a") as table:
+            table.writelines(f"{name},dark,800,{exposure}\n" for name in frames)
+    code, out, err = evaluate(darks, "gaussian", "--against", "")
+    assert code == 0
+    assert out.startswith("ISO 800: 4 darks to fit to, 4 held out;")
+    told = "of the darks of ISO 800 8 of 0.01 s are used; 3 of 0.1 s, 1 of 2 s are not"
+    assert err == f"lrd evaluate: note: {darks}: {told}\n"
+
+
+def test_noisy_pictures_of_pairs_are_no_darks(lrd, evaluate, tmp_path):
+    g = np.random.default_rng(7)
+    folder = tmp_path / "session"
+    (folder / "dark").mkdir(parents=True)
+    lines = ["noisy,clean,iso,exposure_s,ratio"]
+    for i in range(6):
+        for name, light in ((f"dark/d{i}", 0), (f"n{i}", 10), (f"c{i}", 30)):
+            mosaic = (dark(g) + g.poisson(light, (96, 128))).astype(np.uint16)
+            told = {"iso": 800, "exposure_s": 0.01, "make": "A", "model": "B"}
+            raw.write_dng(folder / f"{name}.dng", raw.Raw(mosaic, "RGGB", np.full(4, 256.0), 4095.0, **told))
+        lines.append(f"n{i}.dng,c{i}.dng,800,0.01,3")
+    (folder / "pairs.csv").write_text("\n".join(lines) + "\n")
+    code, out, err = lrd("evaluate", "noise", folder, "gaussian", "--against", "")
+    assert code == 0
+    assert out.startswith("ISO 800: 3 darks to fit to, 3 held out; 96 x 128 pixels, standard deviation 4.1")
+    rule = "beside pairs.csv darks are what lies below dark/ or is listed in frames.csv"
+    assert err == f"lrd evaluate: note: {folder}: 12 frames do not count: {rule}\n"
+    (folder / "dark").rename(folder / "caps")
+    assert f"{folder}: holds no dark frames; {rule}" in refused(evaluate, folder, "gaussian")
 
 
 def test_doubtful_figures_are_noted_once(evaluate, tmp_path):
