@@ -129,8 +129,10 @@ def _why_not(found: Evaluation, choice: str) -> str:
 def _told(found: Evaluation, name: str) -> str:
     """Name the distances that tell a candidate from real darks at any ISO, the three worst in words."""
     worst: dict[str, float] = {}
+    powerless = False
     for at in found.isos:
         candidate = next(c for c in at.candidates if c.name == name)
+        powerless |= math.isinf(candidate.distances.get("psd", 0.0))
         for distance in beyond_floor(at, candidate):
             worst[distance] = max(worst.get(distance, 0.0), excess(at, candidate, distance))
     compared = len(set(DECIDING) & set(found.settings.distances))
@@ -138,7 +140,9 @@ def _told(found: Evaluation, name: str) -> str:
         return f"{name}: nothing tells it from real darks with these frames."
     ranked = sorted(worst, key=lambda distance: -worst[distance])
     first = worst[ranked[0]]
-    times = "no power at all" if math.isinf(first) else f"up to {first:.3g} times the floor"
+    times = f"up to {first:.3g} times the floor"
+    if math.isinf(first):
+        times = "no power at all" if powerless else "the floor is 0"
     words = ", ".join(dict.fromkeys(_TELLS[distance] for distance in ranked[:4]))
     return f"{name}: told from real darks by {len(worst)} of {compared} distances ({times}): {words}."
 

@@ -46,7 +46,10 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class Floor:
-    """A distance of real darks from other real darks: its mean and highest over splits."""
+    """A distance of real darks from other real darks: its mean and highest over splits.
+
+    The highest is no less than what counts of rare values differ by chance.
+    """
 
     mean: float
     highest: float
@@ -218,14 +221,17 @@ class _Comparison:
             )
             for chosen in splits
         ]
+        all_real, sizes = total(self.sums), (n - self.fitted, self.fitted)
         found = {}
         for name in self.settings.distances:
+            chance = 0.0
             if name == "akld":
                 pairs = list(itertools.pairwise(range(n)))[:: max((n - 1) // PAIRS, 1)][:PAIRS]
                 values = [akld(*(self.noise[i] / self.range_dn for i in pair)) for pair in pairs]
             else:
                 values = [DISTANCES[name].between(*halves, self.range_dn) for halves in sums]
-            found[name] = Floor(float(np.mean(values)), float(np.max(np.abs(values))))
+                chance = DISTANCES[name].chance(all_real, sizes)
+            found[name] = Floor(float(np.mean(values)), max(float(np.max(np.abs(values))), chance))
         return found
 
     def candidate(self, fake: Fake) -> Candidate:

@@ -23,8 +23,9 @@ from .dark_stack import LARGEST_CROP, DarkSet, Progress, read_darks
 class Fake:
     """A candidate by its name in tables: frames, a source, or where both are None the rival of that name.
 
-    ``read`` is the rival whose place a profile's source takes. ``white`` and ``black`` are the levels of the range its DN are of and ``cfa`` the phase, None where it
-    tells none; ``origin`` names the profile or folder it comes from.
+    ``read`` is the rival whose place a profile's source takes. ``white`` and ``black`` are the levels of the
+    range its DN are of and ``cfa`` the phase, None where it tells none; ``origin`` names the profile or
+    folder it comes from.
     """
 
     name: str
