@@ -170,7 +170,7 @@ def _open(options: Namespace) -> tuple[DarkSet, DarkSet | None, list[Fake]]:
         if options.fit:
             fit = evaluation.read_darks(options.fit, levels, crop=crop, least=1, progress=move)
             evaluation.check_fits(evaluation.Fake(options.fit, frames=fit), real)
-    candidates = [fake]
+    candidates = [evaluation.at_camera(fake, profile, real.stacks) if profile else fake]
     for name in rivals:
         if name == fake.rival:
             continue

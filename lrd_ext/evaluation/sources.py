@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from lrd_ext.calibration.bad_frames import BLACK_WITHIN, WHITE_WITHIN
 from lrd_ext.calibration.frames import Levels
-from lrd_ext.generator import open_generator
+from lrd_ext.generator import LiteGenerator, UNetGenerator, for_camera, open_generator
 from lrd_ext.noise_sources import RIVALS, LearnedNoise, ModelNoise, NoiseSource
 from lrd_ext.profiles import CameraProfile, load_profile
 
@@ -77,23 +78,59 @@ def open_fake(
 
 
 def _of_generator(given: str) -> Fake:
-    """Open a generator; its card tells the levels and phase of what it was trained on."""
-    generator, name = open_generator(given), _own_name(Path(given).stem, "generator")
-    cameras = generator.card.get("cameras")
-    told = cameras[0] if isinstance(cameras, list) and cameras and isinstance(cameras[0], dict) else {}
+    """Open a generator; the card of one camera's tells levels and phase of what it was trained on."""
+    name = _own_name(Path(given).stem, "generator")
+    generator = open_generator(given)
+    cameras = _cameras(generator)
+    told = cameras[0] if len(cameras) == 1 else {}
+    return _with_levels(Fake(name, source=LearnedNoise(generator, name), origin=given), told)
+
+
+def at_camera(fake: Fake, profile: CameraProfile, isos: Iterable[float]) -> Fake:
+    """Give a generator of several cameras, which has no table, sigma_init and levels of one of them.
+
+    Args:
+        fake: any candidate; all others are returned as they are.
+        profile: the camera's.
+        isos: where it is to be compared.
+
+    Raises:
+        ValueError: the profile does not know an ISO.
+    """
+    generator = _without_table(fake)
+    if generator is None:
+        return fake
+    source = LearnedNoise(for_camera(generator, profile, isos), fake.name)
+    told = next((c for c in _cameras(generator) if c.get("profile") == profile.name), {})
+    return _with_levels(dataclasses.replace(fake, source=source), told)
+
+
+def _without_table(fake: Fake) -> LiteGenerator | UNetGenerator | None:
+    """Return a generator that does not know sigma_init at any ISO."""
+    generator = fake.source.generator if isinstance(fake.source, LearnedNoise) else None
+    if not isinstance(generator, LiteGenerator | UNetGenerator) or generator.table.isos:
+        return None
+    return generator
+
+
+def _cameras(generator: LiteGenerator | UNetGenerator) -> list[dict[str, Any]]:
+    """Return what a card tells of cameras; cards of other makers may say anything, or nothing."""
+    told = generator.card.get("cameras")
+    return [camera for camera in told if isinstance(camera, dict)] if isinstance(told, list) else []
+
+
+def _with_levels(fake: Fake, told: dict[str, Any]) -> Fake:
     cfa = told.get("cfa")
-    return Fake(
-        name,
-        source=LearnedNoise(generator, name),
+    return dataclasses.replace(
+        fake,
         white=_level(told.get("white")),
         black=_level(told.get("black")),
         cfa=cfa if isinstance(cfa, str) else None,
-        origin=given,
     )
 
 
 def _level(told: Any) -> float | None:
-    """Return the mean of a card's levels; cards of other makers may say anything, or nothing."""
+    """Return the mean of a card's levels, None for what is none."""
     try:
         return float(np.mean(told)) if told is not None else None
     except (TypeError, ValueError):
@@ -133,6 +170,11 @@ def check_fits(fake: Fake, real: DarkSet) -> None:
     if fake.cfa is not None and fake.cfa != real.cfa:
         raise ValueError(f"{origin} is of another camera: its phase is {fake.cfa}, not {real.cfa}")
     if isinstance(fake.source, LearnedNoise):
+        if _without_table(fake):
+            raise ValueError(
+                f"{origin} holds no table of sigma_init by ISO, as one trained on several cameras: give the "
+                "profile of this one by --profile"
+            )
         for iso in real.stacks:
             _check_knows(fake.source, iso, origin)
     if fake.frames is None:

@@ -157,7 +157,7 @@ OTHERS = {
         {"isos": (1600, 3200)},
         "gen.safetensors: iso must be in the trained range [1600, 3200], got 800; choose with --iso",
     ),
-    "no table": ({}, {"isos": (), "sigmas": ()}, "gen.safetensors: this generator holds no table"),
+    "no table": ({}, {"isos": (), "sigmas": ()}, "gen.safetensors holds no table of sigma_init by ISO"),
 }
 
 
@@ -171,6 +171,20 @@ def test_a_generator_of_another_camera_is_refused(evaluate, darks, tmp_path, nam
         made.save(path)
         code, _, err = evaluate(darks, path, "--against", "")
         assert (code, message in err) == (2, True), err
+
+
+def test_a_generator_of_several_cameras_takes_sigma_init_from_the_profile(lrd, evaluate, darks, tmp_path):
+    profile, path = tmp_path / "second.json", tmp_path / "both.safetensors"
+    assert lrd("calibrate", make_darks(tmp_path / "cal", 8, 3), "-o", profile, *LEVELS)[0] == 0
+    for made in (LiteGenerator(), UNetGenerator(4, unit=4.0)):
+        first = CARD | {"profile": "first", "white": 16383.0, "black": [2048.0] * 4}
+        made.card = {"cameras": [first, CARD | {"profile": load_profile(profile).name}]}
+        made.save(path)
+        assert "give the profile of this one by --profile" in refused(evaluate, darks, path)
+        code, out, err = evaluate(darks, path, "--against", "", "--profile", profile, "--json")
+        assert code == 0, err
+        (candidate,) = json.loads(out)["isos"][0]["candidates"]
+        assert candidate["std_dn"] == pytest.approx(math.sqrt(4.0**2 + 1 / 12), rel=0.02)
 
 
 @pytest.mark.parametrize("card", [{}, {"cameras": 3}, {"cameras": [{"white": "?", "black": {}, "cfa": 1}]}])
