@@ -135,11 +135,14 @@ def evaluate_noise(
         progress: called with a text before each piece of work.
 
     Raises:
-        ValueError: a candidate cannot answer for an ISO, or two have one name.
+        ValueError: a candidate cannot answer for an ISO, two have one name, or fixed patterns are to be
+            taken off single frames.
     """
     names = [fake.name for fake in fakes]
     if len(set(names)) < len(names):
         raise ValueError(f"fakes must have different names, got {', '.join(names)}")
+    if settings.dark_shading:
+        _check_means(real, fakes, fit)
     found = []
     for iso in real.stacks:
         held, fitted = _split(real.stacks[iso], fit.stacks[iso] if fit else None)
@@ -174,6 +177,19 @@ _Frames = Sequence[np.ndarray]
 def _split(own: DarkStack, fit: DarkStack | None) -> tuple[_Frames, _Frames]:
     """Return the frames held out and those that rivals are fitted to."""
     return (own.frames, fit.frames) if fit else (own.frames[1::2], own.frames[::2])
+
+
+def _check_means(real: DarkSet, fakes: Sequence[Fake], fit: DarkSet | None) -> None:
+    """Refuse to take the mean off a single frame of a candidate: no noise would be left."""
+    for iso, own in real.stacks.items():
+        needed = {fit.folder: (2, fit.stacks[iso])} if fit else {real.folder: (3, own)}
+        needed |= {f.name: (2, f.frames.stacks[iso]) for f in fakes if f.frames is not None}
+        for name, (least, stack) in needed.items():
+            if len(stack.frames) < least:
+                raise ValueError(
+                    f"--dark-shading takes the mean of frames off: at least {least} darks of ISO {iso:g} are "
+                    f"needed in {name}, got {len(stack.frames)}"
+                )
 
 
 class _Comparison:

@@ -280,6 +280,29 @@ def test_one_frame(evaluate, tmp_path):
     assert "needs at least 2 dark frames at one ISO" in refused(evaluate, one, "gaussian")
 
 
+@pytest.mark.parametrize(
+    ("frames", "fit", "fake", "told"),
+    [
+        (2, None, None, "at least 3 darks of ISO 800 are needed in {}/real, got 2"),
+        (6, 1, None, "at least 2 darks of ISO 800 are needed in {}/fit, got 1"),
+        (6, None, 1, "at least 2 darks of ISO 800 are needed in fake, got 1"),
+        (3, None, 2, None),
+        (1, 2, None, None),
+    ],
+)
+def test_the_mean_of_one_frame_is_not_taken_off(evaluate, tmp_path, frames, fit, fake, told):
+    real = make_darks(tmp_path / "real", frames, 1, rows=0.1)
+    given = make_darks(tmp_path / "fake", fake, 2) if fake else "gaussian"
+    options = ["--dark-shading", "--against", "none"]
+    options += ["--fit", make_darks(tmp_path / "fit", fit, 3)] if fit else []
+    if told:
+        assert told.format(tmp_path) in refused(evaluate, real, given, *options)
+        options.remove("--dark-shading")
+    code, out, _ = evaluate(real, given, *options, "--json")
+    assert code == 0
+    assert json.loads(out)["isos"][0]["candidates"][0]["std_dn"] > 3
+
+
 def test_constant_frames(evaluate, tmp_path):
     same = write_darks(tmp_path / "same", [np.full((64, 64), 256, np.uint16)] * 4)
     assert "darks of ISO 800 are constant: every value is 256 DN" in refused(evaluate, same, "gaussian")
