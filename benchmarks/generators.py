@@ -4,7 +4,7 @@
 ``python benchmarks/generators.py`` prints a table; ``--write FILE`` keeps it. CPU time of one thread,
 contenders in alternation, medians, and medians of ratios, as in alternating.py. "Stack": a call less one
 without a generator, which leaves the draws of N_init, all layers and their activations. oneDNN: torch's
-bfloat16 convolutions alone, on numbers drawn before, in its fastest layout, channels last.
+bfloat16 convolutions alone, on numbers drawn before, channels last, which suits it best.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def convolutions(generator: LiteGenerator, shape: tuple[int, ...]) -> Callable[[
     h, w = h + 2 * generator.halo, w + 2 * generator.halo
     x = torch.randn(batch, generator.convs[0].in_channels, h, w, dtype=torch.bfloat16)
     x = x.contiguous(memory_format=torch.channels_last)
-    return lambda: torch.nn.Sequential(*generator.convs)(x)
+    layers = torch.nn.Sequential(*generator.convs)
+    return lambda: layers(x)
 
 
 def row(widths: tuple[int, ...], shape: tuple[int, int, int, int], dtype: torch.dtype) -> str:

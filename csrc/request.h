@@ -81,12 +81,14 @@ inline int64_t tile_count(const Request& q, int rows) {
   return q.batch * ((q.cell_rows + rows - 1) / rows) * ((q.cell_cols + kTileCellCols - 1) / kTileCellCols);
 }
 
-// Cell rows of a tile on a CPU: more where a generator works out a halo of rows above and below as well, most where
-// that still leaves tiles for many threads.
+// Cell rows of a tile on a CPU. More where a generator works out a halo of rows above and below as well, most where
+// that leaves tiles for many threads; all tiles of about the same height then.
 inline int tile_cell_rows(const Request& q) {
-  constexpr int kTiles = 32;
-  if (q.weights == nullptr) return kTileCellRows;
-  return tile_count(q, 4 * kTileCellRows) >= kTiles ? 4 * kTileCellRows : 2 * kTileCellRows;
+  constexpr int kTiles = 64, kStep = 8;
+  if (q.weights == nullptr || q.cell_rows == 0) return kTileCellRows;
+  const int most = (tile_count(q, 4 * kTileCellRows) >= kTiles ? 4 : 2) * kTileCellRows;
+  const int64_t down = (q.cell_rows + most - 1) / most;
+  return static_cast<int>((q.cell_rows + down * kStep - 1) / (down * kStep) * kStep);
 }
 
 inline int64_t tile_count(const Request& q) { return tile_count(q, tile_cell_rows(q)); }

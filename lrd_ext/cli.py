@@ -32,6 +32,10 @@ from .version import __version__
 if TYPE_CHECKING:
     from jsonargparse import Namespace
 
+#: What brings the optional packages, by the name they are imported by.
+_EXTRAS = dict.fromkeys(("lightning_fabric", "tensorboard", "yaml"), "'lrd_ext[train]'") | {
+    "skimage": "'lrd_ext[evaluate]'"
+}
 _COMMANDS = {
     "synth": synth,
     "profile": profile,
@@ -79,7 +83,10 @@ def main(argv: Sequence[str] | None = None, ready: Callable[[], None] = lambda: 
         except ModuleNotFoundError as error:
             if (error.name or "lrd_ext").startswith("lrd_ext"):
                 raise
-            print(f"{name}: error: the package {error.name} is missing; pip install it", file=sys.stderr)
+            wanted = _EXTRAS.get(error.name or "", error.name)
+            print(
+                f"{name}: error: the package {error.name} is missing; pip install {wanted}", file=sys.stderr
+            )
         except Exception as error:
             complain(name, error)
     return 2

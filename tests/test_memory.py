@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A 12 MP frame takes the memory of its output and less than 2 MB more: nothing is larger than a tile."""
+"""A 12 MP frame takes the memory of its output and less than 2 MB more; a tile fits on a small stack."""
 
 from __future__ import annotations
 
@@ -85,3 +85,36 @@ def test_peak_of_a_12_megapixel_frame(record_property, case):
     record_property("extra bytes without", allocated - size)
     assert into_out < MOST_EXTRA
     assert size <= allocated < size + MOST_EXTRA
+
+
+IN_A_THREAD = """
+import sys, threading, torch
+from lrd_ext import NoiseParams, fused_synth
+from lrd_ext.generator import LiteGenerator
+
+torch.set_num_threads(1)
+params = NoiseParams(K=1.0, ratio=1.0, white=1.0, black=0.0)
+options = {"seed": 1, "quantize": "none"}
+if sys.argv[2] == "generator":
+    generator = LiteGenerator((32, 32, 32)).requires_grad_(False)
+    options |= {"generator": generator.bfloat16(), "sigma_init": 3.0}
+
+
+def call():
+    fused_synth(torch.zeros(1, 4, 64, 64), params, **options)
+
+
+call()
+threading.stack_size(int(sys.argv[1]) << 10)
+thread = threading.Thread(target=call)
+thread.start()
+thread.join()
+"""
+
+
+@pytest.mark.parametrize(("what", "kilobytes"), [("plain", 256), ("generator", 512)])
+def test_a_thread_with_a_small_stack_can_call(what, kilobytes):
+    environment = os.environ | {"PYTHONPATH": str(Path(lrd_ext.__file__).parents[1])}
+    command = [sys.executable, "-c", IN_A_THREAD, str(kilobytes), what]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr

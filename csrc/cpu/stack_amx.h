@@ -17,7 +17,8 @@ namespace {
 
 constexpr int kMatrixCells = 16, kMatrixOutputs = 16, kDepth = 32;
 
-// GCC's intrinsics do not say that they read memory: what is written before must be there.
+// GCC's intrinsics do not say that they read memory, only _tile_stored that it writes: what is written before must be
+// there.
 LRD_HD void written(const void* memory) { __asm__ volatile("" : : "r"(memory) : "memory"); }
 
 // Weights of one matrix product, in pairs of columns.
@@ -30,22 +31,21 @@ LRD_HD int steps_of(const HiddenLayer& layer) { return layer.inputs == 4 ? 1 : l
 LRD_HD int blocks_of(const HiddenLayer& layer) { return layer.outputs > kMatrixOutputs ? 2 : 1; }
 
 // Values in memory from a cell of a layer's input to the next. Each cell of N_init holds those to its right too, since
-// rows of a matrix that do not begin with a line of the cache take the unit three to five times as long to load.
+// rows of a matrix that do not begin with a line of the cache take the unit two (16 inputs) to five times as long to
+// load.
 LRD_HD int values_of(const HiddenLayer& layer) { return layer.inputs == 4 ? kDepth : layer.inputs; }
 
 // Each layer works on several rows in turn, so that its weights come out of L2 once for all of them. The rows of its
 // input, two of them kept from the rows before, lie end to end: matrices run on from row to row, and what they make of
-// the cells across a seam falls in the halo, which no later layer reads.
+// the cells across a seam falls in the halo, which no later layer reads. Nothing before the first rows is read either.
 constexpr int kRowsAtOnce = 8, kRowCells = kTileWidth + 8;
-constexpr int kCellsKept = (kRowsAtOnce + 2) * kRowCells + kMatrixCells;  // a matrix reads up to 8 cells further
+constexpr int kCellsKept = (kRowsAtOnce + 2) * kRowCells + kMatrixCells;  // a matrix reads up to 2 cells further
 
 struct alignas(64) MatrixStack {
-  bool used;
   const WeightMatrix* layer[kMaxHiddenLayers + 1];
   WeightMatrix weights[3 * 2 + 2 * (9 * 2) + 9];  // by layer, tap down, step across, block of outputs
   float column_sum[kRowCells + 8][kMaxWidth];     // what layer 0 starts with, and once more the first cells' for a seam
   float row_sum[kRowsAtOnce][kMaxWidth];
-  int rows_kept[kMaxHiddenLayers + 1];             // of each layer's input
   alignas(64) uint16_t sites[kCellsKept][kDepth];  // N_init of a cell and of the seven to its right
   alignas(64) uint16_t hidden[kMaxHiddenLayers][kCellsKept * kMaxWidth];
 };
@@ -64,8 +64,8 @@ inline void pack_matrices(const HiddenLayer& layer, WeightMatrix* m) {
     const int block = at % blocks, step = at / blocks % steps_of(layer), down = at / blocks / steps_of(layer);
     memset(m, 0, sizeof *m);
     for (int k = 0; k < kDepth; ++k) {
-      const int tap = step * across + k / layer.inputs, channel = k % layer.inputs;
-      if (tap > 2) break;
+      const int tap = step + k / layer.inputs, channel = k % layer.inputs;
+      if (tap < step * across || tap > 2) continue;
       const float* four = layer.weights + (9 * (4 * block * layer.inputs + channel) + 3 * down + tap) * kOutputBlock;
       for (int o = 0; o < outputs; o += kOutputBlock, four += 9 * layer.inputs * kOutputBlock) {
         for (int i = 0; i < kOutputBlock; ++i) m->pair[k / 2][o + i][k % 2] = to_bfloat16(four[i]);
@@ -85,11 +85,7 @@ inline void take_matrix_unit() {
   _tile_loadconfig(&configuration);
 }
 
-inline void begin_matrices(const Stack& stack, bool wanted, MatrixStack& m) {
-  m.used = wanted && has_matrix_unit();
-  if (!m.used) return;
-  memset(m.sites, 0, sizeof m.sites);
-  memset(m.hidden, 0, sizeof m.hidden);
+inline void begin_matrices(const Stack& stack, MatrixStack& m) {
   WeightMatrix* next = m.weights;
   for (int k = 0; k < stack.layers; ++k) {
     pack_matrices(stack.layer[k], next);
@@ -99,50 +95,42 @@ inline void begin_matrices(const Stack& stack, bool wanted, MatrixStack& m) {
   take_matrix_unit();
 }
 
-inline void end_matrices(const MatrixStack& m) {
-  if (m.used) _tile_release();
-}
+inline void end_matrices() { _tile_release(); }
 
 inline void begin_matrix_tile(const Stack& stack, const StackRows& rows, MatrixStack& m) {
-  memset(m.rows_kept, 0, sizeof m.rows_kept);
   for (int o = 0; o < stack.layer[0].outputs; ++o) {
     for (int i = 0; i < kRowCells + 8; ++i) m.column_sum[i][o] = rows.column_sum[o][i % kRowCells];
   }
 }
 
-// Sums that are added up together, kGroups times 16 cells of kBlocks times 16 outputs: one matrix alone would wait for
-// its last product, three or four keep the unit busy. In memory by cell, then output.
-template <int kBlocks, int kGroups>
+// Sums that are added up together in four matrices: one alone would wait for its last product. Matrix i holds block
+// i % kBlocks of the outputs of 16 cells. In memory by cell, then output.
+template <int kBlocks>
 struct Sums {
-  static constexpr int kCells = kGroups * kMatrixCells, kOutputs = kBlocks * kMatrixOutputs;
+  static constexpr int kCells = 4 / kBlocks * kMatrixCells, kOutputs = kBlocks * kMatrixOutputs;
   alignas(64) float of[kCells * kOutputs];
 };
 
-template <int kBlocks, int kGroups>
+template <int kBlocks>
 LRD_HD void begin_sums(const float (*start)[kMaxWidth], int cell) {
   if (start == nullptr) {
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
-    if constexpr (kBlocks * kGroups == 4) _tile_zero(3);
+    _tile_zero(3);
     return;
   }
-  const float* group[kGroups];
-  for (int i = 0; i < kGroups; ++i) group[i] = start[(cell + i * kMatrixCells) % kRowCells];
-  _tile_loadd(0, group[0], sizeof *start);
-  if constexpr (kBlocks == 2) {
-    _tile_loadd(1, group[0] + kMatrixOutputs, sizeof *start);
-    _tile_loadd(2, group[1], sizeof *start);
-    _tile_loadd(3, group[1] + kMatrixOutputs, sizeof *start);
-  } else {
-    _tile_loadd(1, group[1], sizeof *start);
-    _tile_loadd(2, group[2], sizeof *start);
-    if constexpr (kGroups == 4) _tile_loadd(3, group[3], sizeof *start);
-  }
+  const auto matrix = [&](int i) {
+    return start[(cell + i / kBlocks * kMatrixCells) % kRowCells] + i % kBlocks * kMatrixOutputs;
+  };
+  _tile_loadd(0, matrix(0), sizeof *start);
+  _tile_loadd(1, matrix(1), sizeof *start);
+  _tile_loadd(2, matrix(2), sizeof *start);
+  _tile_loadd(3, matrix(3), sizeof *start);
 }
 
 // One product more on every matrix. values: from a cell to the next.
-template <int kBlocks, int kGroups>
+template <int kBlocks>
 LRD_HD void add_products(const uint16_t* cells, int values, const WeightMatrix* w) {
   const int stride = values * static_cast<int>(sizeof(uint16_t)), group = kMatrixCells * values;
   _tile_loadd(6, w, 64);
@@ -159,39 +147,34 @@ LRD_HD void add_products(const uint16_t* cells, int values, const WeightMatrix* 
     _tile_dpbf16ps(1, 5, 6);
     _tile_loadd(7, cells + 2 * group, stride);
     _tile_dpbf16ps(2, 7, 6);
-    if constexpr (kGroups == 4) {
-      _tile_loadd(4, cells + 3 * group, stride);
-      _tile_dpbf16ps(3, 4, 6);
-    }
+    _tile_loadd(4, cells + 3 * group, stride);
+    _tile_dpbf16ps(3, 4, 6);
   }
 }
 
-template <int kBlocks, int kGroups>
-LRD_HD void store_sums(Sums<kBlocks, kGroups>& sums) {
-  constexpr int kGroup = kMatrixCells * kBlocks * kMatrixOutputs, kStride = kBlocks * kMatrixOutputs * 4;
-  _tile_stored(0, sums.of, kStride);
-  if constexpr (kBlocks == 2) {
-    _tile_stored(1, sums.of + kMatrixOutputs, kStride);
-    _tile_stored(2, sums.of + kGroup, kStride);
-    _tile_stored(3, sums.of + kGroup + kMatrixOutputs, kStride);
-  } else {
-    _tile_stored(1, sums.of + kGroup, kStride);
-    _tile_stored(2, sums.of + 2 * kGroup, kStride);
-    if constexpr (kGroups == 4) _tile_stored(3, sums.of + 3 * kGroup, kStride);
-  }
+template <int kBlocks>
+LRD_HD void store_sums(Sums<kBlocks>& sums) {
+  constexpr int kOutputs = kBlocks * kMatrixOutputs, kStride = kOutputs * 4;
+  const auto matrix = [&](int i) {
+    return sums.of + i / kBlocks * kMatrixCells * kOutputs + i % kBlocks * kMatrixOutputs;
+  };
+  _tile_stored(0, matrix(0), kStride);
+  _tile_stored(1, matrix(1), kStride);
+  _tile_stored(2, matrix(2), kStride);
+  _tile_stored(3, matrix(3), kStride);
 }
 
 // The sums of one unit. Between its products the unit before is finished from cell `finished` on, four cells at a time
 // by finish(cell): the matrix unit and the rest of the processor work side by side.
-template <int kBlocks, int kGroups, typename Finish>
-LRD_HD void add_up(const HiddenLayer& layer, const WeightMatrix* w, const uint16_t* cells, Sums<kBlocks, kGroups>& sums,
+template <int kBlocks, typename Finish>
+LRD_HD void add_up(const HiddenLayer& layer, const WeightMatrix* w, const uint16_t* cells, Sums<kBlocks>& sums,
                    int finished, const Finish& finish) {
-  constexpr int kCells = Sums<kBlocks, kGroups>::kCells;
+  constexpr int kCells = Sums<kBlocks>::kCells;
   const int steps = steps_of(layer), values = values_of(layer);
   const int fours = (kCells / 4 + 3 * steps - 2) / (3 * steps - 1);  // to finish after each product but the first
   for (int down = 0; down < 3; ++down) {
     for (int step = 0; step < steps; ++step, w += kBlocks) {
-      add_products<kBlocks, kGroups>(cells + down * kRowCells * values + step * kDepth, values, w);
+      add_products<kBlocks>(cells + (down * kRowCells + step) * values, values, w);
       if (down + step == 0) continue;
       for (int i = 0; i < fours && finished < kCells; ++i, finished += 4) finish(finished);
     }
@@ -201,14 +184,14 @@ LRD_HD void add_up(const HiddenLayer& layer, const WeightMatrix* w, const uint16
 
 // Units of a layer, `apart` cells of its input from one to the next. finish(sums of a unit, its number, the cell in
 // it).
-template <int kBlocks, int kGroups, typename Finish>
+template <int kBlocks, typename Finish>
 LRD_HD void add_up_units(const HiddenLayer& layer, const WeightMatrix* w, const uint16_t* in, int units, int apart,
                          const float (*start)[kMaxWidth], const Finish& finish) {
-  constexpr int kCells = Sums<kBlocks, kGroups>::kCells;
-  Sums<kBlocks, kGroups> sums[2];
+  constexpr int kCells = Sums<kBlocks>::kCells;
+  Sums<kBlocks> sums[2];
   written(in);
   for (int u = 0; u < units; ++u) {
-    begin_sums<kBlocks, kGroups>(start, u * apart);
+    begin_sums<kBlocks>(start, u * apart);
     add_up(layer, w, in + u * apart * values_of(layer), sums[u % 2], u == 0 ? kCells : 0,
            [&](int i) { finish(sums[(u - 1) % 2].of, u - 1, i); });
   }
@@ -225,9 +208,9 @@ LRD_HD __m512 active(const float* sum, const float* bias) {
 template <int kBlocks>
 inline void hidden_matrices(const HiddenLayer& layer, const WeightMatrix* w, const uint16_t* in, int rows,
                             const float (*start)[kMaxWidth], const float* bias, int bias_row, uint16_t* target) {
-  constexpr int kGroups = kBlocks == 2 ? 2 : 3, kCells = kGroups * kMatrixCells, kOutputs = kBlocks * kMatrixOutputs;
+  constexpr int kCells = Sums<kBlocks>::kCells, kOutputs = Sums<kBlocks>::kOutputs;
   const int units = (rows * kRowCells + kCells - 1) / kCells;
-  add_up_units<kBlocks, kGroups>(layer, w, in, units, kCells, start, [&](const float* sums, int unit, int first) {
+  add_up_units<kBlocks>(layer, w, in, units, kCells, start, [&](const float* sums, int unit, int first) {
     const int cell = unit * kCells + first, row = cell / kRowCells;
     const float* row_bias = bias + (row < rows ? row : 0) * bias_row;
     for (int i = 0; i < 4; ++i) {
@@ -248,8 +231,8 @@ inline void hidden_matrices(const HiddenLayer& layer, const WeightMatrix* w, con
 template <typename Residual>
 inline void final_matrices(const HiddenLayer& layer, const WeightMatrix* w, const uint16_t* in, int rows, float sigma,
                            const Residual& residual, float (*result)[kOutputs][kTileWidth]) {
-  constexpr int kGroups = kTileWidth / kMatrixCells;
-  add_up_units<1, kGroups>(layer, w, in, rows, kRowCells, nullptr, [&](const float* sums, int row, int first) {
+  static_assert(Sums<1>::kCells == kTileWidth);
+  add_up_units<1>(layer, w, in, rows, kRowCells, nullptr, [&](const float* sums, int row, int first) {
     const float* sum = sums + first * kMatrixOutputs;
     __m128 site[kOutputs];
     for (int i = 0; i < 4; ++i) site[i] = _mm_loadu_ps(sum + i * kMatrixOutputs);
@@ -289,30 +272,25 @@ inline void take_sites(const float (&drawn)[4][kRowFloats], uint16_t (*cells)[kD
 // one.
 inline void advance_matrices(const Stack& stack, float sigma, int first, int last, StackRows& rows, MatrixStack& m,
                              float (*result)[kOutputs][kTileWidth]) {
-  static_assert(kInputRows >= kRowsAtOnce + kMaxHiddenLayers + 1);
-  for (int s = first; s <= last; ++s) {
-    take_sites(rows.sites[s % kInputRows], m.sites + (m.rows_kept[0] + s - first) * kRowCells);
-  }
-  int taken = last - first + 1;  // rows that the layer takes in
+  static_assert(kInputRows >= kRowsAtOnce + kMaxHiddenLayers + 1 && kRowsAtOnce >= 2 * (kMaxHiddenLayers + 1));
+  const int kept = first == 0 ? 0 : 2;  // rows of each layer's input
+  for (int s = first; s <= last; ++s) take_sites(rows.sites[s % kInputRows], m.sites + (kept + s - first) * kRowCells);
+  int made = last - first + 1;  // rows, by each layer in turn
   for (int k = 0; k < stack.layers; ++k) {
     const HiddenLayer& layer = stack.layer[k];
     uint16_t* in = k == 0 ? m.sites[0] : m.hidden[k - 1];
-    const int held = m.rows_kept[k] + taken, made = held - 2;
-    if (made < 1) {
-      m.rows_kept[k] = held;
-      return;
-    }
+    made += kept - 2;
     if (k == stack.layers - 1) {
+      if (made == 0) return;
       final_matrices(
           layer, m.layer[k], in, made, sigma,
-          [&](int row) { return rows.sites[(last - made + 1 + row - stack.layers) % kInputRows][0] + stack.layers; },
-          result);
+          [&](int row) { return rows.sites[(first + row - stack.layers) % kInputRows][0] + stack.layers; }, result);
     } else {
       for (int i = 0; k == 0 && i < made; ++i) sum_lines(stack, last - made + 1 + i, rows, m.row_sum[i]);
       const float (*start)[kMaxWidth] = k == 0 ? m.column_sum : nullptr;
       const float* bias = k == 0 ? m.row_sum[0] : layer.bias;
       const int bias_row = k == 0 ? kMaxWidth : 0;
-      uint16_t* target = m.hidden[k] + m.rows_kept[k + 1] * kRowCells * layer.outputs;
+      uint16_t* target = m.hidden[k] + kept * kRowCells * layer.outputs;
       if (blocks_of(layer) == 2) {
         hidden_matrices<2>(layer, m.layer[k], in, made, start, bias, bias_row, target);
       } else {
@@ -321,8 +299,6 @@ inline void advance_matrices(const Stack& stack, float sigma, int first, int las
     }
     const int row = kRowCells * values_of(layer);
     memmove(in, in + made * row, 2 * row * sizeof *in);
-    m.rows_kept[k] = 2;
-    taken = made;
   }
 }
 
@@ -331,11 +307,10 @@ inline void advance_matrices(const Stack& stack, float sigma, int first, int las
 #else
 
 constexpr int kRowsAtOnce = 1;
-struct MatrixStack {
-  static constexpr bool used = false;
-};
-inline void begin_matrices(const Stack&, bool, MatrixStack&) {}
-inline void end_matrices(const MatrixStack&) {}
+struct MatrixStack {};
+inline bool has_matrix_unit() { return false; }
+inline void begin_matrices(const Stack&, MatrixStack&) {}
+inline void end_matrices() {}
 inline void begin_matrix_tile(const Stack&, const StackRows&, MatrixStack&) {}
 inline void advance_matrices(const Stack&, float, int, int, StackRows&, MatrixStack&, float (*)[kOutputs][kTileWidth]) {
 }

@@ -68,7 +68,11 @@ inline Tile tile_at(const Request& q, int64_t number) {
 struct Generated {
   Stack stack;
   StackRows rows;
-  MatrixStack matrices;
+  bool in_matrices;
+  union {
+    HiddenRows hidden;
+    MatrixStack matrices;
+  };
   float value[kRowsAtOnce][4][kCells];
   float sigma;
   uint32_t cell_row, cell_col;  // of the halo's first cell
@@ -77,21 +81,26 @@ struct Generated {
 __attribute__((noinline)) void begin_stack(const Request& q, Generated& g) {
   memset(&g.rows, 0, sizeof g.rows);
   g.stack = unpack_stack(q.weights, q.widths);
-  begin_matrices(g.stack, q.bfloat16, g.matrices);
+  g.in_matrices = q.bfloat16 && has_matrix_unit();
+  if (g.in_matrices) {
+    begin_matrices(g.stack, g.matrices);
+  } else {
+    memset(&g.hidden, 0, sizeof g.hidden);
+  }
 }
 
 // Take in rows first to last of the tile with its halo, kRowsAtOnce at most.
 __attribute__((noinline)) void advance_stack(const Stream& stream, int first, int last, Generated& g) {
   for (int s = first; s <= last; ++s) {
     draw_input_row(stream, g.cell_row + static_cast<uint32_t>(s), g.cell_col, s, g.rows);
-    if (!g.matrices.used) advance(g.stack, g.sigma, s, g.rows, g.value[0]);
+    if (!g.in_matrices) advance(g.stack, g.sigma, s, g.rows, g.hidden, g.value[0]);
   }
-  if (g.matrices.used) advance_matrices(g.stack, g.sigma, first, last, g.rows, g.matrices, g.value);
+  if (g.in_matrices) advance_matrices(g.stack, g.sigma, first, last, g.rows, g.matrices, g.value);
 }
 
 // The learned noise of row r of a tile, by site; rows are asked for in turn.
 inline const float (*learned_row(const Stream& stream, const Tile& tile, int r, Generated& g)) [kCells] {
-  const int at_once = g.matrices.used ? kRowsAtOnce : 1, halo = 2 * g.stack.layers;
+  const int at_once = g.in_matrices ? kRowsAtOnce : 1, halo = 2 * g.stack.layers;
   if (r % at_once == 0) {
     const int left = tile.rows - r;
     advance_stack(stream, r + halo, r + halo + (left < at_once ? left : at_once) - 1, g);
@@ -105,8 +114,8 @@ __attribute__((noinline)) void begin_stack_tile(const Request& q, const Tile& ti
   g.cell_row = static_cast<uint32_t>(q.origin_row + tile.row - g.stack.layers);
   g.cell_col = static_cast<uint32_t>(q.origin_col + tile.col - g.stack.layers);
   begin_tile(g.stack, stream, log_unit(g.sigma), g.cell_col, g.rows);
-  if (g.matrices.used) begin_matrix_tile(g.stack, g.rows, g.matrices);
-  const int halo = 2 * g.stack.layers, at_once = g.matrices.used ? kRowsAtOnce : 1;
+  if (g.in_matrices) begin_matrix_tile(g.stack, g.rows, g.matrices);
+  const int halo = 2 * g.stack.layers, at_once = g.in_matrices ? kRowsAtOnce : 1;
   for (int s = 0; s < halo; s += at_once) advance_stack(stream, s, (s + at_once < halo ? s + at_once : halo) - 1, g);
 }
 
@@ -238,22 +247,34 @@ LRD_HD void synthesize_all_of_tile(const Request& q, const Model& model, const T
   }
 }
 
-inline void synthesize_tiles(const Request& q, int64_t first, int64_t last) {
+// Apart from the tiles of a generator, whose 300 KB would else lie on the stack of every call.
+__attribute__((noinline)) void synthesize_with(const Request& q, int64_t first, int64_t last, Generated* generated) {
   const Model model = model_of(q);
-  const uint64_t callers_mode = enter_default_float_mode();
   Kept kept;
-  Generated generated;  // up to 410 KB of stack, touched only where there is a generator
-  if (q.weights != nullptr) begin_stack(q, generated);
-  Generated* const g = q.weights != nullptr ? &generated : nullptr;
   for (int64_t number = first; number < last; ++number) {
     const Tile tile = tile_at(q, number);
-    if (tile.cols > kFewCells || g != nullptr) {
-      synthesize_all_of_tile<kCells>(q, model, tile, kept, g);
+    if (tile.cols > kFewCells || generated != nullptr) {
+      synthesize_all_of_tile<kCells>(q, model, tile, kept, generated);
     } else {
       synthesize_all_of_tile<kFewCells>(q, model, tile, kept, nullptr);
     }
   }
-  if (g != nullptr) end_matrices(g->matrices);
+}
+
+__attribute__((noinline)) void synthesize_generated(const Request& q, int64_t first, int64_t last) {
+  Generated generated;
+  begin_stack(q, generated);
+  synthesize_with(q, first, last, &generated);
+  if (generated.in_matrices) end_matrices();
+}
+
+inline void synthesize_tiles(const Request& q, int64_t first, int64_t last) {
+  const uint64_t callers_mode = enter_default_float_mode();
+  if (q.weights != nullptr) {
+    synthesize_generated(q, first, last);
+  } else {
+    synthesize_with(q, first, last, nullptr);
+  }
 #if defined(LRD_VECTOR_BITS)
   _mm_sfence();  // what was written past the caches is there before another thread is told so
 #endif

@@ -91,7 +91,11 @@ struct StackRows {
   float columns[2][kRowFloats];             // N_init of the mosaic columns
   float column_sum[kMaxWidth][kRowFloats];  // what bias, log sigma and columns give layer 0
   float row_sum[kMaxWidth];                 // what the mosaic rows give the row in work
-  float hidden[kMaxHiddenLayers][3][kMaxWidth][kRowFloats];
+};
+
+// Of every hidden layer the last three rows.
+struct HiddenRows {
+  float layer[kMaxHiddenLayers][3][kMaxWidth][kRowFloats];
 };
 
 // Three input rows of a layer, each [channel][kRowFloats].
@@ -232,20 +236,21 @@ LRD_HD void sum_lines(const Stack& stack, int s, const StackRows& rows, float (&
 
 // Take in row s of N_init, already drawn, and bring every layer one row further. From s = 2 layers on, result is the
 // tile's row s - 2 layers, DN.
-LRD_HD void advance(const Stack& stack, float sigma, int s, StackRows& rows, float (&result)[kOutputs][kTileWidth]) {
+LRD_HD void advance(const Stack& stack, float sigma, int s, StackRows& rows, HiddenRows& hidden,
+                    float (&result)[kOutputs][kTileWidth]) {
   for (int k = 0; k < stack.layers; ++k) {
     const int row = s - 2 * (k + 1);  // of layer k's output, made of rows row ... row + 2 of its input
     if (row < 0) return;
     Taps in;
     for (int down = 0; down < 3; ++down) {
-      in.row[down] = k == 0 ? rows.sites[(row + down) % kInputRows][0] : rows.hidden[k - 1][(row + down) % 3][0];
+      in.row[down] = k == 0 ? rows.sites[(row + down) % kInputRows][0] : hidden.layer[k - 1][(row + down) % 3][0];
     }
     if (k == stack.layers - 1) {
       const float* residual = rows.sites[(row + stack.layers) % kInputRows][0] + stack.layers;
       return final_row(stack.layer[k], in, residual, sigma, result);
     }
     if (k == 0) sum_lines(stack, s, rows, rows.row_sum);
-    hidden_row(stack.layer[k], in, k == 0 ? &rows : nullptr, rows.hidden[k][row % 3][0]);
+    hidden_row(stack.layer[k], in, k == 0 ? &rows : nullptr, hidden.layer[k][row % 3][0]);
   }
 }
 

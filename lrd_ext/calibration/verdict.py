@@ -44,7 +44,8 @@ def _summary(found: Calibration) -> Iterator[str]:
     known = [r for r in found.measured if r.transfer]
     if known:
         half, all_isos = max(_half_width(r.transfer.K) for r in known if r.transfer), len(found.measured)
-        yield f"K is known at {len(known)} of {all_isos} ISOs, within {100 * half:.2g} % or better."
+        isos = "the one ISO" if all_isos == 1 else f"{len(known)} of {all_isos} ISOs"
+        yield f"K is known at {isos}, within {100 * half:.2g} % or better."
     else:
         yield "K is unknown (null): without usable pairs of flats the profile has no shot noise."
     if not any(r.read for r in found.measured):

@@ -46,9 +46,11 @@ class Answer:
 
 
 def iso_ranges(branches: Sequence[Branch]) -> str:
-    """Name the ISO range of each gain branch, for messages; of very many branches the first and the last."""
+    """Tell the ISO range of each gain branch, for messages; of very many branches the first and the last."""
     shown = [*branches[:8], branches[-1]] if len(branches) > 9 else branches
     spans = (f"{low:g}" if low == high else f"{low:g} to {high:g}" for low, high in (b.iso for b in shown))
+    if len(branches) == 1:  # its name would tell nothing more
+        return f"ISO {next(spans)}"
     named = " and ".join(f"ISO {span} ({b.name})" for span, b in zip(spans, shown, strict=True))
     return named if len(shown) == len(branches) else f"{named}, {len(branches)} branches in all"
 

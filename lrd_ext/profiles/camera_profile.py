@@ -281,9 +281,10 @@ class CameraProfile:
         isos = asked.iso
         if self.dark_only:
             self._say_once("K is unknown (profile made from darks alone): K is 1 and shot noise is off")
-        if self.sensor and self.sensor.needs_exposure and asked.exposure_s is None:
+        if self.sensor and self.sensor.needing_exposure and asked.exposure_s is None:
             self._say_once(
-                "dark current and hot pixels are left off: exposure_s, that of the short frame, is not given"
+                f"{self.sensor.needing_exposure} left off: exposure_s (--exposure-s), that of the short "
+                "frame, is not given"
             )
         for entry in self.doubtful:
             if entry.field in figures_used(model) and any(entry.concerns(iso) for iso in _ends(isos, entry)):

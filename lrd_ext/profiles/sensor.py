@@ -97,10 +97,11 @@ class SensorFigures:
     interval95: _Intervals = None
 
     @property
-    def needs_exposure(self) -> bool:
-        """Whether some of its figures are electrons by the second."""
+    def needing_exposure(self) -> str:
+        """Name what is known in electrons by the second, as the subject of a sentence; "" if nothing is."""
         dark, hot = self.dark_current, self.hot_pixels
-        return bool(dark and dark.rate) or bool(hot and hot.fraction)
+        known = ["dark current"] * bool(dark and dark.rate) + ["hot pixels"] * bool(hot and hot.fraction)
+        return f"{' and '.join(known)} {'is' if known == ['dark current'] else 'are'}" if known else ""
 
     def describe(self) -> str:
         """Say in words what is known of the sensor."""
@@ -117,7 +118,7 @@ class SensorFigures:
             said.append(f"hot pixels {hot.fraction:.2g}, {hot.current:.3g} e-/s more")
         held = [name for name in (*ROW_SIGMAS, *ROW_LINES) if any(getattr(row, name) for row in self.rows)]
         if held:
-            said.append(f"{', '.join(held)} at {len(self.rows)} ISOs")
+            said.append(f"{', '.join(held)} at {len(self.rows)} ISO{'s' * (len(self.rows) > 1)}")
         return "; ".join(said) or "nothing known"
 
 

@@ -73,7 +73,7 @@ class SensorAnswers:
             for name, value in (("sigma_prnu", self.sensor.sigma_prnu), ("step", self.sensor.step))
             if value is not None
         }
-        if exposure_s is not None and self.sensor.needs_exposure:
+        if exposure_s is not None and self.sensor.needing_exposure:
             found |= self._electrons(exposure_s, temperature_c)
         found |= self._rows(isos, branch)
         return {name: values for name, values in found.items() if (values != _off(name)).any()}

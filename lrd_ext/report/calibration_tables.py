@@ -24,7 +24,8 @@ from .page import table_html
 def _read_titles(*, tables: bool = False) -> dict[str, str]:
     """Say by figure what the profile holds of each read-noise model, of those with a table only by wish."""
     models = [m for m in profile_models() if m.figure and (tables or not m.tabled)]
-    return {str(m.figure): "read std" if m.scale_is_std else f"{m.label} scale" for m in models}
+    of_std = {False: "read std", True: "std of measured quantiles"}
+    return {str(m.figure): of_std[m.tabled] if m.scale_is_std else f"{m.label} scale" for m in models}
 
 
 def all_tables(found: Calibration, profile: CameraProfile) -> Iterator[tuple[str, str]]:

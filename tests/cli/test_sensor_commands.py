@@ -101,7 +101,7 @@ def test_without_a_known_exposure_it_says_what_is_off(lrd, tmp_path, camera):
     args = ("--camera", camera(), "--iso", 3200, "--ratio", 20)
     code, _, err = lrd("synth", source, "-o", target, *args)
     assert code == 0
-    assert "lrd synth: note: body: dark current and hot pixels are left off: exposure_s, that of" in err
+    assert "lrd synth: note: body: dark current and hot pixels are left off: exposure_s (--exposure-s)" in err
     assert noisy_and_recipe(target)[1]["params"]["exposure_s"] == [0]
     code, _, err = lrd("synth", source, "-o", tmp_path / "b.dng", *args, "--temperature-c", 30)
     assert (code, (tmp_path / "b.dng").exists()) == (2, False)

@@ -195,7 +195,7 @@ def test_missing_package_is_named(lrd, tmp_path, rose_dng, monkeypatch):
     monkeypatch.setitem(sys.modules, "rawpy", None)
     code, _, err = lrd("synth", rose_dng, "-o", tmp_path / "o.dng", *A7S2)
     assert code == 2
-    assert err == "lrd synth: error: the package rawpy is missing; pip install it\n"
+    assert err == "lrd synth: error: the package rawpy is missing; pip install rawpy\n"
 
 
 def test_interrupt_half_way_through_a_file_leaves_nothing_of_it(lrd, tmp_path, rose_dng, monkeypatch):

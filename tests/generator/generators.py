@@ -14,7 +14,8 @@ from lrd_ext import NoiseParams, fused_synth
 from lrd_ext.generator import LiteGenerator
 
 PARAMS = NoiseParams(K=2.0, ratio=50.0, white=16383.0, black=0.0, iso=1600.0)
-STACKS = [((16,), True), ((16, 16), True), ((32, 16), False), ((16, 32, 16), True), ((32, 32, 32), False)]
+STACKS = [((16,), True), ((16, 16), True), ((16, 16, 16), False), ((32, 16), False), ((16, 32, 16), True)]
+STACKS += [((32, 32, 32), False)]
 
 
 def lively_generator(widths=(16, 16), log_sigma=True, **options):

@@ -105,6 +105,29 @@ def test_crops_batches_layouts_and_tiles_are_windows_on_one_field(widths, log_si
 
 @pytest.mark.native
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("widths", [(16, 16, 16), (32, 32)])
+def test_a_sample_among_many_is_made_in_taller_tiles_of_the_same_noise(widths, precision):
+    generator = lively_generator(widths).to(precision)
+    many = noise(generator, 64, 400, 8)  # 128 tiles of 104 cell rows
+    for i in (0, 40):
+        assert torch.equal(noise(generator, 400, 8, index=i + 3), many[i])  # 4 tiles
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_a_sample_that_overflows_leaves_the_next_alone(precision):
+    generator = lively_generator((16, 16, 16))
+    with torch.no_grad():
+        generator.convs[0].weight[:, -1] = 3e37  # log sigma's, where the net has one
+    sigma = torch.tensor([1e6, 1.0])
+    both = noise(generator.to(precision), 2, 300, 140, sigma_init=sigma)
+    alone = noise(generator.to(precision), 300, 140, sigma_init=1.0, index=4)
+    assert not both[0].isfinite().all()
+    assert torch.equal(both[1], alone)
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 def test_threads_do_not_matter(precision):
     generator = lively_generator().to(precision)
     before = torch.get_num_threads()

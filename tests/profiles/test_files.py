@@ -144,7 +144,7 @@ def test_a_missing_field_is_named(write, minimal, field):
         ("rows.0.K", "0.4", r"rows\[0\]\.K must be a number .*got '0\.4'"),
         ("rows.0.sigma_gaussian", -1, r"rows\[0\]\.sigma_gaussian must be a number in \[0"),
         ("rows.0.tukey_lambda", -0.5, r"rows\[0\]\.tukey_lambda must be a number in \(-0\.5"),
-        ("rows.0.iso", 50, r"rows\[0\]\.iso must be inside one of the branches \(ISO 100 \("),
+        ("rows.0.iso", 50, r"rows\[0\]\.iso must be inside one of the branches \(ISO 100\)"),
         ("rows.0.spread", {"sigma": 1}, r"rows\[0\]\.spread\.sigma is not a field"),
         ("rows.0.spread", [1], r"rows\[0\]\.spread must be a JSON object"),
         (

@@ -202,7 +202,7 @@ def test_a_batch_of_exposures_is_the_single_answers(profile, make):
 
 def test_without_exposure_dark_current_is_off_and_that_is_said_once(profile):
     with pytest.warns(
-        UserWarning, match="test camera: dark current and hot pixels are left off: exposure_s, "
+        UserWarning, match="test camera: dark current and hot pixels are left off: exposure_s "
     ):
         found = profile.at(100, 10)
     assert float(found.dark_current) == float(found.hot_fraction) == float(found.exposure_s) == 0
