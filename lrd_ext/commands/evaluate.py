@@ -250,7 +250,10 @@ def _told(found: Evaluation) -> Iterator[Any]:
         )
         yield _distances(at)
         yield ""
-    yield "floor: real darks from other real darks, mean and highest of splits; * lies beyond the highest"
+    yield (
+        "floor: real darks from other real darks, mean and highest of splits, of tails at least what counts "
+        "scatter; * lies beyond the highest"
+    )
     yield from verdict(found)
 
 

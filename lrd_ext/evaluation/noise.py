@@ -271,13 +271,23 @@ class _Comparison:
         """Return raw frames of a candidate, as many as were fitted to at most, float32 whole DN."""
         if fake.frames is not None:
             return self._recorded(fake.frames.stacks[self.iso])
-        source = fake.source or fit_rival(fake.name, {self.iso: self.noise[: self.fitted]})
+        source = fake.source or fit_rival(fake.name, {self.iso: self._to_fit()})
         height, width = self.pattern.shape
         drawn = (
             source.draw((height, width), iso=self.iso, seed=self.settings.seed, index=i)
             for i in range(self.fitted)
         )
         return [np.clip(np.rint(self.pattern + noise), 0, self.white) for noise in drawn]
+
+    def _to_fit(self) -> list[np.ndarray]:
+        """Return frames for rivals: hot pixels, 0 in ``noise``, take values of others in their row and site."""
+        rows, columns = self.hot.T
+        width = self.pattern.shape[1]
+        apart = 2 * np.random.default_rng(self.settings.seed % 2**64).integers(1, width // 2, len(rows))
+        frames = [frame.copy() for frame in self.noise[: self.fitted]]
+        for frame in frames:
+            frame[rows, columns] = frame[rows, (columns + apart) % width]
+        return frames
 
     def _recorded(self, stack: DarkStack) -> list[np.ndarray]:
         """Return frames moved by whole DN to the real levels: a bias below 1 DN is left to be found."""

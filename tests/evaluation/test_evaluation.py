@@ -183,6 +183,15 @@ def test_hot_pixels_do_not_move_the_level(tmp_path):
     assert best(found) != "spectral"
 
 
+def test_rivals_are_not_fitted_to_the_gaps_of_hot_pixels(tmp_path):
+    pattern = np.where(np.random.default_rng(35).random(SHAPE) < 0.03, 300.0, 0.0)
+    real = read_darks(make_darks(tmp_path / "hot", 16, 36, pattern=pattern, rows=0.0), GIVEN)
+    found = evaluate_noise(real, [Fake("spectral"), Fake("gaussian")], Settings(("kld_adu", "ks", "psd")))
+    assert found.isos[0].hot > 250
+    for c in found.isos[0].candidates:
+        assert beyond_floor(found.isos[0], c) == [], c.name
+
+
 def test_frames_of_the_same_camera_lie_at_the_floor_and_of_a_noisier_one_beyond(real, tmp_path):
     same = open_fake(str(make_darks(tmp_path / "same", 8, 21)), GIVEN)
     noisier = open_fake(str(make_darks(tmp_path / "noisier", 8, 22, std=5.2)), GIVEN)
