@@ -280,7 +280,7 @@ class _Comparison:
         return [np.clip(np.rint(self.pattern + noise), 0, self.white) for noise in drawn]
 
     def _to_fit(self) -> list[np.ndarray]:
-        """Return frames for rivals: hot pixels, 0 in ``noise``, take values of others in their row and site."""
+        """Return frames for rivals: hot pixels, 0 in ``noise``, take values from their row and site."""
         rows, columns = self.hot.T
         width = self.pattern.shape[1]
         apart = 2 * np.random.default_rng(self.settings.seed % 2**64).integers(1, width // 2, len(rows))
