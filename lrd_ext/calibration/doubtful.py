@@ -73,7 +73,7 @@ def mixed(found: Calibration, r: IsoResult, apart: IsoResult) -> str:
     share = 1 - (apart.read.gaussian.value / max(r.read.gaussian.value, 1e-30)) ** 2
     off = r.dark.bias[0].value - apart.dark.bias[0].value
     taken = f"{off:.3g} DN of bias and {share:.0%} of the variance of read noise"
-    return f"{in_darks}, {taken}, was taken out" if share > MIXED else ""
+    return f"{in_darks}, {taken}, was taken out: shoot most darks short" if share > MIXED else ""
 
 
 def _counted_twice(found: Calibration, r: IsoResult) -> float:

@@ -112,7 +112,7 @@ def _sources_of_doubt(found: Calibration) -> Iterator[str]:
         if text := off_black(found, apart):
             yield f"ISO {r.iso:g}: {text}. Was the cap on, is black right?"
         if text := mixed(found, r, apart):
-            yield f"ISO {r.iso:g}: {text}. Shoot most darks short."
+            yield f"ISO {r.iso:g}: {text}."
         if text := scattered(r):
             yield f"ISO {r.iso:g}: {text}. Shoot them again."
         yield from (f"ISO {r.iso:g}: {text}" for text in _at(r))

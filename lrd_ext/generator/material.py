@@ -14,11 +14,13 @@ import numpy as np
 import torch
 
 from lrd_ext.calibration import Levels
-from lrd_ext.profiles import CameraProfile, tukey_lambda_std
+from lrd_ext.profiles import CameraProfile
 from lrd_ext.training.configuration import Configuration
 
+from .camera_sigma import sigma_of
 from .crops import Source
 from .dark_store import Darks, DarkStore, keep_darks, tells_darks
+from .lite import checked_widths
 from .pairs import TABLE, Pairs, PairStore, has_pairs, keep_pairs, scatter
 from .targets import Target, measure
 
@@ -55,10 +57,20 @@ class Material:
     pairs: tuple[Pairs, ...] = ()
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What figures call each camera."""
+        return _names(self.cameras)
+
+    @property
     def left_out(self) -> dict[str, str]:
-        """Frames and pairs that do not count, and why."""
-        stores = (s for s in (*self.stores, *self.pair_stores) if s is not None)
-        return {name: reason for store in stores for name, reason in store.left_out.items()}
+        """Frames and pairs that do not count, and why; of several cameras with their folder."""
+        several = len(self.cameras) > 1
+        return {
+            str(Path(camera.folder, name)) if several else name: reason
+            for stores in (self.stores, self.pair_stores)
+            for camera, store in zip(self.cameras, stores, strict=True)
+            for name, reason in (store.left_out.items() if store else ())
+        }
 
     @property
     def phase(self) -> str:
@@ -85,11 +97,13 @@ class Material:
 
 
 def check_use(cameras: Sequence[Camera], configuration: Configuration) -> None:
-    """Refuse data that the configuration has no use for, before any is read.
+    """Refuse data that the configuration has no use for, and nets that cannot be, before any is read.
 
     Raises:
         ValueError: the text names the folder and what to say.
     """
+    if configuration.generator == "lite" or configuration.distill:
+        checked_widths(configuration.widths)
     for camera in cameras:
         if not has_pairs(camera.folder):
             continue
@@ -131,12 +145,14 @@ def gather(cameras: Sequence[Camera], kept: Path, progress: Progress = lambda *_
         _pairs_of(camera, kept / str(number) / "pairs", progress) for number, camera in enumerate(cameras)
     ]
     of_camera = [
-        (own, camera) for camera, s in zip(cameras, stores, strict=True) for own in (s.darks if s else ())
+        (own, camera, name)
+        for camera, name, s in zip(cameras, _names(cameras), stores, strict=True)
+        for own in (s.darks if s else ())
     ]
-    for done, (own, camera) in enumerate(of_camera, 1):
+    for done, (own, camera, name) in enumerate(of_camera, 1):
         sigma = sigma_of(camera.profile, own.iso)
         darks.append(dataclasses.replace(own, shading=_shading(camera, own), sigma_init=sigma))
-        targets.append(measure(darks[-1], sigma, f"{camera.profile.name} ISO {own.iso:g}"))
+        targets.append(measure(darks[-1], sigma, f"{name} ISO {own.iso:g}"))
         _check_sigma(targets[-1], own, camera)
         progress("statistics", done, len(of_camera))
     pairs = [
@@ -147,6 +163,14 @@ def gather(cameras: Sequence[Camera], kept: Path, progress: Progress = lambda *_
     return Material(
         tuple(cameras), tuple(stores), tuple(darks), tuple(targets), tuple(pair_stores), tuple(pairs)
     )
+
+
+def _names(cameras: Sequence[Camera]) -> tuple[str, ...]:
+    """Name cameras by their profiles, and number all where profiles share a name."""
+    names = [camera.profile.name for camera in cameras]
+    if len(set(names)) == len(names):
+        return tuple(names)
+    return tuple(f"{name} ({number})" for number, name in enumerate(names, 1))
 
 
 def _darks_of(camera: Camera, kept: Path, progress: Progress) -> DarkStore | None:
@@ -180,23 +204,6 @@ def _with_profile(pairs: Pairs, camera: Camera) -> Pairs:
             f"frames by {found:.3g} DN. Or the frames of a pair are not aligned"
         )
     return own
-
-
-def sigma_of(profile: CameraProfile, iso: float) -> float:
-    """Return sigma_init at an ISO: the profile's standard deviation of pixels, DN.
-
-    Raises:
-        ValueError: the ISO lies outside the profile, or it has no such figure there.
-    """
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return float(profile.at(iso, read="gaussian").sigma_read)
-        except ValueError:
-            params = profile.at(iso, read="tukey_lambda")
-            return float(params.sigma_read) * tukey_lambda_std(float(params.tukey_lambda))
 
 
 def _levels(camera: Camera) -> Levels:
