@@ -197,8 +197,8 @@ class CameraProfile:
         Each sigma gets an independent normal deviate in its logarithm with the rows' spread over frames where
         rows surround the ISO and have one, else with the law's; tukey_lambda is drawn from the branch's list
         where none of its rows has a shape of its own; K gets its uniform jitter; bias is the row of the
-        nearest ISO, and moves the mean as :meth:`at` explains. Draw i depends on (seed, index of i) only. What
-        the sensor adds is not scattered, since it belongs to the body: it is that of :meth:`at`.
+        nearest ISO, and moves the mean as :meth:`at` explains. Draw i depends on (seed, index of i) only.
+        What the sensor adds is not scattered, since it belongs to the body: it is that of :meth:`at`.
 
         Args:
             n: number of draws, >= 1.
