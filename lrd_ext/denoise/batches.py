@@ -8,12 +8,12 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from lrd_ext.datasets import EPOCH, IdentitySampler, RawTiles, Tile
+from lrd_ext.datasets.crops import mirrors
 
 from .noise_level import noise_level
 from .phases import cut_to_phase
@@ -61,8 +61,7 @@ class InPhase:
     def _cut(self, planes: Tensor, item: Mapping[str, Any]) -> Tensor:
         rows = cols = False
         if self.flips:
-            bits = np.random.Philox(key=self.seed % 2**64, counter=int(item["index"])).random_raw()
-            rows, cols = bool(bits >> 63), bool(bits >> 62 & 1)
+            rows, cols = mirrors(self.seed, int(item["index"]))
         return cut_to_phase(planes, str(item["cfa"]), self.cfa, rows=rows, cols=cols)
 
 

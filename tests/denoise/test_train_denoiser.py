@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from lrd_ext import raw
 from lrd_ext.augment import LowLightNoise
 from lrd_ext.cli import main
-from lrd_ext.datasets import RawTiles
+from lrd_ext.datasets import RawTiles, prepare_tiles
 from lrd_ext.denoise import NAFNet, load_denoiser
 from lrd_ext.denoise.batches import Batches, InPhase, PairedTiles
 from lrd_ext.denoise.train import Denoising, fresh
@@ -274,6 +275,22 @@ def test_batches_depend_on_the_number_of_their_step_alone(place):
         again = batches().at(number)
         assert all(torch.equal(again[name], seen[number][name]) for name in again)
     assert not torch.equal(seen[0]["noisy"], seen[4]["noisy"])
+
+
+def test_mirrors_do_not_depend_on_the_place_of_the_crop(tmp_path):
+    """32 x 64 places: each quarter of rows and of columns is mirrored in the four ways alike (chi-squared)."""
+    rows, columns = np.mgrid[:80, :144]
+    picture = raw.Raw((rows * 144 + columns).astype(np.uint16), "RGGB", 0, 65535)
+    prepare_tiles([__file__], tmp_path, read=lambda path: picture)
+    tiles = RawTiles(tmp_path, 9, 4000, seed=3)
+    items = [tiles[identity] for identity in range(4000)]
+    made = InPhase(lambda items: {"noisy": torch.stack([i["clean"].float() for i in items])}, "RGGB", seed=3)
+    seen = made(items)["noisy"]
+    mirrored = 2 * (seen[:, 0, 0, 0] > seen[:, 0, -1, 0]) + (seen[:, 0, 0, 0] > seen[:, 0, 0, -1])
+    for axis, places in enumerate((32, 64)):
+        quarter = np.array([item["origin"][axis] // 2 * 4 // places for item in items])
+        counts = np.bincount(4 * quarter + mirrored.numpy(), minlength=16)
+        assert stats.chisquare(counts).pvalue > 1e-4
 
 
 def test_denoising_is_learned(place):
