@@ -159,7 +159,7 @@ def _batches(
     from lrd_ext.datasets import RawTiles
     from lrd_ext.datasets.tiles import read_index
     from lrd_ext.denoise.batches import Batches, InPhase, PairedTiles, join_pairs, samples_for
-    from lrd_ext.denoise.card import told_of
+    from lrd_ext.denoise.card import digest_of, told_of
 
     # One cell more than asked for: bringing a crop to the phase takes one.
     size, samples = c.patch + 1, samples_for(len(read_index(options.tiles)), c.batch, world)
@@ -168,11 +168,14 @@ def _batches(
     if noise is None:
         ratio = None if options.ratio is None else _number("--ratio", options.ratio)
         dataset = PairedTiles(options.tiles, options.noisy, size, samples, seed=c.seed, ratio=ratio)
-        pairs, told = join_pairs, {"noisy": told_of(dataset.noisy.tiles), "ratios": dataset.ratios}
+        noisy = dataset.noisy.tiles
+        told = {"noisy": told_of(noisy), "noisy_sha256": digest_of(noisy), "ratios": dataset.ratios}
+        pairs = join_pairs
     else:
         dataset, pairs = RawTiles(options.tiles, size, samples, seed=c.seed), noise.collate
         told = _told_of_noise(noise)
-    told = {"clean": told_of(dataset.tiles), "cfa": options.cfa} | told
+    clean = {"clean": told_of(dataset.tiles), "clean_sha256": digest_of(dataset.tiles)}
+    told = clean | {"cfa": options.cfa} | told
     collate = InPhase(pairs, options.cfa, c.flips, c.conditioned, c.seed)
     batches = Batches(dataset, collate, c.batch, seed=c.seed, rank=rank, world=world, workers=c.workers)
     return batches, told
@@ -181,7 +184,10 @@ def _batches(
 def _told_of_noise(noise: LowLightNoise) -> dict[str, Any]:
     """Return what a card tells of the noise; the checksums tell one file from another of its name."""
     cameras = [{"profile": p.name, "sha256": _sha256(p.to_bytes())} for p in noise.profiles]
-    told: dict[str, Any] = {"cameras": cameras, "iso": noise.iso, "ratio": noise.ratio}
+    told: dict[str, Any] = {"cameras": cameras}
+    for name in ("iso", "ratio"):
+        choice = getattr(noise, name)  # JSON would write a range as it writes a list of choices
+        told[name] = {"range": list(choice)} if isinstance(choice, tuple) else choice
     if noise.generator is not None:
         weights = noise.generator.packed_weights().numpy().tobytes()
         told["generator"] = {"sha256": _sha256(weights), "cameras": noise.generator.card.get("cameras")}

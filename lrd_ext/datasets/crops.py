@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a crop lies, and how it is mirrored: functions of (seed, identity) alone, on the phase of the filters."""
+"""Where a crop lies, on the phase of the filters, and how it is mirrored: by (seed, identity) alone."""
 
 from __future__ import annotations
 
@@ -47,9 +47,10 @@ def mirrors(seed: int, identity: int) -> tuple[bool, bool]:
     """Draw whether the rows and the columns of a crop run backwards, each in half of the cases.
 
     Args:
-        seed, identity: as :func:`crop_corner`; what is drawn does not depend on the place.
+        seed: as that of :func:`crop_corner`, on whose place nothing here depends.
+        identity: what :func:`identity_of` gave.
     """
-    bits = int(_words(seed, identity).random_raw(4)[3])  # the last word of the block: the place takes the first
+    bits = int(_words(seed, identity).random_raw(4)[3])  # the place takes words from the first on
     return bool(bits >> 63), bool(bits >> 62 & 1)
 
 

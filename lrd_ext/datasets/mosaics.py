@@ -58,16 +58,18 @@ def check_arguments(size: int | None, samples: int | None, order: str) -> None:
         raise ValueError(f"samples must be at least 1, got {samples}")
 
 
-def index_of(identity: int, samples: int) -> int:
-    """Return the index in an identity, index + epoch * 2^40.
+def mosaic_of(identity: int, samples: int, mosaics: int) -> int:
+    """Return the number of the mosaic that an identity, index + epoch * 2^40, is cut from.
+
+    Epochs go on where the one before ended: every mosaic has its turn, however many samples an epoch has.
 
     Raises:
         IndexError: the index is not below ``samples``, or the identity is below 0.
     """
-    index = identity % EPOCH
+    epoch, index = divmod(identity, EPOCH)
     if identity < 0 or index >= samples:
         raise IndexError(f"identity must be index + epoch * 2^40, index below {samples}, got {identity}")
-    return index
+    return (index + epoch * samples) % mosaics
 
 
 def item_of(

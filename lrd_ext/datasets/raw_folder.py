@@ -18,7 +18,7 @@ from lrd_ext.calibration.frames import NOT_RAW
 from lrd_ext.cfa import BY_SITE, Order, check_cfa
 from lrd_ext.raw import Raw
 
-from .mosaics import Mosaic, check_arguments, index_of, item_of
+from .mosaics import Mosaic, check_arguments, item_of, mosaic_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,8 +47,8 @@ class RawFolder(Dataset[dict[str, Any]]):
         root: folder with raw files, in any depth; other files beside them, such as JPEGs, are passed over.
         size: height and width of a crop in 2x2 cells, so packed crops are (4, size, size); None gives whole
             frames.
-        samples: items in an epoch; default, one for each file. Item i is cut from file i mod (files), in the
-            order of their names.
+        samples: items in an epoch; default, one for each file. Item i of epoch e is cut from file
+            (i + e * samples) mod (files), in the order of their names.
         seed: of the places of the crops.
         order: of the channels, see :class:`RawTiles`.
         regions: False to have LibRaw decode every file whole, flashraw or not.
@@ -80,7 +80,7 @@ class RawFolder(Dataset[dict[str, Any]]):
         return self.samples
 
     def __getitem__(self, identity: int) -> dict[str, Any]:
-        path = self.paths[index_of(identity, self.samples) % len(self.paths)]
+        path = self.paths[mosaic_of(identity, self.samples, len(self.paths))]
         known = self._known.get(path)
         if known is not None and known.regions:
             cut = functools.partial(_region, path, known)

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from lrd_ext.datasets import EPOCH, IdentitySampler, RawTiles, Tile
+from lrd_ext.datasets import IdentitySampler, RawTiles, Tile
 from lrd_ext.datasets.crops import mirrors
+from lrd_ext.datasets.mosaics import mosaic_of
 
 from .noise_level import noise_level
 from .phases import cut_to_phase
@@ -117,7 +118,7 @@ class PairedTiles(Dataset[dict[str, Any]]):
 
     def __getitem__(self, identity: int) -> dict[str, Any]:
         long, short = self.clean[identity], self.noisy[identity]
-        ratio = self.ratios[identity % EPOCH % len(self.tiles)]
+        ratio = self.ratios[mosaic_of(identity, len(self), len(self.tiles))]
         told = {name: long[name] for name in ("cfa", "index", "id")}
         return {"noisy": _normalized(short) * ratio, "clean": _normalized(long), **told}
 

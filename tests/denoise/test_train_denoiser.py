@@ -18,7 +18,7 @@ from scipy import stats
 from lrd_ext import raw
 from lrd_ext.augment import LowLightNoise
 from lrd_ext.cli import main
-from lrd_ext.datasets import RawTiles, prepare_tiles
+from lrd_ext.datasets import EPOCH, RawTiles, prepare_tiles
 from lrd_ext.denoise import NAFNet, load_denoiser
 from lrd_ext.denoise.batches import Batches, InPhase, PairedTiles
 from lrd_ext.denoise.train import Denoising, fresh
@@ -278,7 +278,7 @@ def test_batches_depend_on_the_number_of_their_step_alone(place):
 
 
 def test_mirrors_do_not_depend_on_the_place_of_the_crop(tmp_path):
-    """32 x 64 places: each quarter of rows and of columns is mirrored in the four ways alike (chi-squared)."""
+    """Of 32 x 64 places each quarter of rows and columns is mirrored in the four ways alike: chi-squared."""
     rows, columns = np.mgrid[:80, :144]
     picture = raw.Raw((rows * 144 + columns).astype(np.uint16), "RGGB", 0, 65535)
     prepare_tiles([__file__], tmp_path, read=lambda path: picture)
@@ -291,6 +291,61 @@ def test_mirrors_do_not_depend_on_the_place_of_the_crop(tmp_path):
         quarter = np.array([item["origin"][axis] // 2 * 4 // places for item in items])
         counts = np.bincount(4 * quarter + mirrored.numpy(), minlength=16)
         assert stats.chisquare(counts).pvalue > 1e-4
+
+
+def another_noise(place):
+    return {"noise": ("--camera", "sony_a7s2", "canon_70d", "--iso", "800,3200", "--ratio", "10,100")}
+
+
+def other_tiles(place, **options):
+    """Prepare the pictures of "tiles" once more, and return the words that train on them."""
+    options = {"read": raw.read} | options
+    prepare_tiles([place / f"{k}.dng" for k in range(3)], place / "other", overwrite=True, **options)
+    return {"tiles": "other"}
+
+
+def other_levels(place):
+    return other_tiles(place, read=lambda path: raw.read(path).replace(white=16000))
+
+
+def other_values(place):
+    def read(path):
+        picture = raw.read(path)
+        return picture.replace(mosaic=picture.mosaic // 2)
+
+    return other_tiles(place, read=read)
+
+
+CHANGES = {
+    "choices for a range": another_noise,
+    "grid": lambda place: other_tiles(place, tile=24),
+    "levels": other_levels,
+    "values": other_values,
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_checkpoint_of_other_noise_or_mosaics_is_refused(place, whole, capsys, name):
+    """The raw files are the same ones, and so are the figures of ISO and ratio."""
+    assert train(place, whole, "--resume", **CHANGES[name](place)) == 2
+    assert "belongs to a training of another configuration" in capsys.readouterr().err
+
+
+def test_the_same_mosaics_stored_elsewhere_are_no_others(place, whole):
+    assert train(place, whole, "--resume", **other_tiles(place)) == 0
+    told = load_denoiser(place / whole).card["data"]
+    assert told["iso"] == {"range": [800.0, 3200.0]}
+    assert told["ratio"] == [10.0, 100.0]
+
+
+def test_pairs_bring_their_own_ratio_in_every_epoch(place):
+    pairs = PairedTiles(place / "tiles", place / "short", 16, 2)
+    pairs.ratios = [1.0, 10.0, 100.0]
+    for epoch in range(3):
+        item = pairs[1 + epoch * EPOCH]
+        assert item["id"] == f"{(1 + 2 * epoch) % 3}.dng"
+        scale = (item["noisy"] / item["clean"]).median() * 8
+        assert abs(scale / pairs.ratios[(1 + 2 * epoch) % 3] - 1) < 0.05
 
 
 def test_denoising_is_learned(place):
