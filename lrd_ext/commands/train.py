@@ -13,7 +13,7 @@ from .calibrate import read_levels
 from .parser import Parser
 from .progress import add_quiet
 from .train_denoiser import denoiser_parser, run_denoiser
-from .train_options import add_configuration, asked_configuration
+from .train_options import add_configuration, add_resume, asked_configuration, asked_target
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
@@ -54,9 +54,6 @@ def _generator_parser() -> Parser:
     )
     add_configuration(parser)
     parser.add_argument(
-        "--resume", action="store_true", help="go on from the last checkpoint, if there is one"
-    )
-    parser.add_argument(
         "--dark-shading", action="store_true", help="take the profile's map of dark shading off the frames"
     )
     parser.add_argument(
@@ -67,7 +64,7 @@ def _generator_parser() -> Parser:
     parser.add_argument(
         "--keep-frames", action="store_true", help="leave the frames as they were read on disk"
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing generator")
+    add_resume(parser, "generator")
     add_quiet(parser)
     return parser
 
@@ -82,21 +79,18 @@ def _generator(options: Namespace) -> int:
     from lrd_ext.generator.image_domain import why_no_lpips
     from lrd_ext.generator.material import check_use, gather
     from lrd_ext.generator.train import fingerprint, train_generator
-    from lrd_ext.outputs import check_target
     from lrd_ext.training.checkpoints import latest, read_checkpoint
     from lrd_ext.training.configuration import Configuration
     from lrd_ext.training.machine import is_alone_yet, make_fabric
 
-    target = check_target(
-        options.output, "--output", suffix=".safetensors", overwrite=options.overwrite or options.resume
-    )
+    target, folder = asked_target(options)
     configuration = asked_configuration(Configuration, options)
     cameras = _cameras(options)
     check_use(cameras, configuration)
     if configuration.image_domain is not None and (note := why_no_lpips(configuration.image_domain)):
         print(f"lrd train generator: note: {note}", file=sys.stderr)
     fabric = make_fabric(configuration)
-    folder, kept = target.with_suffix(".training"), target.with_suffix(".frames")
+    kept = target.with_suffix(".frames")
     material = None
     if is_alone_yet():  # what is refused is said once
         material = gather(cameras, kept, _Progress())

@@ -11,7 +11,7 @@ from . import tables
 from .parser import Parser
 from .profile import read_choice
 from .progress import add_quiet
-from .train_options import add_configuration, asked_configuration
+from .train_options import add_configuration, add_resume, asked_configuration, asked_target
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
@@ -67,10 +67,7 @@ def denoiser_parser() -> Parser:
     )
     parser.add_argument("--cfa", type=str, default="RGGB", metavar="PHASE", help="phase to train for")
     add_configuration(parser)
-    parser.add_argument(
-        "--resume", action="store_true", help="go on from the last checkpoint, if there is one"
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing denoiser")
+    add_resume(parser, "denoiser")
     add_quiet(parser)
     return parser
 
@@ -80,13 +77,10 @@ def run_denoiser(options: Namespace) -> int:
     from lrd_ext.cfa import BY_SITE, check_cfa
     from lrd_ext.denoise.card import held_out
     from lrd_ext.denoise.train import fresh, train_denoiser
-    from lrd_ext.outputs import check_target
     from lrd_ext.training.configuration import DenoiserConfiguration
     from lrd_ext.training.machine import make_fabric
 
-    target = check_target(
-        options.output, "--output", suffix=".safetensors", overwrite=options.overwrite or options.resume
-    )
+    target, folder = asked_target(options)
     check_cfa(options.cfa, among=BY_SITE, what="--cfa")
     configuration = asked_configuration(DenoiserConfiguration, options)
     fresh(configuration, options.cfa)  # refuse its size before anything is read
@@ -95,7 +89,6 @@ def run_denoiser(options: Namespace) -> int:
     fabric = make_fabric(configuration)
     fabric.launch()
     batches, data = _batches(options, configuration, noise, fabric.global_rank, fabric.world_size)
-    folder = target.with_suffix(".training")
     net = train_denoiser(
         batches, configuration, folder, fabric, data=data, cfa=options.cfa, resume=options.resume
     )

@@ -127,6 +127,29 @@ def test_the_card_tells_data_noise_and_what_it_does_on_other_pictures(place, cap
     assert str(place) not in str(card)
 
 
+def test_an_unfinished_training_is_lost_to_no_oversight(place, monkeypatch, capsys):
+    kept, target = place / "left.training" / NAME, place / "left.safetensors"
+    with monkeypatch.context() as patch:
+        patch.setattr(Denoising, "sheet", lambda self: 1 / 0)  # at step 5, after four checkpoints
+        assert train(place, target.name) == 2
+    before = kept.read_bytes()
+    assert train(place, target.name) == 2
+    said = capsys.readouterr().err
+    assert f"{kept} is the checkpoint of a training; say --resume to go on with it, --overwrite to" in said
+    assert kept.read_bytes() == before
+    assert train(place, target.name, "--overwrite") == 0
+    assert load_denoiser(target).card["schedule"] == [[0, STEPS]]
+
+
+def test_resume_replaces_no_denoiser_without_its_checkpoint(place, whole, capsys):
+    (place / "mine.safetensors").write_bytes((place / whole).read_bytes())
+    assert train(place, "mine.safetensors", "--resume") == 2
+    said = capsys.readouterr().err
+    assert "mine.training holds no checkpoint; --output: " in said
+    assert "mine.safetensors exists already; say --overwrite to replace it" in said
+    assert (place / "mine.safetensors").read_bytes() == (place / whole).read_bytes()
+
+
 def test_a_full_disk_leaves_the_earlier_checkpoint(place, whole, monkeypatch, capsys):
     real, calls = os.fsync, []
 
