@@ -1,51 +1,98 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The output of an earlier run, removed before another takes its place: the files it names and no others."""
+"""What lies where an output shall go: whether it is ours, which files an earlier run made, their removal."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 
-from lrd_ext.datasets.tiles import INDEX as TABLE
-
+from .manifest import FORMAT, parsed
 from .sources import Source
-from .storage import INDEX, LINES, MANIFEST, STARTED, Storage, checked_manifest
-from .tile_stores import STORES
+from .storage import INDEX, MANIFEST, STARTED, Storage, number_of
+from .tile_stores import STORES, TABLES
+
+#: What follows the name of a source in the names of its files, in each format.
+_ENDS = {
+    "npz": r"-\d{4,}-\d{4,}\.npz",
+    "dng": r"-\d{4,}\.dng",
+    "webdataset": r"\.tar",
+    "parquet": r"\.parquet",
+    "tiles": r"\.u16",
+}
+
+
+def check_ours(storage: Storage) -> None:
+    """Refuse files of others, and broken ones, that have names which a run writes and removes.
+
+    Raises:
+        ValueError: there is one; the text names it.
+    """
+    heads = [name for name in (MANIFEST, STARTED) if storage.exists(name)]
+    for name in heads:
+        told = parsed(storage.read(name))
+        if not (told.get("format") == FORMAT if name == MANIFEST else "stream_version" in told):
+            raise _foreign(storage, name)
+    if heads:  # what else is there is theirs
+        return
+    for name in ([INDEX] if storage.exists(INDEX) else []) + storage.lines():
+        with storage.files.open(storage.path(name), "rb") as file:
+            told = parsed(file.readline() if name == INDEX else file.read())
+        if not {"source_sha256", "files"} <= told.keys():
+            raise _foreign(storage, name)
+
+
+def _foreign(storage: Storage, name: str) -> ValueError:
+    return ValueError(
+        f"{storage.url}: its {name} is broken, or lrd data synthesize did not write it; "
+        "write to another folder, or remove that file"
+    )
 
 
 def shards_of_earlier(storage: Storage) -> set[str]:
-    """Return the shards an earlier output names, finished or not; a damaged index names none."""
+    """Return the files of an earlier output, finished or not; a damaged index names no shards."""
     shards: set[str] = set()
     for text in _told_of_sources(storage):
-        with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
-            shards.update(filter(_is_a_shard, map(str, json.loads(text)["files"])))
-    return shards | {f"{name.split('/')[0]}/{TABLE}" for name in shards if "/" in name}
+        with contextlib.suppress(KeyError, TypeError):
+            shards.update(filter(_is_a_shard, map(str, parsed(text)["files"])))
+    shards.update(_in_hand(storage))
+    tables_named = storage.exists(MANIFEST) and "files" in parsed(storage.read(MANIFEST))
+    return shards | set(TABLES) if tables_named or any("/" in name for name in shards) else shards
 
 
 def _told_of_sources(storage: Storage) -> Iterator[bytes]:
     if _has_its_index(storage):
         with storage.files.open(storage.path(INDEX), "rb") as lines:
             yield from lines
-    for name in storage.names(LINES):
-        yield storage.read(f"{LINES}/{name}")
+    for name in storage.lines():
+        yield storage.read(name)
 
 
 def _has_its_index(storage: Storage) -> bool:
-    if not storage.exists(MANIFEST):
-        return storage.exists(INDEX)  # of an output whose removal was stopped
-    try:
-        checked_manifest(storage)
-    except ValueError:
+    if not storage.exists(INDEX):
         return False
-    return True
+    if not storage.exists(MANIFEST):
+        return True  # of an output whose removal was stopped
+    return bool(storage.digest(INDEX) == parsed(storage.read(MANIFEST)).get("index_sha256"))
 
 
 def _is_a_shard(name: str) -> bool:
     """Whether a run could have given the name; it does not lead out of the output then."""
     *folder, file = name.split("/")
     return "/".join(folder) in ("", *STORES) and file not in ("", ".", "..")
+
+
+def _in_hand(storage: Storage) -> Iterator[str]:
+    """Yield the files of pictures that a run was at when it was killed: they have no line yet."""
+    started = parsed(storage.read(STARTED)) if storage.exists(STARTED) else {}
+    done = {number_of(line) for line in storage.lines()}
+    names = {name for name in started.get("names", []) if int(name.partition("-")[0]) not in done}
+    end = re.compile(_ENDS.get(str(started.get("format")), "$.") + "$")
+    for folder in STORES if started.get("format") == "tiles" else ("",):
+        for file in storage.names(folder) if names else ():
+            if (found := end.search(file)) and file[: found.start()] in names:
+                yield f"{folder}/{file}".lstrip("/")
 
 
 def check_inputs_stay(storage: Storage, shards: set[str], sources: Sequence[Source]) -> None:
@@ -65,14 +112,24 @@ def check_inputs_stay(storage: Storage, shards: set[str], sources: Sequence[Sour
             )
 
 
+def check_stores_stay(storage: Storage, shards: set[str]) -> None:
+    """Refuse to write tables of tiles over those of stores that are not of the earlier output.
+
+    Raises:
+        ValueError: there is such a store.
+    """
+    for table in TABLES:
+        if table not in shards and storage.exists(table):
+            raise ValueError(
+                f"{storage.url}: its {table} is of no earlier output; write to another folder, or remove it"
+            )
+
+
 def remove_earlier(storage: Storage, shards: set[str]) -> None:
     """Remove an output. Stopped meanwhile, it is neither finished nor to be gone on with, and still named."""
-    for name in (MANIFEST, STARTED):
-        storage.remove(name)
-    for name in sorted(shards):
+    for name in (MANIFEST, STARTED, *sorted(shards), INDEX):
         storage.remove_file(name)
-    for name in (INDEX, LINES):
-        storage.remove(name)
+    storage.remove_lines()
     if storage.local:
         for name in STORES:
             with contextlib.suppress(OSError):  # not there, or not empty

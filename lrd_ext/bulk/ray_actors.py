@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import functools
 import logging
 import math
 import os
@@ -96,28 +97,6 @@ def _answers(address: str) -> bool:
     return False
 
 
-def made_by_ray(
-    ray: Any, todo: Sequence[Source], recipe: Recipe, url: str, device: str, actors: int | None
-) -> Iterator[tuple[Source, str]]:
-    """Make the shards of sources on a cluster; yield each, with the reason it was left out or "".
-
-    Args:
-        ray: the module, joined to the cluster.
-        todo: the sources, in the order in which they are handed out.
-        recipe: what pairs are made by.
-        url: where they go; every node must see it, and the sources, under the same name.
-        device: "cpu", or "cuda" for a GPU to each actor.
-        actors: how many; None for as many as the cluster has processors, or GPUs.
-
-    Raises:
-        ValueError: the cluster has no such device, or actors die before they begin.
-        OSError: an actor could not write, or the head of the cluster is gone.
-        RuntimeError: an actor could not do its work, as where lrd_ext is not installed on its node.
-    """
-    number = actors or _room(ray, device)
-    return _Workers(ray, recipe, url, device, min(len(todo), number)).make(todo)
-
-
 class _Actor:
     """The process that makes shards."""
 
@@ -132,6 +111,10 @@ class _Actor:
 
     def make(self, source: Source) -> str:
         return self.maker.make(source)
+
+
+def _why_not(arguments: tuple[str, Recipe, str, str], source: Source) -> str:
+    return _Actor(*arguments).maker.why_not(source)
 
 
 class _Head:
@@ -155,20 +138,57 @@ class _Head:
             )
 
 
-class _Workers:
-    """Actors, each with one source in hand; a new one starts where one is lost."""
+class Workers:
+    """Actors, each with one source in hand; a new one starts where one is lost.
 
-    def __init__(self, ray: Any, recipe: Recipe, url: str, device: str, number: int) -> None:
-        self.ray, self.number, self.arguments = ray, number, (os.getcwd(), recipe, url, device)
-        self.kind = ray.remote(num_cpus=1, num_gpus=int(device == "cuda"))(_Actor)
+    Args:
+        ray: the module, joined to the cluster.
+        recipe: what pairs are made by.
+        url: where they go; every node must see it, and the sources, under the same name.
+        device: "cpu", or "cuda" for a GPU to each actor.
+        actors: how many; None for as many as the cluster has processors, or GPUs.
+
+    Raises:
+        ValueError: the cluster has no such device.
+    """
+
+    def __init__(self, ray: Any, recipe: Recipe, url: str, device: str, actors: int | None) -> None:
+        self.ray, self.number = ray, actors or _room(ray, device)
+        self.arguments = (os.getcwd(), recipe, url, device)
+        self.remote = functools.partial(ray.remote, num_cpus=1, num_gpus=int(device == "cuda"))
+        self.kind = self.remote()(_Actor)
         #: What each actor is at: its promise to the actor, and the source in its hand.
         self.running: dict[Any, tuple[Any, Source | None]] = {}
         self.idle_deaths, self.head = 0, _Head(ray.get_runtime_context().gcs_address)
 
+    def reasons(self, sources: Sequence[Source]) -> Iterator[tuple[Source, str]]:
+        """Yield each source with the reason why no pairs can be made of it, or ""; nothing is written.
+
+        Raises:
+            RuntimeError: a node could not try, as where lrd_ext is not installed there.
+        """
+        task = self.remote(max_retries=0)(_why_not)
+        for source in sources:
+            try:
+                yield source, self.ray.get(task.remote(self.arguments, source))
+            except self.ray.exceptions.RayTaskError as error:
+                raise _said(error.cause) from None
+            except self.ray.exceptions.RayError as error:
+                yield source, cause(error)
+
     def make(self, todo: Sequence[Source]) -> Iterator[tuple[Source, str]]:
-        """Yield each source when it is done."""
+        """Make the shards of sources; yield each when it is done, with the reason it was left out or "".
+
+        Args:
+            todo: the sources, in the order in which they are handed out.
+
+        Raises:
+            ValueError: actors die before they begin.
+            OSError: an actor could not write, or the head of the cluster is gone.
+            RuntimeError: an actor could not do its work, as where lrd_ext is not installed on its node.
+        """
         waiting, deaths, left = collections.deque(todo), collections.Counter[int](), len(todo)
-        for _ in range(self.number):
+        for _ in range(min(left, self.number)):
             self._start()
         while left:  # not while actors run: some may still wait for a processor
             done, _ = self.ray.wait(list(self.running), num_returns=1, timeout=_LOOK_S)

@@ -84,10 +84,11 @@ class Recipe:
             name: what its keys begin with.
 
         Raises:
-            ValueError: the picture is neither Bayer nor monochrome, holds no crop, or more of them than there
-                are numbers.
+            ValueError: the picture is neither Bayer nor monochrome, has black levels beyond its 2x2 sites,
+                holds no crop, or more of them than there are numbers.
         """
         check_cfa(raw.cfa, among=BY_SITE, what=f"{name}: pattern of training data")
+        raw.check_black(name)
         mosaic = np.ascontiguousarray(raw.whole_cells)
         height, width = mosaic.shape if self.size is None else (2 * self.size, 2 * self.size)
         corners = [

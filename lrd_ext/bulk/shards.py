@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
 import numpy as np
+import torch
 
 from lrd_ext.datasets import identity_of
 from lrd_ext.plain_text import cause
@@ -30,6 +31,9 @@ from .tile_stores import raw_pair, tile_told, write_tiles
 Pair = tuple[str, np.ndarray, np.ndarray, dict[str, Any]]
 #: Writes the pairs of a source and returns what each file holds, by name.
 Writer = Callable[[Storage, str, Iterable[Pair]], dict[str, Any]]
+
+#: For which a source is left out.
+_LEFT_OUT = (ValueError, TypeError, OSError, MemoryError)
 
 
 class Synthesizer:
@@ -54,19 +58,30 @@ class Synthesizer:
             OSError: a file cannot be written.
         """
         try:
-            raw, digest = source.read()
-            samples: list[dict[str, Any]] = []
-            pairs = self._pairs(source, raw, samples)
-            first = next(pairs)
-        except (ValueError, TypeError, OSError, MemoryError) as error:
+            digest, samples, pairs = self._opened(source)
+        except _LEFT_OUT as error:
             return cause(error)
-        write = _WRITERS[self.recipe.format]
-        files = write(self.storage, source.name, itertools.chain([first], pairs))
+        files = _WRITERS[self.recipe.format](self.storage, source.name, pairs)
         told = {"source": source.path, "number": source.number, "source_sha256": digest}
         if source.tile >= 0:
             told["tile"] = source.tile
         self.storage.write(line_of(source.number), as_json(told | {"files": files, "samples": samples}))
         return ""
+
+    def why_not(self, source: Source) -> str:
+        """Return "" where pairs can be made of a source, else the reason; nothing is written."""
+        try:
+            self._opened(source)
+        except _LEFT_OUT as error:
+            return cause(error)
+        return ""
+
+    def _opened(self, source: Source) -> tuple[str, list[dict[str, Any]], Iterator[Pair]]:
+        """Return the checksum of a source, what will be told of its samples, and its pairs, one drawn."""
+        raw, digest = source.read()
+        samples: list[dict[str, Any]] = []
+        pairs = self._pairs(source, raw, samples)
+        return digest, samples, itertools.chain([next(pairs)], pairs)
 
     def _pairs(self, source: Source, raw: Raw, samples: list[dict[str, Any]]) -> Iterator[Pair]:
         if self.recipe.format == "dng":
@@ -129,13 +144,17 @@ def _whole(storage: Storage, name: str, data: Any) -> dict[str, Any]:
 
 
 def _webdataset(storage: Storage, name: str, pairs: Iterable[Pair]) -> dict[str, Any]:
-    """Write a tar file of members KEY.noisy.npy, KEY.clean.npy and KEY.json."""
+    """Write a tar file of members KEY.noisy.npy, KEY.clean.npy and KEY.json.
+
+    Readers of WebDataset end the key at the first dot of a member's name, so it has none.
+    """
     from webdataset import TarWriter
 
     names: dict[str, Any] = {"user": "lrd_ext", "group": "lrd_ext", "mtime": 0}
     with storage.writing(f"{name}.tar") as file, TarWriter(cast(Any, file), **names) as tar:
         for key, noisy, clean, told in pairs:
-            tar.write({"__key__": key, "noisy.npy": noisy, "clean.npy": clean, "json": told})
+            told["key"] = key.replace(".", "_")
+            tar.write({"__key__": told["key"], "noisy.npy": noisy, "clean.npy": clean, "json": told})
     return {f"{name}.tar": file.told()}
 
 
@@ -172,6 +191,18 @@ _WRITERS: dict[str, Writer] = {
 }
 #: What each format needs beside what is always there, and how it is installed.
 NEEDS = {"webdataset": ("webdataset", "webdataset"), "parquet": ("pyarrow", "pyarrow")}
+
+
+def check_device(name: str, *, here: bool) -> None:
+    """Refuse a device that pairs are not made on, or that this machine lacks where they are made here.
+
+    Raises:
+        ValueError: it is such a device.
+    """
+    if name not in ("cpu", "cuda"):
+        raise ValueError(f"device must be cpu or cuda, got {name!r}")
+    if here and name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device: cuda needs a GPU that torch can use; say cpu")
 
 
 def check_format(name: str) -> None:

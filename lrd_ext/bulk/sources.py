@@ -19,6 +19,8 @@ from lrd_ext.datasets.tiles import INDEX, RawTiles
 from lrd_ext.plain_text import cause
 from lrd_ext.raw import Raw
 
+from .storage import Storage
+
 #: Lists of files: a table with a column of this name.
 COLUMN, LISTS = "path", (".csv", ".parquet")
 
@@ -62,23 +64,24 @@ class Source:
         return raw, tile.sha256
 
 
-def find_sources(inputs: Sequence[str | os.PathLike[str]]) -> list[Source]:
+def find_sources(inputs: Sequence[str | os.PathLike[str]], *, output: str | None = None) -> list[Source]:
     """List what pairs are made of, in the order given and by name inside a folder.
 
     Args:
         inputs: raw files; folders of raw files, in any depth; folders that ``lrd data prepare`` made; and
             lists of raw files, .csv or .parquet with a column ``path``, relative to the list's folder.
+        output: where pairs shall go; what lies in it is no source where it is in one of those folders.
 
     Raises:
-        ValueError: there is nothing, a file is named twice, a list has no such column, or a folder holds no
-            raw file. Files themselves are not looked at.
+        ValueError: there is nothing, a file is named twice, a list has no such column, a folder holds no
+            raw file or is the output. Files themselves are not looked at.
     """
     found: list[tuple[str, int]] = []
     for given in map(Path, inputs):
         if (given / INDEX).is_file():
             found += [(str(given), tile) for tile in range(len(RawTiles(given, None).tiles))]
         elif given.is_dir():
-            found += [(str(path), -1) for path in raw_files_in(given)]
+            found += [(str(path), -1) for path in _raw_files_but(output, given)]
         elif given.suffix.lower() in LISTS:
             found += [(str(given.parent / path), -1) for path in _listed(given)]
         else:
@@ -89,6 +92,21 @@ def find_sources(inputs: Sequence[str | os.PathLike[str]]) -> list[Source]:
     if twice:
         raise ValueError(f"inputs must name each file once, got {twice[0]} twice")
     return [Source(number, path, tile) for number, (path, tile) in enumerate(found)]
+
+
+def _raw_files_but(output: str | None, folder: Path) -> list[Path]:
+    """List the raw files in a folder, without those below an output inside it."""
+    found = raw_files_in(folder)
+    if output is None or not (storage := Storage(output)).local:
+        return found
+    out, within = Path(os.path.realpath(storage.root)), Path(os.path.realpath(folder))
+    if out == within:
+        raise ValueError(
+            f"{folder}: would take the pairs written there for pictures; write them to a folder of their own"
+        )
+    if not out.is_relative_to(within):
+        return found
+    return [path for path in found if not path.is_relative_to(folder / out.relative_to(within))]
 
 
 def _listed(table: Path) -> list[str]:

@@ -5,24 +5,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from lrd_ext.datasets.prepare import alone
 from lrd_ext.outputs import remove_abandoned, replacing
 from lrd_ext.plain_text import cause
 
-FORMAT, VERSION = "lrd_ext.shards", 1
 #: Says that a run is finished, what it was made by, and the checksum of the index.
 MANIFEST = "manifest.json"
 #: One line for each source: its files, their checksums, and every sample in them.
 INDEX = "index.jsonl"
 #: What an unfinished run is made by, and the lines of its index, a file for each source that is done.
 STARTED, LINES = "unfinished.json", "unfinished"
+_LINE = re.compile(r"\d{6,}\.json")
 
 
 class Hashed:
@@ -109,20 +113,53 @@ class Storage:
         with self.writing(name) as file:
             file.write(data)
 
-    def remove(self, name: str) -> None:
-        """Remove a file or folder if it is there."""
-        if self.exists(name):
-            self.files.rm(self.path(name), recursive=True)
-
     def remove_file(self, name: str) -> None:
         """Remove a file if it is there; no character of its name stands for others."""
         with suppress(FileNotFoundError):
             self.files.rm_file(self.path(name))
 
+    def lines(self) -> list[str]:
+        """Return the names of the lines of an unfinished index, by the number of their source."""
+        return [f"{LINES}/{name}" for name in self.names(LINES) if _LINE.fullmatch(name)]
+
+    def remove_lines(self) -> None:
+        """Remove the lines of an unfinished index; what is no line stays in their folder."""
+        if lines := self.lines():
+            self.files.rm([self.path(name) for name in lines])
+        if self.local:
+            remove_abandoned(self.path(LINES))
+            with suppress(OSError):  # not there, or not empty
+                os.rmdir(self.path(LINES))
+
     def remove_abandoned(self) -> None:
         """Remove what killed processes of this machine were writing; an object store shows nothing of it."""
         if self.local:
             remove_abandoned(self.root)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes of this machine out for a while; a folder made for it stays if it is used.
+
+        Raises:
+            ValueError: another process is in.
+        """
+        if not self.local or os.name != "posix":
+            yield
+            return
+        made = [folder for folder in (Path(self.root), *Path(self.root).parents) if not folder.exists()]
+        os.makedirs(self.root, exist_ok=True)
+        folder = os.open(self.root, os.O_RDONLY)
+        try:
+            if not alone(folder):
+                raise ValueError(
+                    f"{self.url}: another process is writing this output; wait for it, or stop it"
+                )
+            yield
+        finally:
+            os.close(folder)
+            with suppress(OSError):  # one is not empty, and those above neither
+                for empty in made:
+                    empty.rmdir()
 
     def digest(self, name: str) -> str:
         """Return the SHA-256 of a file, "" where it is gone."""
@@ -141,47 +178,11 @@ def line_of(number: int) -> str:
     return f"{LINES}/{number:06d}.json"
 
 
+def number_of(line: str) -> int:
+    """Return the number of the source of a line; the reverse of :func:`line_of`."""
+    return int(Path(line).stem)
+
+
 def as_json(value: Any) -> bytes:
     """Return the bytes of a JSON file."""
     return (json.dumps(value, indent=1) + "\n").encode()
-
-
-def is_synthesized(url: str) -> bool:
-    """Whether a folder holds what ``lrd data synthesize`` wrote, finished or not."""
-    storage = Storage(url)
-    return storage.exists(MANIFEST) or storage.exists(STARTED)
-
-
-def read_manifest(url: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Read the manifest and the index of a finished output.
-
-    Args:
-        url: the folder that ``lrd data synthesize`` wrote.
-
-    Returns: the manifest, and a dict for each source: ``source``, ``source_sha256``, ``files`` (name to bytes
-        and sha256) and ``samples`` (key, identity, place, ISO, ratio and noise parameters of each).
-
-    Raises:
-        ValueError: there is none, it is not finished, or manifest or index is not what was written.
-    """
-    storage = Storage(url)
-    return checked_manifest(storage), [json.loads(line) for line in storage.read(INDEX).splitlines()]
-
-
-def checked_manifest(storage: Storage) -> dict[str, Any]:
-    """Return the manifest of a finished output; refuse as :func:`read_manifest` does."""
-    url = storage.url
-    if not storage.exists(MANIFEST):
-        if storage.exists(STARTED):
-            raise ValueError(f"{url}: is not finished; lrd data synthesize --resume goes on with it")
-        raise ValueError(f"{url}: holds no output of lrd data synthesize")
-    try:
-        manifest: dict[str, Any] = json.loads(storage.read(MANIFEST))
-        found, wanted = (manifest["format"], manifest["version"]), manifest["index_sha256"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(f"{url}: its {MANIFEST} is broken ({cause(error)})") from error
-    if found != (FORMAT, VERSION):
-        raise ValueError(f"{url}: must be {FORMAT} version {VERSION}, got {found[0]} version {found[1]}")
-    if storage.digest(INDEX) != wanted:
-        raise ValueError(f"{url}: its {INDEX} is not the one that was written")
-    return manifest

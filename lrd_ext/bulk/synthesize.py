@@ -10,12 +10,19 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from .earlier_output import check_inputs_stay, remove_earlier, shards_of_earlier
-from .ray_actors import joined, made_by_ray
+from .earlier_output import (
+    check_inputs_stay,
+    check_ours,
+    check_stores_stay,
+    remove_earlier,
+    shards_of_earlier,
+)
+from .manifest import checked_manifest, parsed, read_manifest, write_manifest
+from .ray_actors import Workers, joined
 from .recipe import Recipe
-from .shards import Synthesizer, check_format
+from .shards import Synthesizer, check_device, check_format
 from .sources import Source
-from .storage import FORMAT, INDEX, LINES, MANIFEST, STARTED, VERSION, Storage, as_json, read_manifest
+from .storage import INDEX, MANIFEST, STARTED, Storage, as_json, number_of
 from .tile_stores import write_tables
 
 
@@ -51,8 +58,8 @@ def synthesize(
         url: output folder, local or such as "s3://bucket/folder".
         recipe: what pairs are made by.
         resume: go on with an output that is not finished.
-        overwrite: make an output anew that is there already. The files it names are removed first, and no
-            others; where its index is damaged they stay.
+        overwrite: make an output anew that is there already. When pairs of one source at least can be made,
+            the files it names are removed, and no others; where its index is damaged they stay.
         device: "cpu" or "cuda": the same bytes.
         ray: None works in this process; "local" starts Ray on this machine; else the address of a cluster,
             whose nodes must see the sources and the output under the same names.
@@ -61,44 +68,71 @@ def synthesize(
         progress: called with each source that is done.
 
     Raises:
-        ValueError: the output is there, is of another recipe or other sources, or would be removed though it
-            holds a source; the cluster does not answer, a package is missing, or no source can be read.
+        ValueError: the output is there, is of another recipe or other sources, is not ours, would be removed
+            though it holds a source, or is being written by another run; the cluster does not answer, there
+            is no such device, a package is missing, or no source can be read.
         OSError: the output cannot be written; what was finished by then stays, and ``resume`` goes on.
 
     Source: Moritz et al., "Ray", OSDI 2018, for the actors.
     """
     check_format(recipe.format)
+    check_device(device, here=ray is None)
     if actors is not None and (ray is None or actors < 1):
         raise ValueError(f"actors must be at least 1 and are of ray, got {actors} and ray {ray}")
     storage = Storage(url)
-    begun_and_done = storage.exists(MANIFEST) and storage.exists(STARTED)  # killed behind its manifest
-    if resume and not overwrite and begun_and_done:
-        return _swept(storage, json.loads(storage.read(MANIFEST)))
-    begun = _begun(storage, sources, recipe, resume, overwrite)
-    earlier = shards_of_earlier(storage) if overwrite else set()
-    check_inputs_stay(storage, earlier, sources)
-    with contextlib.nullcontext() if ray is None else joined(ray, actors) as cluster:
-        if not begun:
-            remove_earlier(storage, earlier)
-            storage.write(STARTED, as_json(_told(sources, recipe)))
-        done = {int(name.split(".")[0]) for name in storage.names(LINES)}
-        todo = [source for source in sources if source.number not in done]
-        if cluster is None:
-            made = _alone(todo, recipe, url, device)
-        else:
-            made = made_by_ray(cluster, todo, recipe, url, device, actors)
-        left_out = {}
-        for source, reason in made:
-            if reason:
-                left_out[source.path] = reason
-            progress(source)
-    return _finish(storage, recipe, left_out)
+    with storage.alone():
+        begun = _begun(storage, sources, recipe, resume, overwrite)
+        if begun and storage.exists(MANIFEST):  # killed behind it
+            return _swept(storage, checked_manifest(storage))
+        earlier = shards_of_earlier(storage) if overwrite else set()
+        check_inputs_stay(storage, earlier, sources)
+        if recipe.format == "tiles" and not begun:
+            check_stores_stay(storage, earlier)
+        with contextlib.nullcontext() if ray is None else joined(ray, actors) as cluster:
+            makers = (
+                _Here(recipe, url, device) if ray is None else Workers(cluster, recipe, url, device, actors)
+            )
+            if overwrite:
+                _check_some_are_fit(makers.reasons(sources))
+            if not begun:
+                remove_earlier(storage, earlier)
+                names = [source.name for source in sources]
+                storage.write(STARTED, as_json(_told(sources, recipe) | {"names": names}))
+            done = {number_of(line) for line in storage.lines()}
+            left_out = {}
+            for source, reason in makers.make([source for source in sources if source.number not in done]):
+                if reason:
+                    left_out[source] = reason
+                progress(source)
+        return _finish(storage, sources, recipe, left_out)
 
 
-def _alone(todo: Sequence[Source], recipe: Recipe, url: str, device: str) -> Iterator[tuple[Source, str]]:
-    maker = Synthesizer(recipe, url, device)
-    for source in todo:
-        yield source, maker.make(source)
+class _Here:
+    """This process, with the methods of Workers."""
+
+    def __init__(self, recipe: Recipe, url: str, device: str) -> None:
+        self.maker = Synthesizer(recipe, url, device)
+
+    def reasons(self, sources: Sequence[Source]) -> Iterator[tuple[Source, str]]:
+        return ((source, self.maker.why_not(source)) for source in sources)
+
+    def make(self, todo: Sequence[Source]) -> Iterator[tuple[Source, str]]:
+        return ((source, self.maker.make(source)) for source in todo)
+
+
+def _check_some_are_fit(tried: Iterator[tuple[Source, str]]) -> None:
+    """Refuse to give up an output for sources of which no pairs can be made."""
+    left_out = {}
+    for source, reason in tried:
+        if not reason:
+            return
+        left_out[source] = reason
+    raise _none_read(left_out)
+
+
+def _none_read(left_out: Mapping[Source, str]) -> ValueError:
+    source, reason = next(iter(left_out.items()))
+    return ValueError(f"no source could be read; the first: {source.path}: {reason}")
 
 
 def verify_shards(url: str, *, progress: Callable[[str], None] = lambda name: None) -> list[str]:
@@ -123,12 +157,14 @@ def _begun(
     storage: Storage, sources: Sequence[Source], recipe: Recipe, resume: bool, overwrite: bool
 ) -> bool:
     """Refuse an output that must stay; return whether it was begun with the same and goes on."""
+    check_ours(storage)
     if overwrite:
         return False
-    if storage.exists(MANIFEST):
+    started = storage.exists(STARTED)
+    if storage.exists(MANIFEST) and not (resume and started):
         raise ValueError(f"{storage.url}: holds a finished output; say --overwrite to make it anew")
-    if not storage.exists(STARTED):
-        if storage.exists(INDEX) or storage.exists(LINES):
+    if not started:
+        if storage.exists(INDEX) or storage.lines():
             raise ValueError(
                 f"{storage.url}: holds an output whose removal was stopped; say --overwrite to make it anew"
             )
@@ -138,7 +174,7 @@ def _begun(
             f"{storage.url}: holds an output that is not finished; say --resume to go on with it, "
             "--overwrite to begin anew"
         )
-    told, before = _told(sources, recipe), json.loads(storage.read(STARTED))
+    told, before = _told(sources, recipe), parsed(storage.read(STARTED))
     other = [name for name in told if before.get(name) != told[name]]
     if other:
         raise ValueError(
@@ -156,39 +192,45 @@ def _digest_of(sources: Sequence[Source]) -> str:
     return hashlib.sha256(told.encode()).hexdigest()
 
 
-def _finish(storage: Storage, recipe: Recipe, left_out: dict[str, str]) -> Synthesized:
+def _finish(
+    storage: Storage, sources: Sequence[Source], recipe: Recipe, left_out: Mapping[Source, str]
+) -> Synthesized:
     """Put the lines of the index together, and last of all write the manifest."""
-    names = storage.names(LINES)
-    if not names:
-        first = next(iter(left_out.items()))
-        raise ValueError(f"no source could be read; the first: {first[0]}: {first[1]}")
+    names = storage.lines()
+    if not names and left_out:
+        storage.remove_lines()
+        storage.remove_file(STARTED)  # there is nothing to go on with
+        raise _none_read(left_out)
+    missing = {source.number for source in sources if source not in left_out} - set(map(number_of, names))
+    if missing:
+        raise ValueError(
+            f"{storage.url}: {len(missing)} pictures that were made are not in the index: another run writes "
+            "this output too; wait for it, or stop it and say --resume"
+        )
     samples = 0
     with storage.writing(INDEX) as index:
         for line in _lines(storage, names):
             samples += len(line["samples"])
             index.write(json.dumps(line).encode() + b"\n")
     manifest: dict[str, Any] = {
-        "format": FORMAT,
-        "version": VERSION,
         "recipe": recipe.told(),
         "sources": len(names),
         "samples": samples,
         "index_sha256": index.told()["sha256"],
-        "left_out": dict(sorted(left_out.items())),
+        "left_out": dict(sorted((source.path, reason) for source, reason in left_out.items())),
     }
     if recipe.format == "tiles":
         manifest["files"] = write_tables(storage, _lines(storage, names))
-    storage.write(MANIFEST, as_json(manifest))
-    return _swept(storage, manifest)
+    return _swept(storage, write_manifest(storage, manifest))
 
 
 def _lines(storage: Storage, names: Sequence[str]) -> Iterator[dict[str, Any]]:
-    return (json.loads(storage.read(f"{LINES}/{name}")) for name in names)
+    return (json.loads(storage.read(name)) for name in names)
 
 
 def _swept(storage: Storage, manifest: dict[str, Any]) -> Synthesized:
     """Remove what only an unfinished output holds; return what the run left."""
-    storage.remove(LINES)
+    storage.remove_lines()
     storage.remove_abandoned()
-    storage.remove(STARTED)
+    storage.remove_file(STARTED)
     return Synthesized(manifest["sources"], manifest["samples"], manifest["left_out"])

@@ -21,6 +21,8 @@ from .storage import Hashed, Storage, as_json
 
 #: Folders of the two stores; mosaic i of one belongs to mosaic i of the other.
 STORES = ("noisy", "clean")
+#: What makes them stores, written last.
+TABLES = tuple(f"{store}/{INDEX}" for store in STORES)
 
 
 def raw_pair(noise: LowLightNoise, item: Mapping[str, Any], device: str) -> tuple[Any, Any, Any]:
@@ -43,6 +45,7 @@ def raw_pair(noise: LowLightNoise, item: Mapping[str, Any], device: str) -> tupl
         index=identity.to(device),
         layout="packed",
         output="dn",
+        sensor=identity.to(device) if params.has_sensor else 0,
     )
     return unpack(noisy.cpu().numpy()), unpack(item["clean"].numpy()), params
 

@@ -165,12 +165,7 @@ def _load_raw(path: Path, levels: Levels) -> Picture:
 
 def _read_raw(path: Path) -> Raw:
     raw = raw_files.read(path)
-    if raw.black_offsets is not None:
-        height, width = raw.black_offsets.shape
-        raise ValueError(
-            f"{path.name}: its black level differs over {height} x {width} pixels; figures of a profile are "
-            "by 2x2 site"
-        )
+    raw.check_black(path.name)
     return raw
 
 

@@ -156,7 +156,7 @@ def _synthesize(options: Namespace) -> int:
         options.size,
         options.format,
     )
-    sources = find_sources(options.inputs)
+    sources = find_sources(options.inputs, output=options.output)
     with bar(len(sources), "file") as move:
         done = synthesize(
             sources,
@@ -181,7 +181,7 @@ def _say_left_out(left_out: dict[str, str]) -> None:
 
 
 def _verify(options: Namespace) -> int:
-    from lrd_ext.bulk.storage import is_synthesized
+    from lrd_ext.bulk.manifest import is_synthesized
 
     return _verify_pairs(options.store) if is_synthesized(options.store) else _verify_tiles(options.store)
 

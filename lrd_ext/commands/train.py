@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -76,6 +75,7 @@ def run(options: Namespace) -> int:
 
 
 def _generator(options: Namespace) -> int:
+    from lrd_ext.generator.frame_store import check_free, remove_stores
     from lrd_ext.generator.image_domain import why_no_lpips
     from lrd_ext.generator.material import check_use, gather
     from lrd_ext.generator.train import fingerprint, train_generator
@@ -84,13 +84,14 @@ def _generator(options: Namespace) -> int:
     from lrd_ext.training.machine import is_alone_yet, make_fabric
 
     target, folder = asked_target(options)
+    kept = target.with_suffix(".frames")
+    check_free(kept, options.folders)
     configuration = asked_configuration(Configuration, options)
     cameras = _cameras(options)
     check_use(cameras, configuration)
     if configuration.image_domain is not None and (note := why_no_lpips(configuration.image_domain)):
         print(f"lrd train generator: note: {note}", file=sys.stderr)
     fabric = make_fabric(configuration)
-    kept = target.with_suffix(".frames")
     material = None
     if is_alone_yet():  # what is refused is said once
         material = gather(cameras, kept, _Progress())
@@ -101,11 +102,12 @@ def _generator(options: Namespace) -> int:
     with fabric.rank_zero_first():  # the others find the frames kept already
         material = material or gather(cameras, kept, _Progress())
     generator = train_generator(material, configuration, folder, fabric, resume=options.resume)
+    fabric.barrier()  # the others have read the frames for the card too
     if not fabric.is_global_zero:
         return 0
     generator.save(target)
     if not options.keep_frames:
-        shutil.rmtree(kept)
+        remove_stores(kept)
     tables.show(*_summary(generator))
     for name, reason in material.left_out.items():
         print(f"lrd train generator: left out: {name}: {reason}", file=sys.stderr)

@@ -63,8 +63,8 @@ def asked_target(options: Namespace) -> tuple[Path, Path]:
     check_target(target, what, overwrite=options.overwrite or going_on)
     if kept is not None and not (options.resume or options.overwrite):
         raise ValueError(
-            f"--output: {kept} is the checkpoint of a training; say --resume to go on with it, --overwrite to "
-            "begin anew"
+            f"--output: {kept} is the checkpoint of a training; say --resume to go on with it, --overwrite "
+            "to begin anew"
         )
     return target, folder
 

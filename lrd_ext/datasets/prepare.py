@@ -181,6 +181,7 @@ def _outcome(path: Path, future: Future[_Decoded]) -> tuple[Path, _Decoded | Exc
 def _decode(path: Path, read: Callable[[Path], Raw], tile: int | None) -> _Decoded:
     raw = read(path)
     check_cfa(raw.cfa, among=BY_SITE, what=f"{path}: pattern of training data")
+    raw.check_black(str(path))
     mosaic = np.ascontiguousarray(raw.whole_cells, "<u2")
     about = {
         "source": path.name,
@@ -217,8 +218,8 @@ def _digest(values: np.ndarray) -> str:
     return hashlib.sha256(values.data).hexdigest()
 
 
-def _alone(file: IO[bytes]) -> bool:
-    """Whether no other process holds the file, from now on this one; where that cannot be told, True."""
+def alone(file: IO[bytes] | int) -> bool:
+    """Whether no other process holds the open file, from now on this one; where that cannot be told, True."""
     try:
         import fcntl
     except ImportError:  # not POSIX
@@ -252,7 +253,7 @@ class _Store:
             (entry["offset"] + entry["height"] * entry["width"] for entry in self._entries()), default=0
         )
         self._values = open(folder / self.name, "ab")  # noqa: SIM115 (closed by close)
-        if not _alone(self._values):
+        if not alone(self._values):
             self._values.close()
             raise ValueError(f"{folder}: another process is writing this store; wait for it, or stop it")
         self._values.truncate(2 * self.end)  # what was written but not noted

@@ -54,7 +54,7 @@ class RawFolder(Dataset[dict[str, Any]]):
         regions: False to have LibRaw decode every file whole, flashraw or not.
 
     An item raises :class:`lrd_ext.raw.RawFileError` where its file cannot be read, and ValueError where it is
-    smaller than a crop; both name the file.
+    smaller than a crop or its black level differs beyond the 2x2 sites; both name the file.
 
     Raises:
         ValueError: there is no such folder, or no raw file in it.
@@ -92,6 +92,7 @@ class RawFolder(Dataset[dict[str, Any]]):
 
     def _look(self, path: Path, raw: Raw) -> _Known:
         check_cfa(raw.cfa, among=BY_SITE, what=f"{path}: pattern of training data")
+        raw.check_black(str(path))
         height, width = raw.whole_cells.shape
         if self.size is not None and min(height, width) < 2 * self.size:
             raise ValueError(

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from lrd_ext.training.configuration import Adversarial
 from lrd_ext.training.descent import descend, follow, set_cosine_rate
 
-from .crops import Crops, Source, crop_of_each, random_crops, real_above_made
+from .crops import Crops, Source, check_side, crop_of_each, random_crops, real_above_made
 from .discriminator import FourierCritic, PixelCritic, gradient_penalty
 from .lite import LiteGenerator
 from .unet import UNetGenerator
@@ -48,6 +48,9 @@ class NoiseAlignment:
         matching: stage 1's loss, added with the weight ``options.keep``.
         image: loss on denoised pictures, added on crops of pairs; None for none.
 
+    Raises:
+        ValueError: frames are smaller than a crop.
+
     Source: Gulrajani et al., NeurIPS 2017; Zhang et al., ICCV 2023 (LRD) for its place here, framework
         figure. That sites are divided by their expected deviation is our choice.
     """
@@ -66,6 +69,7 @@ class NoiseAlignment:
         matching: Matching | None = None,
         image: ImageAlignment | None = None,
     ) -> None:
+        check_side(sources, options.patch)
         self.image = image.to(fabric.device) if image is not None else None
         self.generator, self.sources, self.options, self.seed, self.dn = generator, sources, options, seed, dn
         self.fabric, self.matching = fabric, matching
@@ -95,6 +99,8 @@ class NoiseAlignment:
 
     def step(self, number: int) -> dict[str, float]:
         """Take step ``number`` and return losses."""
+        if number == 0:  # stage 1 has moved the generator since
+            self.average.load_state_dict(self.generator.state_dict())
         epoch = number // self.options.steps_per_epoch
         set_cosine_rate(self.optimizers.values(), self.options.rate, epoch, self.options.epochs)
         draw = torch.Generator().manual_seed(

@@ -37,12 +37,14 @@ def card_of(
     """Return the card: plain values that JSON takes. It names no path."""
     cameras = [
         {
-            "profile": camera.profile.name,
+            "profile": name,
             "camera": camera.profile.camera,
             "dark_shading_taken_off": camera.dark_shading is not None,
             **_frames(darks, pairs),
         }
-        for camera, darks, pairs in zip(material.cameras, material.stores, material.pair_stores, strict=True)
+        for camera, name, darks, pairs in zip(
+            material.cameras, material.names, material.stores, material.pair_stores, strict=True
+        )
     ]
     return {
         "made_by": "lrd train generator",
@@ -82,24 +84,29 @@ def _frames(darks: DarkStore | None, pairs: PairStore | None) -> dict[str, Any]:
 def _pair_figures(generator: LiteGenerator | UNetGenerator, material: Material) -> dict[str, Any]:
     """Compare what the pairs' noise is and what shot noise and generator make on their clean signal."""
     of_camera = [
-        (camera.profile.name, pairs)
-        for camera, store in zip(material.cameras, material.pair_stores, strict=True)
+        (name, pairs)
+        for name, store in zip(material.names, material.pair_stores, strict=True)
         for pairs in (store.pairs if store else ())
     ]
-    return {
+    found = {
         f"{name} ISO {pairs.iso:g}": _pair_distance(generator, own)
         for (name, pairs), own in zip(of_camera, material.pairs, strict=True)
     }
+    return {name: figures for name, figures in found.items() if figures}
 
 
 def _pair_distance(generator: LiteGenerator | UNetGenerator, pairs: Pairs) -> dict[str, float]:
+    """Return the figures where the clean frames are not saturated; none where all of them are."""
     draw = torch.Generator().manual_seed(0)
     crops = side_by_side([pairs.middle(k) for k in range(min(_FRAMES, len(pairs)))])
     side = crops.real.shape[2:]
     made = _made(generator, (len(crops.real), 2 * side[0], 2 * side[1]), pairs.sigma_init)
     noise = torch.from_numpy(np.asarray(pack(made)))
     recorded = crops.recorded(crops.shot(draw) + noise)
-    real, fake = (((x - crops.signal) * crops.known).numpy() for x in (crops.real, recorded))
+    known = crops.known > 0
+    if not known.any():
+        return {}
+    real, fake = ((x - crops.signal)[known].numpy() for x in (crops.real, recorded))
     return {
         "sigma_init": round(pairs.sigma_init, 5),
         "kld_adu": round(kld(np.rint(real), np.rint(fake), "adu"), 6),
@@ -122,6 +129,7 @@ def _distance(generator: LiteGenerator | UNetGenerator, darks: Darks, sigma_init
     made = _made(generator, noise.shape, sigma_init)
     # What is not noise, the levels above all, is given to both, so that both round alike.
     rounded = np.rint(made + (raw - noise))
+    made = rounded - (raw - noise)
     rows = [float(line_autocorrelation(frames, "row", 1)[0]) for frames in (noise, made)]
     return {
         "sigma_init": round(sigma_init, 5),

@@ -84,17 +84,28 @@ class Crops(Crop):
         return Crops(*(part.to(device) for part in self))
 
 
+def check_side(sources: Sequence[Source], side: int) -> None:
+    """Refuse crops that frames of a source are too small for.
+
+    Raises:
+        ValueError: they are; the text names the patch of a configuration.
+    """
+    for source in sources:
+        if min(source.shape) // 2 < side:
+            raise ValueError(
+                f"adversarial.patch: crops of {side} cells need frames of {2 * side} x {2 * side} pixels, "
+                f"got {source.shape}"
+            )
+
+
 def random_crops(sources: Sequence[Source], count: int, side: int, draw: torch.Generator) -> Crops:
     """Cut crops of sources and frames drawn anew for each.
 
     Args:
-        sources: of each camera and ISO; equally likely.
+        sources: of each camera and ISO; equally likely. Frames hold a crop, see :func:`check_side`.
         count: how many crops.
         side: cells a side.
         draw: where random numbers come from.
-
-    Raises:
-        ValueError: the frames are smaller than a crop.
     """
     which = torch.randint(len(sources), (count,), generator=draw)
     return side_by_side([_crop(sources[int(k)], side, draw) for k in which])
@@ -115,10 +126,6 @@ def side_by_side(crops: Sequence[Crop]) -> Crops:
 
 def _crop(source: Source, side: int, draw: torch.Generator) -> Crop:
     room = [size // 2 - side for size in source.shape]
-    if min(room) < 0:
-        raise ValueError(
-            f"patch: crops of {side} cells need frames of {2 * side} x {2 * side} pixels, got {source.shape}"
-        )
     frame = int(torch.randint(len(source), (), generator=draw))
     top, left = (int(torch.randint(r + 1, (), generator=draw)) for r in room)
     return source.window(frame, slice(top, top + side), slice(left, left + side))

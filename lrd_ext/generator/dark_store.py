@@ -25,11 +25,13 @@ from .crops import Crop
 from .frame_store import FrameWriter, Store, StoredFrames, check_alike, index_of, look, shared, told
 from .pairs import has_pairs
 
-VERSION = 2
+VERSION = 3
 #: Darks of one ISO must be at least this many: noise is what differs between frames.
 LEAST_FRAMES = 2
-#: Frames with more than this share of pixels at the lowest value hold noise that was cut off.
+#: A larger share of pixels than this piled up at the lowest value is noise that was cut off.
 _CLIPPED = 0.005
+#: A pile is this many times what the next value has.
+_PILE = 1.5
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -37,9 +39,10 @@ class Darks:
     """Darks of one camera and ISO.
 
     ``frames`` (n, H, W) uint16 raw DN, on disk or in memory, of which those numbered ``order`` count;
-    ``levels`` (n, 4) mean of the sites of each of those, raw DN: black, bias and drift, which are no part of
-    the noise; ``hot`` (m, 2) rows and columns of pixels that take their left neighbour's value; ``shading``
-    (4, H/2, W/2) float32 fixed pattern, DN, or None; ``sigma_init`` DN, for :meth:`window`.
+    ``levels`` (n, 4) mean of the sites of each of those without hot pixels, raw DN: black, bias and drift,
+    which are no part of the noise; ``hot`` (m, 2) rows and columns of pixels that take their left neighbour's
+    value; ``shading`` (4, H/2, W/2) float32 fixed pattern, DN, or None; ``sigma_init`` DN, for
+    :meth:`window`.
     """
 
     iso: float
@@ -169,11 +172,11 @@ def _write(
             "file": _file(iso),
             "sha256": writer.sha256(_file(iso)),
             "order": [places[r.name] for r in members],
-            "levels": [r.means.tolist() for r in members],
             "shape": list(members[0].shape),
         }
-        entries.append(entry | {"hot": _hot(store, entry).tolist()})
-    _check_not_clipped(store, entries, folder)
+        hot = _hot(store, entry)
+        levels = _levels(store, entry, hot, [f"{folder}: {r.name}" for r in members])
+        entries.append(entry | {"levels": levels, "hot": hot.tolist()})
     sensor = ordered.sensor
     return {"files": entries} | told(sensor, sensor.black, ordered.left_out)
 
@@ -212,17 +215,38 @@ def _hot(store: Path, entry: dict[str, Any]) -> np.ndarray:
     return find_hot_pixels(mean, float(np.sqrt(square / len(order))))[0]
 
 
-def _check_not_clipped(
-    store: Path, entries: Sequence[dict[str, Any]], folder: str | os.PathLike[str]
-) -> None:
-    for entry in entries:
-        frame = StoredFrames(store / entry["file"], *entry["shape"])[entry["order"][0]]
-        share = float((frame == frame.min()).mean())
-        if share > _CLIPPED and frame.min() == 0:
-            raise ValueError(
-                f"{folder}: the darks of ISO {entry['iso']:g} are clipped at 0 ({100 * share:.1f} % of "
-                "pixels): what lies below black is cut off. Shoot raw with the black level left in"
-            )
+def _levels(store: Path, entry: dict[str, Any], hot: np.ndarray, names: Sequence[str]) -> list[list[float]]:
+    """Return the mean of each site of each frame without hot pixels, raw DN; refuse clipped frames."""
+    frames = StoredFrames(store / entry["file"], *entry["shape"])
+    cold = np.ones(entry["shape"], bool)
+    cold[tuple(hot.T)] = False
+    levels = []
+    for name, i in zip(names, entry["order"], strict=True):
+        sites = [np.bincount(frames[i][r::2, c::2][cold[r::2, c::2]]) for r, c in SITES]
+        for counts in sites:
+            _check_not_clipped(counts, name)
+        levels.append([float(counts @ np.arange(len(counts)) / counts.sum()) for counts in sites])
+    return levels
+
+
+def _check_not_clipped(counts: np.ndarray, name: str) -> None:
+    """Refuse values that pile up at the lowest one (but strays), though noise would go on below it.
+
+    Noise narrower than a DN has large piles of its own, but as little far above its median as below. What
+    counts above lies two steps or more beyond the lowest value's mirror image: rounding moves the median.
+    """
+    counts = np.append(counts, 0)  # lest all are at the lowest
+    below = np.append(0, counts.cumsum()) / counts.sum()  # share of values below each
+    lowest, median = (int(np.argmax(below[1:] > share)) for share in (_CLIPPED, 0.5))
+    step = 1 + int(np.argmax(counts[lowest + 1 :] > 0))
+    above = 1 - below[min(2 * median - lowest + 2 * step, len(counts))]
+    piled = counts[lowest] > _PILE * counts[lowest + step] and above - below[lowest] > _CLIPPED
+    pile = counts[lowest] / counts.sum()
+    if pile > _CLIPPED and (piled or lowest == 0):
+        raise ValueError(
+            f"{name}: is clipped at {lowest} ({100 * pile:.1f} % of a site's pixels): what lies below black "
+            "is cut off. Shoot raw with the black level left in"
+        )
 
 
 def _darks(store: Path, entry: dict[str, Any]) -> Darks:

@@ -8,9 +8,10 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,6 +24,8 @@ from lrd_ext.calibration.survey import Record, look_at
 from lrd_ext.outputs import replacing
 
 INDEX = "index.json"
+#: What stores write below the folder of all cameras' frames; a killed run leaves temporary files.
+_OWN = re.compile(r"\d+/(pairs/)?(index\.json|(iso_[^/]+|noisy|clean)\.u16|\.lrd_ext-[^/]+\.part)")
 
 
 class FrameWriter:
@@ -180,3 +183,40 @@ def check_room(store: Path, needed: int) -> None:
         raise ValueError(
             f"{store}: the frames take {needed / 1e9:.1f} GB there, and {free / 1e9:.1f} GB are free"
         )
+
+
+def check_free(kept: Path, folders: Sequence[str | os.PathLike[str]]) -> None:
+    """Refuse a folder for the stores of all cameras that holds anything else, before frames are read.
+
+    Args:
+        kept: of the stores; they are removed from it when they are no longer needed.
+        folders: that frames are read from.
+
+    Raises:
+        ValueError: it holds files that no store wrote, or frames are read from it.
+    """
+    wrong = [f"FOLDER {f} lies there" for f in folders if Path(f).resolve().is_relative_to(kept.resolve())]
+    wrong += [f"{path} is none of these" for path, own in _files(kept) if not own]
+    if wrong:
+        raise ValueError(
+            f"{kept}: is for the frames as training reads them, and {wrong[0]}. Move it, or give --output "
+            "another name"
+        )
+
+
+def remove_stores(kept: Path) -> None:
+    """Remove what stores wrote below a folder, and the folders that leaves empty."""
+    for path, own in _files(kept):
+        if own:
+            path.unlink()
+    for folder, _, _ in os.walk(kept, topdown=False):
+        with suppress(OSError):  # somebody's file came in meanwhile
+            os.rmdir(folder)
+
+
+def _files(kept: Path) -> Iterator[tuple[Path, bool]]:
+    """Yield all files below a folder, and whether a store wrote them."""
+    for root, folders, names in os.walk(kept):
+        links = [name for name in folders if os.path.islink(os.path.join(root, name))]
+        for path in (Path(root, name) for name in (*names, *links)):
+            yield path, _OWN.fullmatch(path.relative_to(kept).as_posix()) is not None

@@ -58,7 +58,7 @@ class LiteGenerator(nn.Module):
         sigmas: Sequence[float] = (),
     ) -> None:
         super().__init__()
-        self.widths = _checked_widths(widths)
+        self.widths = checked_widths(widths)
         self.log_sigma = bool(log_sigma)
         self.table = SigmaTable.of(isos, sigmas)
         #: What it was trained on, and how well it fits; travels with the file.
@@ -302,7 +302,12 @@ def _stream(weights: Tensor) -> int:
     return 0 if torch.compiler.is_compiling() else torch.cuda.current_stream(weights.device).cuda_stream
 
 
-def _checked_widths(widths: Sequence[int]) -> tuple[int, ...]:
+def checked_widths(widths: Sequence[int]) -> tuple[int, ...]:
+    """Return widths of hidden layers, which the kernel must know.
+
+    Raises:
+        ValueError: it does not.
+    """
     valid = isinstance(widths, (tuple, list)) and 1 <= len(widths) <= MAX_HIDDEN_LAYERS
     if not valid or any(isinstance(w, bool) or w not in WIDTHS for w in widths):
         raise ValueError(

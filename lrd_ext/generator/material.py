@@ -19,6 +19,7 @@ from lrd_ext.training.configuration import Configuration
 
 from .crops import Source
 from .dark_store import Darks, DarkStore, keep_darks, tells_darks
+from .lite import checked_widths
 from .pairs import TABLE, Pairs, PairStore, has_pairs, keep_pairs, scatter
 from .targets import Target, measure
 
@@ -55,10 +56,20 @@ class Material:
     pairs: tuple[Pairs, ...] = ()
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What figures call each camera."""
+        return _names(self.cameras)
+
+    @property
     def left_out(self) -> dict[str, str]:
-        """Frames and pairs that do not count, and why."""
-        stores = (s for s in (*self.stores, *self.pair_stores) if s is not None)
-        return {name: reason for store in stores for name, reason in store.left_out.items()}
+        """Frames and pairs that do not count, and why; of several cameras with their folder."""
+        several = len(self.cameras) > 1
+        return {
+            str(Path(camera.folder, name)) if several else name: reason
+            for stores in (self.stores, self.pair_stores)
+            for camera, store in zip(self.cameras, stores, strict=True)
+            for name, reason in (store.left_out.items() if store else ())
+        }
 
     @property
     def phase(self) -> str:
@@ -85,11 +96,13 @@ class Material:
 
 
 def check_use(cameras: Sequence[Camera], configuration: Configuration) -> None:
-    """Refuse data that the configuration has no use for, before any is read.
+    """Refuse data that the configuration has no use for, and nets that cannot be, before any is read.
 
     Raises:
         ValueError: the text names the folder and what to say.
     """
+    if configuration.generator == "lite" or configuration.distill:
+        checked_widths(configuration.widths)
     for camera in cameras:
         if not has_pairs(camera.folder):
             continue
@@ -131,12 +144,14 @@ def gather(cameras: Sequence[Camera], kept: Path, progress: Progress = lambda *_
         _pairs_of(camera, kept / str(number) / "pairs", progress) for number, camera in enumerate(cameras)
     ]
     of_camera = [
-        (own, camera) for camera, s in zip(cameras, stores, strict=True) for own in (s.darks if s else ())
+        (own, camera, name)
+        for camera, name, s in zip(cameras, _names(cameras), stores, strict=True)
+        for own in (s.darks if s else ())
     ]
-    for done, (own, camera) in enumerate(of_camera, 1):
+    for done, (own, camera, name) in enumerate(of_camera, 1):
         sigma = sigma_of(camera.profile, own.iso)
         darks.append(dataclasses.replace(own, shading=_shading(camera, own), sigma_init=sigma))
-        targets.append(measure(darks[-1], sigma, f"{camera.profile.name} ISO {own.iso:g}"))
+        targets.append(measure(darks[-1], sigma, f"{name} ISO {own.iso:g}"))
         _check_sigma(targets[-1], own, camera)
         progress("statistics", done, len(of_camera))
     pairs = [
@@ -147,6 +162,14 @@ def gather(cameras: Sequence[Camera], kept: Path, progress: Progress = lambda *_
     return Material(
         tuple(cameras), tuple(stores), tuple(darks), tuple(targets), tuple(pair_stores), tuple(pairs)
     )
+
+
+def _names(cameras: Sequence[Camera]) -> tuple[str, ...]:
+    """Name cameras by their profiles, and number all where profiles share a name."""
+    names = [camera.profile.name for camera in cameras]
+    if len(set(names)) == len(names):
+        return tuple(names)
+    return tuple(f"{name} ({number})" for number, name in enumerate(names, 1))
 
 
 def _darks_of(camera: Camera, kept: Path, progress: Progress) -> DarkStore | None:

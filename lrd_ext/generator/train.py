@@ -46,11 +46,17 @@ def fingerprint(configuration: Configuration, material: Material) -> str:
     if configuration.image_domain is not None:
         told["image_domain"] = described(configuration.image_domain)
     sigmas = [t.sigma_init for t in material.targets]
-    shading = [c.dark_shading is not None for c in material.cameras]
+    shading = [_checksums(c.dark_shading) for c in material.cameras]
     stores = [s.digest if s else None for s in (*material.stores, *material.pair_stores)]
     pairs = [(p.sigma_init, p.gain, p.bias, p.members) for p in material.pairs]
     content = json.dumps([told, stores, sigmas, shading, pairs], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _checksums(maps: dict[float, np.ndarray] | None) -> dict[str, str] | None:
+    if maps is None:
+        return None
+    return {f"{iso:g}": hashlib.sha256(own.tobytes()).hexdigest() for iso, own in maps.items()}
 
 
 def train_generator(

@@ -113,6 +113,19 @@ class Raw:
         """Return a copy with the named fields changed; everything is checked again."""
         return dataclasses.replace(self, **changes)
 
+    def check_black(self, name: str) -> None:
+        """Refuse black levels that :attr:`black` does not tell in full, for readers that know no other.
+
+        Raises:
+            ValueError: there are such; the text names the picture as ``name``.
+        """
+        if self.black_offsets is not None:
+            height, width = self.black_offsets.shape
+            raise ValueError(
+                f"{name}: its black level differs over {height} x {width} pixels; figures of a profile are "
+                "by 2x2 site"
+            )
+
     @property
     def black_block(self) -> np.ndarray:
         """Black levels of the block that repeats over the mosaic from its first pixel on, (h, w) raw DN."""

@@ -4,10 +4,27 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any, Literal
 
 PRESETS = Path(__file__).parent / "presets"
+#: Cells a side that critics halve to one, and what the U-Net's must be a multiple of.
+_CRITIC, _UNET = 16, 8
+
+
+def _at_least(part: Any, least: int, *names: str, of: str = "") -> None:
+    for name in names:
+        value = getattr(part, name)
+        if not value >= least:  # NaN is refused too
+            raise ValueError(f"{of}{name} must be at least {least}, got {value}")
+
+
+def _check_descent(part: Any, of: str = "") -> None:
+    if not 0 < part.rate < math.inf:
+        raise ValueError(f"{of}rate must be above 0 and finite, got {part.rate}")
+    if not 0 <= part.ema < 1:
+        raise ValueError(f"{of}ema must be in [0, 1), got {part.ema}")
 
 
 @dataclasses.dataclass
@@ -33,8 +50,8 @@ class Machine:
     checkpoint_s: float = 60.0
 
     def __post_init__(self) -> None:
-        if self.devices < 1 or self.nodes < 1 or self.seed < 0 or self.checkpoint_s < 0:
-            raise ValueError("devices and nodes must be at least 1, seed and checkpoint_s at least 0")
+        _at_least(self, 1, "devices", "nodes")
+        _at_least(self, 0, "seed", "threads", "checkpoint_s")
 
     def told(self) -> dict[str, Any]:
         """Return what the result depends on: all but how often it is saved and by how many threads.
@@ -81,6 +98,18 @@ class Adversarial:
     ema: float = 0.999
     keep: float = 0.0
 
+    def __post_init__(self) -> None:
+        of = "adversarial."
+        _at_least(self, 1, "width", "depth", "epochs", "steps_per_epoch", "batch", "critic_steps", of=of)
+        _at_least(self, _CRITIC, "patch", of=of)
+        _at_least(self, 0, "penalty", "keep", of=of)
+        _check_descent(self, of)
+        for name in ("width", "patch") if self.critic == "fourier" else ():
+            value = getattr(self, name)
+            if value % _CRITIC:
+                what = f"a multiple of {_CRITIC} for critic: fourier"
+                raise ValueError(f"{of}{name} must be {what}, got {value}")
+
 
 @dataclasses.dataclass
 class ImageDomain:
@@ -103,6 +132,9 @@ class ImageDomain:
     l1: float = 0.1
     lpips: float = 0.01
     lpips_weights: str | None = None
+
+    def __post_init__(self) -> None:
+        _at_least(self, 0, "l1", "lpips", of="image_domain.")
 
 
 @dataclasses.dataclass
@@ -137,8 +169,14 @@ class Configuration(Machine):
             raise ValueError("image_domain is a part of stage 2, which is off: give adversarial:")
         if self.distill and self.generator != "unet":
             raise ValueError("distill needs generator: unet, which the lite one learns from")
-        if self.settling < 0:
-            raise ValueError(f"settling must be at least 0, got {self.settling}")
+        _at_least(self, 0, "settling")
+        if self.seed >= 2**32:  # seeds of steps and processes are counted up from it, below 2**64
+            raise ValueError(f"seed must be below 2**32, got {self.seed}")
+        if self.generator == "unet" and self.adversarial is not None and self.adversarial.patch % _UNET:
+            raise ValueError(
+                f"adversarial.patch must be a multiple of {_UNET} for generator: unet, got "
+                f"{self.adversarial.patch}"
+            )
 
 
 @dataclasses.dataclass
@@ -181,11 +219,9 @@ class DenoiserConfiguration(Machine):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("steps", "batch", "patch", "sheet_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.rate <= 0 or not 0 <= self.ema < 1 or self.workers < 0:
-            raise ValueError("rate must be above 0, ema in [0, 1), workers at least 0")
+        _at_least(self, 1, "steps", "batch", "patch", "sheet_every")
+        _at_least(self, 0, "workers")
+        _check_descent(self)
 
     def told(self) -> dict[str, Any]:
         """Return what a training that goes on must share: all but these; of steps the card tells."""

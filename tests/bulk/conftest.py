@@ -35,6 +35,6 @@ def recipe(camera):
 
     def make(**changes):
         settings = {"iso": (800.0, 6400.0), "ratio": (10.0, 100.0), "seed": 7, "copies": 2, "size": 16}
-        return Recipe((camera,), **settings | changes)
+        return Recipe(**{"cameras": (camera,)} | settings | changes)
 
     return make

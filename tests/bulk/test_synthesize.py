@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import errno
 import json
 
@@ -18,6 +19,11 @@ from lrd_ext.augment import LowLightNoise
 from lrd_ext.bulk import find_sources, read_manifest, storage, synthesize, verify_shards
 from lrd_ext.datasets import PairFolder, RawTiles, prepare_tiles, verify_tiles
 from lrd_ext.denoise.batches import PairedTiles
+from lrd_ext.profiles.sensor import SensorFigures
+
+
+def stop(_):
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("name", ["npz", "webdataset", "parquet", "tiles", "dng"])
@@ -78,6 +84,22 @@ def test_tar_files_are_read_by_webdataset(tmp_path, sources, recipe):
     assert len(keys) == len(set(keys)) == 120
 
 
+def test_a_dot_in_a_file_name_ends_no_key(tmp_path, recipe):
+    """WebDataset ends the key at the first dot; two names that differ in it alone stay apart."""
+    webdataset = pytest.importorskip("webdataset")
+    (tmp_path / "in").mkdir()
+    for i, name in enumerate(("IMG.2024.1.dng", "IMG.2024_1.dng")):
+        write_raw(tmp_path / "in" / name, first=i)
+    synthesize(find_sources([tmp_path / "in"]), str(tmp_path / "out"), recipe(format="webdataset"))
+    tars = [str(path) for path in sorted((tmp_path / "out").glob("*.tar"))]
+    samples = list(webdataset.WebDataset(tars, shardshuffle=False).decode())
+    keys = [sample["key"] for line in read_manifest(str(tmp_path / "out"))[1] for sample in line["samples"]]
+    assert [sample["__key__"] for sample in samples] == keys
+    assert [sample["json"]["key"] for sample in samples] == keys
+    assert {sample["noisy.npy"].shape for sample in samples} == {(4, 16, 16)}
+    assert len(set(keys)) == 48
+
+
 def test_parquet_files_are_read_by_pyarrow(tmp_path, sources, recipe):
     dataset = pytest.importorskip("pyarrow.dataset")
     synthesize(sources, str(tmp_path / "npz"), recipe())
@@ -90,10 +112,12 @@ def test_parquet_files_are_read_by_pyarrow(tmp_path, sources, recipe):
     assert table.num_rows == 120
 
 
-def test_tiles_are_stores_of_pairs(tmp_path, sources, recipe):
-    """Mosaics are the raw DN of the .npz pairs, and what training reads of recorded pairs."""
-    synthesize(sources, str(tmp_path / "npz"), recipe())
-    synthesize(sources, str(tmp_path / "tiles"), recipe(format="tiles"))
+@pytest.mark.parametrize("sensor", [None, SensorFigures(sigma_prnu=0.02)])
+def test_tiles_are_stores_of_pairs(tmp_path, sources, recipe, camera, sensor):
+    """Mosaics are the raw DN of the .npz pairs, of the same sensors, and what training reads of pairs."""
+    cameras = (dataclasses.replace(camera, sensor=sensor),)
+    synthesize(sources, str(tmp_path / "npz"), recipe(cameras=cameras))
+    synthesize(sources, str(tmp_path / "tiles"), recipe(format="tiles", cameras=cameras))
     assert verify_shards(str(tmp_path / "tiles")) == []
     roots = [tmp_path / "tiles" / name for name in ("clean", "noisy")]
     assert [verify_tiles(root) for root in roots] == [[], []]
@@ -161,6 +185,62 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(tmp_path, sources, rec
         synthesize(sources, out, recipe(format=name), resume=True)
 
 
+def test_a_run_killed_behind_its_manifest_is_ended_by_the_same_call_alone(tmp_path, sources, recipe):
+    out = tmp_path / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(storage.Storage, "remove_abandoned", stop)
+        with pytest.raises(KeyboardInterrupt):
+            synthesize(sources, str(out), recipe())
+    assert {"manifest.json", "unfinished.json"} <= contents(out).keys()
+    with pytest.raises(ValueError, match="was begun with other seed, sources"):
+        synthesize(sources[:2], str(out), recipe(seed=1), resume=True)
+    synthesize(sources, str(out), recipe(), resume=True)
+    synthesize(sources, str(tmp_path / "whole"), recipe())
+    assert contents(out) == contents(tmp_path / "whole")
+
+
+def test_a_second_run_is_refused_while_the_first_is_at_work(tmp_path, sources, recipe):
+    tried = []
+
+    def second_comes(source):
+        for options in ({"resume": True}, {"overwrite": True}):
+            with pytest.raises(ValueError, match="another process is writing this output"):
+                synthesize(sources, str(tmp_path / "out"), recipe(), **options)
+            tried.append(source.number)
+
+    synthesize(sources[:2], str(tmp_path / "out"), recipe(), progress=second_comes)
+    synthesize(sources[:2], str(tmp_path / "whole"), recipe())
+    assert tried == [0, 0, 1, 1]
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("second_ends", [True, False])
+def test_two_runs_where_nothing_locks_do_not_lose_a_picture(
+    tmp_path, sources, recipe, monkeypatch, second_ends
+):
+    """As on an object store: one that lacks lines writes no manifest."""
+    out = str(tmp_path / "out")
+    monkeypatch.setattr(storage, "alone", lambda file: True)
+    with pytest.raises(KeyboardInterrupt):
+        synthesize(sources, out, recipe(), progress=stop)
+
+    def second_comes(source):
+        if source.number == 2:
+            if second_ends:
+                synthesize(sources, out, recipe(), resume=True)
+            else:
+                (tmp_path / "out" / "unfinished" / "000001.json").unlink()
+
+    with pytest.raises(ValueError, match="pictures that were made are not in the index: another run writes"):
+        synthesize(sources, out, recipe(), resume=True, progress=second_comes)
+    assert (tmp_path / "out" / "manifest.json").exists() == second_ends
+    if not second_ends:
+        synthesize(sources, out, recipe(), resume=True)
+    manifest, lines = read_manifest(out)
+    assert manifest["sources"] == len(lines) == 5
+    assert verify_shards(out) == []
+
+
 def test_a_full_disk_leaves_what_is_whole(tmp_path, sources, recipe, monkeypatch):
     writing, calls = storage.Hashed.write, []
 
@@ -197,6 +277,20 @@ def test_a_damaged_picture_is_named_and_the_rest_is_done(tmp_path, raws, capsys)
     assert "24 pairs of 2 pictures are as they were written" in capsys.readouterr().out
     assert cli.main(["data", "verify", str(tmp_path / "out"), "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
+
+
+def test_black_levels_beyond_2x2_are_left_out_but_of_raw_files(tmp_path, recipe):
+    """Only a raw file can tell them again."""
+    (tmp_path / "in").mkdir()
+    write_raw(tmp_path / "in" / "lines.dng", black_offsets=np.repeat([[60.0], [0], [-60], [0]], 2, 1))
+    write_raw(tmp_path / "in" / "plain.dng")
+    given = find_sources([tmp_path / "in"])
+    done = synthesize(given, str(tmp_path / "npz"), recipe())
+    ((path, reason),) = done.left_out.items()
+    assert path.endswith("lines.dng")
+    assert "its black level differs over 4 x 2 pixels; figures of a profile are by 2x2 site" in reason
+    whole = recipe(format="dng", size=None, iso=1600.0, ratio=50.0)
+    assert synthesize(given, str(tmp_path / "dng"), whole).left_out == {}
 
 
 def test_damage_is_found(tmp_path, sources, recipe, capsys):

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 from tile_files import write_raw
 
@@ -208,6 +209,16 @@ def test_patterns_that_do_not_pack_in_four_planes_are_refused_by_name(tmp_path, 
         datasets.RawFolder(tmp_path, size=16)[0]
     with pytest.raises(ValueError, match=said):
         prepare_tiles([tmp_path / "large.dng"], tmp_path / "store")
+
+
+def test_black_levels_beyond_2x2_are_refused_by_name(tmp_path):
+    """Nobody who reads the store would know of them."""
+    write_raw(tmp_path / "lines.dng", black_offsets=np.repeat([[60.0], [0], [-60], [0]], 2, 1))
+    said = r"lines.dng: its black level differs over 4 x 2 pixels; figures of a profile are by 2x2 site"
+    with pytest.raises(ValueError, match=said):
+        datasets.RawFolder(tmp_path, size=16)[0]
+    with pytest.raises(ValueError, match=said):
+        prepare_tiles([tmp_path / "lines.dng"], tmp_path / "store")
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,19 @@ def test_hot_pixels_take_their_neighbours_value(tmp_path, frames):
     assert np.array_equal(store.darks[1].mosaic(3, *cells), mended[40:44, 50:60])
 
 
+def test_hot_pixels_do_not_shift_the_level_of_others(tmp_path):
+    draw = np.random.default_rng(3)
+    glow = np.zeros((320, 320))
+    glow[draw.random(glow.shape) < 0.003] = 200
+    own = [np.rint(512 + glow + draw.normal(0, 3, glow.shape)).astype(np.uint16) for _ in range(4)]
+    (darks,) = keep_darks(write_folder(tmp_path / "darks", {800: own}), LEVELS, tmp_path / "store").darks
+    assert [tuple(at) for at in darks.hot] == [tuple(at) for at in np.argwhere(glow)]
+    packed_glow = np.stack([glow[r::2, c::2] for r, c in ((0, 0), (0, 1), (1, 0), (1, 1))])
+    for i in range(4):
+        for noise, hot in zip(darks.packed(i).numpy(), packed_glow > 0, strict=True):
+            assert abs(noise[~hot].mean()) < 3 * noise[~hot].std() / np.sqrt((~hot).sum())
+
+
 def test_a_store_is_used_again_until_frames_or_files_change(tmp_path, frames):
     folder, place = write_folder(tmp_path / "darks", frames), tmp_path / "store"
     first, seen = keep_darks(folder, LEVELS, place), []
@@ -132,8 +145,34 @@ def test_frames_that_cannot_be_learned_from_are_refused(tmp_path, frames, name):
 def test_darks_cut_off_at_zero_are_refused(tmp_path, frames):
     cut = {iso: np.clip(own.astype(np.int32) - 512, 0, None).astype(np.uint16) for iso, own in frames.items()}
     folder = write_folder(tmp_path / "darks", cut)
-    with pytest.raises(ValueError, match=r"ISO 800 are clipped at 0 \([4-7]\d\.\d % of pixels\)"):
+    message = r"darks: dark_800_0.npy: is clipped at 0 \([4-7]\d\.\d % of a site's pixels\)"
+    with pytest.raises(ValueError, match=message):
         keep_darks(folder, Levels((0.0,) * 4, 16383.0, "RGGB"), tmp_path / "store")
+
+
+@pytest.mark.parametrize(
+    ("sigma", "lowest", "first"), [(1.0, 512, 0), (3.0, 512, 0), (3.0, 509, 2), (30.0, 480, 3)]
+)
+def test_darks_cut_off_at_black_are_refused_from_the_first_such_frame(tmp_path, sigma, lowest, first):
+    draw = np.random.default_rng(1)
+    own = [np.rint(draw.normal(512, sigma, SHAPE)).astype(np.uint16) for _ in range(4)]
+    for frame in own[first:]:
+        frame[:] = np.maximum(frame, lowest)
+        frame[6, 9] = lowest - 40  # a pixel that blinks
+    folder = write_folder(tmp_path / "darks", {800: own})
+    with pytest.raises(ValueError, match=rf"dark_800_{first}.npy: is clipped at {lowest} "):
+        keep_darks(folder, LEVELS, tmp_path / "store")
+
+
+@pytest.mark.parametrize("sigma", [0.2, 0.3, 0.7, 3.0])
+@pytest.mark.parametrize("level", [512.0, 512.25, 512.5])
+def test_noise_narrower_than_a_step_is_no_cut(tmp_path, sigma, level):
+    draw = np.random.default_rng(2)
+    own = [np.rint(draw.normal(level, sigma, SHAPE)).astype(np.uint16) for _ in range(3)]
+    for frame in own:
+        frame[40, 50] += 300
+    store = keep_darks(write_folder(tmp_path / "darks", {800: own}), LEVELS, tmp_path / "store")
+    assert len(store.darks[0]) == 3
 
 
 def test_the_index_names_what_was_left_out(tmp_path, frames):

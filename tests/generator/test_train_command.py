@@ -102,7 +102,7 @@ def test_stopped_and_resumed_gives_the_same_bits(place, monkeypatch, capsys):
     assert not (place / "parts.safetensors").exists()
     monkeypatch.undo()
     assert train(place, output="parts.safetensors") == 2
-    assert "last.ckpt is the checkpoint of a training; say --resume to go on with it" in capsys.readouterr().err
+    assert "last.ckpt is the checkpoint of a training; say --resume to" in capsys.readouterr().err
     assert train(place, "--resume", output="parts.safetensors") == 0
     whole, parts = (LiteGenerator.load(place / f"{n}.safetensors") for n in ("whole", "parts"))
     for name, weight in whole.state_dict().items():
@@ -141,6 +141,38 @@ def test_stage_2_trains_both_nets_against_both_critics(place, generator, critic,
     kind = UNetGenerator if (generator, distill) == ("unet", "false") else LiteGenerator
     made = kind.load(place / "stage2.safetensors")
     assert made.table.isos == (800.0, 1600.0, 3200.0)
+
+
+def test_a_patch_larger_than_the_frames_is_refused_before_stage_1(place, capsys):
+    text = STAGE_2.format(generator="lite", critic="pixel", keep=0, distill="false")
+    (place / "large.yaml").write_text(text.replace("patch: 16", "patch: 96"))
+    assert train(place, output="large.safetensors", config="large.yaml") == 2
+    message = "adversarial.patch: crops of 96 cells need frames of 192 x 192 pixels, got (160, 160)"
+    assert message in " ".join(capsys.readouterr().err.split())
+    assert not (place / "large.training").exists()
+
+
+def test_widths_to_distill_to_are_refused_before_frames_are_read(place, capsys):
+    text = STAGE_2.format(generator="unet", critic="pixel", keep=0, distill="true")
+    (place / "widths.yaml").write_text(text.replace("widths: [16, 16]", "widths: [17]"))
+    assert train(place, output="widths.safetensors", config="widths.yaml") == 2
+    assert "widths must be 1 to 3 hidden layers of 16 or 32 channels, got [17]" in capsys.readouterr().err
+    assert not (place / "widths.frames").exists()
+
+
+def test_one_step_of_stage_2_keeps_what_stage_1_learned(place):
+    """Not a share of the weights from before it."""
+    weights = []
+    for name, more in (
+        ("stage 1", ""),
+        ("stage 2", "adversarial: {critic: pixel, epochs: 1, steps_per_epoch: 1, batch: 2, patch: 16, "
+         "critic_steps: 1, rate: 1.0e-9}\n"),
+    ):  # fmt: skip
+        (place / "one.yaml").write_text(QUICK + more)
+        assert train(place, "--overwrite", output=f"{name}.safetensors", config="one.yaml") == 0
+        made = LiteGenerator.load(place / f"{name}.safetensors")
+        weights.append(torch.cat([w.detach().flatten() for w in made.parameters()]))
+    assert torch.allclose(*weights, atol=1e-6)
 
 
 REFUSED = {
@@ -184,6 +216,42 @@ def test_wrong_use_is_refused_before_frames_are_read(place, capsys):
     assert not (place / "none.safetensors").exists()
 
 
+@pytest.mark.parametrize("below", ["", "dark"])
+def test_recordings_in_a_folder_named_as_that_of_frames_stay(place, capsys, below):
+    write_folder(place / "shots.frames", {})
+    folder = write_folder(place / "shots.frames" / below, {800: simulated_sensor.darks(800, 2, SHAPE, 1)})
+    for chosen, why in ((folder.relative_to(place), f"FOLDER {folder} lies there"), ("darks", "is none of")):
+        assert train(place, folder=chosen, output="shots.safetensors") == 2
+        said = " ".join(capsys.readouterr().err.split())
+        assert re.search(f"shots.frames: is for the frames as training reads them, and .*{why}", said)
+        assert "Move it, or give --output another name" in said
+    assert len(list(folder.glob("*.npy"))) == 2
+
+
+def test_what_else_comes_into_the_folder_of_frames_stays(place, monkeypatch):
+    from lrd_ext.generator import train as training
+
+    real = training.card_of
+
+    def noted(*arguments):
+        (place / "noted.frames" / "0" / "note.txt").write_text("of the user")
+        return real(*arguments)
+
+    monkeypatch.setattr(training, "card_of", noted)
+    assert train(place, output="noted.safetensors") == 0
+    assert [p.name for p in (place / "noted.frames").rglob("*") if p.is_file()] == ["note.txt"]
+
+
+def test_frames_kept_by_an_earlier_run_are_used(place):
+    for _ in range(2):
+        assert train(place, "--keep-frames", "--overwrite", output="kept.safetensors") == 0
+        assert sorted(p.name for p in (place / "kept.frames" / "0").iterdir()) == [
+            "index.json", "iso_3200.u16", "iso_800.u16"
+        ]  # fmt: skip
+    assert train(place, "--overwrite", output="kept.safetensors") == 0
+    assert not (place / "kept.frames").exists()
+
+
 def test_weights_that_are_no_numbers_stop_the_training(place, capsys, monkeypatch):
     from lrd_ext.generator import train as training
 
@@ -199,15 +267,21 @@ def test_weights_that_are_no_numbers_stop_the_training(place, capsys, monkeypatc
     assert not (place / "nan.safetensors").exists()
 
 
-def test_two_cameras_in_one_generator(place):
-    write_folder(place / "second", {1600: simulated_sensor.darks(1600, 3, SHAPE, 5)})
+def test_two_cameras_of_one_name_in_one_generator(place, capsys):
+    for k, name in enumerate(("first", "second")):
+        write_folder(place / name, {800: simulated_sensor.darks(800, 4 + k, SHAPE, 1)})
+        (place / name / "dark_800_0.npy").write_bytes(b"none")
     words = ["train", "generator", "-o", place / "both.safetensors", "--config", place / "quick.yaml"]
     words += ["--profile", place / "camera.json", place / "camera.json", "--overwrite"]
     # Folders last: --profile takes as many as it is given.
-    assert main([str(w) for w in (*words[:2], place / "darks", place / "second", *words[2:])]) == 0
+    assert main([str(w) for w in (*words[:2], place / "first", place / "second", *words[2:])]) == 1
     generator = LiteGenerator.load(place / "both.safetensors")
-    assert len(generator.card["cameras"]) == 2
+    assert [c["profile"] for c in generator.card["cameras"]] == ["camera (1)", "camera (2)"]
+    assert list(generator.card["against_the_darks"]) == ["camera (1) ISO 800", "camera (2) ISO 800"]
     assert generator.table.isos == ()
+    said = capsys.readouterr()
+    assert all(f"camera ({number}) ISO 800" in said.out for number in (1, 2))
+    assert all(str(place / name / "dark_800_0.npy") in said.err for name in ("first", "second"))
 
 
 def test_curves_hold_a_picture_of_darks_above_made_noise(place):

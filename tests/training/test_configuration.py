@@ -29,9 +29,11 @@ def test_what_is_wrong_with_a_denoiser_is_named(tmp_path):
     path = tmp_path / "own.yaml"
     for text, message in {
         "batch: 0": "batch must be at least 1, got 0",
-        "ema: 1.0": r"ema in \[0, 1\)",
+        "ema: 1.0": r"ema must be in \[0, 1\), got 1\.0",
+        "rate: 0": r"rate must be above 0 and finite, got 0",
+        "workers: -1": "workers must be at least 0, got -1",
         "rounds: []": "unknown key rounds; known are net, width, levels",
-        "devices: 0": "devices and nodes must be at least 1",
+        "devices: 0": "devices must be at least 1, got 0",
         "net: big": "net",
     }.items():
         path.write_text(text)
@@ -52,6 +54,23 @@ BAD = {
     "generator: big": r"generator",
     "seed: many": r"seed",
     "rounds: [[1]]": r"rounds must be pairs of crops and steps",
+    "threads: -1": r"threads must be at least 0, got -1",
+    "seed: 4294967296": r"seed must be below 2\*\*32, got 4294967296",
+    **{
+        f"adversarial: {{{name}: 0}}": rf"adversarial\.{name} must be at least 1, got 0"
+        for name in ("width", "depth", "epochs", "steps_per_epoch", "batch", "critic_steps")
+    },
+    "adversarial: {patch: 8}": r"adversarial\.patch must be at least 16, got 8",
+    "adversarial: {patch: 24}": r"adversarial\.patch must be a multiple of 16 for critic: fourier, got 24",
+    "adversarial: {width: 20}": r"adversarial\.width must be a multiple of 16 for critic: fourier, got 20",
+    "adversarial: {critic: pixel, patch: 20}": r"patch must be a multiple of 8 for generator: unet, got 20",
+    "adversarial: {rate: 0}": r"adversarial\.rate must be above 0 and finite, got 0",
+    "adversarial: {rate: .nan}": r"adversarial\.rate must be above 0 and finite, got nan",
+    "adversarial: {ema: 1.5}": r"adversarial\.ema must be in \[0, 1\), got 1\.5",
+    "adversarial: {ema: -0.1}": r"adversarial\.ema must be in \[0, 1\), got -0\.1",
+    "adversarial: {keep: -1}": r"adversarial\.keep must be at least 0, got -1",
+    "adversarial: {penalty: .nan}": r"adversarial\.penalty must be at least 0, got nan",
+    "adversarial: {}\nimage_domain: {l1: -1}": r"image_domain\.l1 must be at least 0, got -1",
     "distill: true": r"distill needs generator: unet",
     "- 1": r"must hold keys and values",
     "a: [": r"is no YAML",
@@ -63,7 +82,7 @@ def test_bad_files_are_refused_by_name(tmp_path, text):
     path = tmp_path / "own.yaml"
     path.write_text(text)
     with pytest.raises(ValueError, match=BAD[text]) as caught:
-        read_configuration(Configuration, "cpu", path)
+        read_configuration(Configuration, "gpu" if "for generator: unet" in BAD[text] else "cpu", path)
     assert str(path) in str(caught.value)
 
 

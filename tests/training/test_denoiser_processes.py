@@ -107,4 +107,4 @@ def test_nodes_that_cannot_find_each_other_are_told_what_they_need(folder, capsy
     assert main([*words, "--camera", "sony_a7s2", "--iso", "800", "--ratio", "10"]) == 2
     assert "nodes: 2 needs MASTER_ADDR, MASTER_PORT in the environment" in capsys.readouterr().err
     assert main([*words, "--camera", "sony_a7s2", "--iso", "800", "--ratio", "10", "--devices", "0"]) == 2
-    assert "devices and nodes must be at least 1" in capsys.readouterr().err
+    assert "devices must be at least 1, got 0" in capsys.readouterr().err

@@ -75,11 +75,19 @@ devices: 2
 threads: 1
 adversarial: {critic: pixel, width: 16, epochs: 1, steps_per_epoch: 2, batch: 2, patch: 16, critic_steps: 1}
 """
-#: Runs the program with a step that tells which crops each process drew and what became of the weights.
+#: Runs the program with a step that tells which crops each process drew and what became of the weights. The
+#: second process comes late to the frames it reads last.
 TOLD = """
-import sys
+import sys, time
 import lrd_main, torch
+from lrd_ext.generator import train
 from lrd_ext.generator.adversarial import NoiseAlignment
+
+card_of = train.card_of
+def late(*arguments):
+    time.sleep(torch.distributed.get_rank())
+    return card_of(*arguments)
+train.card_of = late
 
 real = NoiseAlignment.step
 def step(self, number):
@@ -114,6 +122,8 @@ def test_the_program_starts_its_second_process(tmp_path):
     write_folder(folder, {iso: simulated_sensor.darks(iso, 3, (160, 160), 1) for iso in (800, 3200)})
     done = lrd(tmp_path, folder)
     assert done.returncode == 0, done.stderr
+    assert "error" not in done.stderr
+    assert not (tmp_path / "made.frames").exists()
     assert LiteGenerator.load(tmp_path / "made.safetensors").card["configuration"]["devices"] == 2
     first, second = (
         [line.split() for line in (tmp_path / f"process_{rank}").read_text().splitlines()] for rank in (0, 1)

@@ -12,7 +12,7 @@ from deadly import Deadly
 from shard_files import contents
 
 from lrd_ext import cli
-from lrd_ext.bulk import read_manifest, synthesize
+from lrd_ext.bulk import find_sources, read_manifest, synthesize
 
 ray = pytest.importorskip("ray")
 
@@ -105,8 +105,8 @@ def test_names_are_those_of_the_folder_the_program_is_in(tmp_path, raws, cluster
 
 
 def test_a_picture_that_kills_its_actors_is_left_out(tmp_path, sources, recipe, cluster):
-    given = [*sources[:2], Deadly(2, "deadly.dng"), *sources[3:]]
-    done = synthesize(given, str(tmp_path), recipe(), ray=cluster, actors=1)
+    given = [Deadly(0, "deadly.dng"), *sources[1:]]
+    done = synthesize(given, str(tmp_path), recipe(), ray=cluster, actors=1, overwrite=True)
     assert done.left_out == {"deadly.dng": "3 processes died over it"}
     assert read_manifest(str(tmp_path))[0]["sources"] == 4
 
@@ -121,9 +121,14 @@ def test_a_disk_that_is_full_for_an_actor_ends_the_run(tmp_path, sources, recipe
     assert contents(tmp_path) == alone(recipe())
 
 
-def test_what_a_cluster_lacks_is_said(tmp_path, sources, recipe, cluster):
+def test_what_a_cluster_cannot_make_is_said_before_an_earlier_run_goes(tmp_path, sources, recipe, cluster):
+    synthesize(sources[:1], str(tmp_path), recipe())
+    before = contents(tmp_path)
     with pytest.raises(ValueError, match="the cluster has no GPU"):
-        synthesize(sources, str(tmp_path), recipe(), ray=cluster, device="cuda")
+        synthesize(sources, str(tmp_path), recipe(), ray=cluster, device="cuda", overwrite=True)
+    with pytest.raises(ValueError, match=r"no source could be read; the first: gone\.dng"):
+        synthesize(find_sources(["gone.dng"]), str(tmp_path), recipe(), ray=cluster, overwrite=True)
+    assert contents(tmp_path) == before
 
 
 def test_a_cluster_that_does_not_answer_is_named_before_anything_is_written(tmp_path, raws, capsys):
