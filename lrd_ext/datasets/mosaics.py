@@ -87,7 +87,8 @@ def with_black(raw: Raw, black: Sequence[float] | None, path: Path) -> Raw:
             raise ValueError(f"{path}: {error}") from error
     if not raw.black_known:
         raise ValueError(
-            f"{path}: gives no black level, and as 0 it would be trained on as light; say --black (black=)"
+            f"{path}: gives no black level, and with 0 in its place black would be light; say --black "
+            "(black=)"
         )
     return raw
 

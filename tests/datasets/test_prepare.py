@@ -237,7 +237,7 @@ def without_black(raws, monkeypatch):
 def test_a_file_without_a_black_level_is_left_out_unless_it_is_said(without_black, tmp_path, capsys):
     words = ["data", "prepare", *map(str, without_black), "-o", str(tmp_path / "store")]
     assert cli.main(words) == 1
-    assert "1.dng: gives no black level, and as 0 it would be trained on as light" in capsys.readouterr().err
+    assert "1.dng: gives no black level, and with 0 in its place" in capsys.readouterr().err
     assert [t.source for t in RawTiles(tmp_path / "store", 8).tiles] == ["0.dng", "2.dng"]
     assert cli.main([*words, "--overwrite", "--black", "500,501,502,503"]) == 0
     assert {t.black for t in RawTiles(tmp_path / "store", 8).tiles} == {(500, 501, 502, 503)}
