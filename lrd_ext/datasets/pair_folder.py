@@ -22,7 +22,7 @@ from .pairs import read_array
 
 Split = Literal["train", "test"]
 #: What the names of the folders of noisy and clean files begin with: nothing, or as LRD's code has it.
-_PLAIN, _SPLITS = "", tuple(f"{split}_" for split in get_args(Split))
+_PREFIXES = {None: ("", "train_", "test_"), "train": ("train_",), "test": ("test_",)}
 
 #: What a pair's .npz may hold.
 _ARRAYS = ("noisy", "clean", "ratio", "iso")
@@ -33,8 +33,9 @@ class PairFolder(Dataset[dict[str, Any]]):
 
     Either ``*.npz`` with ``noisy`` and ``clean`` and, if they are known, ``ratio`` and ``iso``; or ``*.npy``
     of the same names in ``noisy`` and ``clean`` (or ``train_noisy`` and ``train_clean``, ``test_noisy`` and
-    ``test_clean``, as LRD's training code has them). The arrays are (4, h, w): floats with 0 the black and 1 the white level, the noisy one
-    times the ratio already; or uint16, of which ``white`` is 1. Channels stay in the order they are in.
+    ``test_clean``, as LRD's training code has them). The arrays are (4, h, w): floats with 0 the black and 1
+    the white level, the noisy one times the ratio already; or uint16, of which ``white`` is 1. Channels stay
+    in the order they are in.
 
     Args:
         root: the folder.
@@ -49,19 +50,18 @@ class PairFolder(Dataset[dict[str, Any]]):
     def __init__(
         self, root: str | os.PathLike[str], *, white: float = 65535.0, split: Split | None = None
     ) -> None:
-        if split not in (None, *get_args(Split)):
+        if split not in _PREFIXES:
             raise ValueError(f"split must be one of {', '.join(get_args(Split))}, got {split!r}")
         self.root, self.white = Path(root), white
         if not self.root.is_dir():
             raise ValueError(f"{root}: is no folder")
         packed = sorted(self.root.glob("*.npz")) if split is None else []
-        prefixes = (_PLAIN, *_SPLITS) if split is None else (f"{split}_",)
-        self.files: list[tuple[Path, Path]] = [(path, path) for path in packed] or _only(self.root, prefixes)
+        self.files = [(path, path) for path in packed] or _only(self.root, _PREFIXES[split])
         if not self.files:
-            places = f"{prefixes[0]}noisy/ and {prefixes[0]}clean/"
-            raise ValueError(
-                f"{root}: holds no pairs: {'' if split else 'neither .npz, nor '}.npy in {places}"
-            )
+            what = "neither .npz, nor .npy in noisy/ and clean/"
+            if split:
+                what = f".npy in {split}_noisy/ and {split}_clean/"
+            raise ValueError(f"{root}: holds no pairs: {what}")
 
     def __len__(self) -> int:
         return len(self.files)

@@ -349,6 +349,8 @@ class _Store:
             "mosaics": self.name,
             "values": self.end,
             "given": self.given,
+            # By the place among the inputs: what belongs to a picture of another store is known by its place.
+            "left_out": {str(i): p.name for i, p in enumerate(paths) if str(p) in left_out},
             "files": [_told(s["file"]) for s in sources],
             "tiles": entries,
         }

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from lrd_ext.datasets import IdentitySampler, RawTiles, Tile
 from lrd_ext.datasets.crops import mirrors
 from lrd_ext.datasets.mosaics import mosaic_of
+from lrd_ext.datasets.tiles import read_table
 
 from .noise_level import noise_level
 from .phases import cut_to_phase
@@ -102,6 +103,7 @@ class PairedTiles(Dataset[dict[str, Any]]):
         # The same seed, size and identity: the same place in both.
         self.clean, self.noisy = (RawTiles(root, size, samples, seed=seed) for root in (clean, noisy))
         self.tiles = self.clean.tiles
+        _check_left_out(clean, noisy)
         if len(self.tiles) != len(self.noisy.tiles):
             raise ValueError(
                 f"{noisy}: must hold as many mosaics as {clean}, got {len(self.noisy.tiles)} and "
@@ -121,6 +123,22 @@ class PairedTiles(Dataset[dict[str, Any]]):
         ratio = self.ratios[mosaic_of(identity, len(self), len(self.tiles))]
         told = {name: long[name] for name in ("cfa", "index", "id")}
         return {"noisy": _normalized(short) * ratio, "clean": _normalized(long), **told}
+
+
+def _check_left_out(*roots: str | os.PathLike[str]) -> None:
+    """Refuse stores of which not the same places of their inputs are there: mosaics would not be partners.
+
+    Raises:
+        ValueError: so it is; the files that were left out are named.
+    """
+    left_out = [read_table(root).get("left_out", {}) for root in roots]
+    for root, own, other in zip(roots, left_out, left_out[::-1], strict=True):
+        if set(own) - set(other):
+            names = ", ".join(own[place] for place in own if place not in other)
+            raise ValueError(
+                f"{root}: {names} could not be read and was left out, its partner was not; prepare both "
+                "stores again without the two"
+            )
 
 
 def _ratio(long: Tile, short: Tile) -> float:

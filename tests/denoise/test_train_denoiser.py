@@ -198,6 +198,27 @@ def test_recorded_pairs_take_the_ratio_of_their_files(place):
     assert data["ratios"] == [8.0] * 3
 
 
+def test_stores_that_other_files_were_left_out_of_are_no_pairs(tmp_path):
+    """As many mosaics of one size in both, and the second of one belongs to the third of the other."""
+
+    def prepare(name, bad):
+        def read(path):
+            if path.name == bad:
+                raise ValueError("cut short")
+            return raw.Raw(np.full((64, 64), 1000, np.uint16), "RGGB", 512, 16383, iso=100, exposure_s=1.0)
+
+        for k in range(4):
+            (tmp_path / f"{name}{k}").write_text(f"{name}{k}")
+        inputs = [tmp_path / f"{name}{k}" for k in range(4)]
+        prepare_tiles(inputs, tmp_path / name, read=read, overwrite=True)
+        return tmp_path / name
+
+    long = prepare("long", "long1")
+    with pytest.raises(ValueError, match="long: long1 could not be read and was left out, its partner was"):
+        PairedTiles(long, prepare("short", "short3"), 8)
+    assert len(PairedTiles(long, prepare("short", "short1"), 8)) == 3
+
+
 def test_darks_and_generators_are_trained_with_and_measured_under(place):
     (place / "darks" / "iso3200").mkdir(parents=True)
     for k in range(3):
