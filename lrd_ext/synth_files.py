@@ -350,11 +350,11 @@ def settings_for(
         raise ValueError("--read says what the profile's read noise is like: --generator makes another")
     if generator_file is None:
         return settings
-    from .generator import LiteGenerator
+    from .generator import LiteGenerator, for_camera
     from .generator.shipped import find_generator
 
     path = find_generator(generator_file)
-    generator = LiteGenerator.load(path)
+    generator = for_camera(LiteGenerator.load(path), profile, [iso])
     generator.sigma_init(iso)
     return dataclasses.replace(settings, generator=generator, generator_file=path)
 

@@ -82,6 +82,12 @@ class Exploration:
         self.generators: dict[str, LiteGenerator] = {
             name: load_generator(name) for name in [*map(str, generators), *list_generators()]
         }
+        for name, generator in self.generators.items():
+            if not generator.table.isos:
+                raise ValueError(
+                    f"{name} holds no table of sigma_init by ISO, as one trained on several cameras: the "
+                    "page needs one of a single camera"
+                )
         self._picture = functools.lru_cache(maxsize=2)(self._open)
         self._drawn = functools.lru_cache(maxsize=4)(self._draw)
         self._pair = functools.lru_cache(maxsize=4)(self._measure)

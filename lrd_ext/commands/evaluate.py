@@ -154,6 +154,7 @@ def _open(options: Namespace) -> tuple[DarkSet, DarkSet | None, list[Fake]]:
     rivals = _names(options.against, "--against")
     for name in rivals:
         check_rival(name)
+    _check_another_folder(options)
     profile, levels = _profile_and_levels(options)
     folders = [options.real, *([options.fit] if options.fit else [])]
     folders += [options.fake] if os.path.isdir(options.fake) else []
@@ -169,9 +170,9 @@ def _open(options: Namespace) -> tuple[DarkSet, DarkSet | None, list[Fake]]:
         if options.fit:
             fit = evaluation.read_darks(options.fit, levels, crop=crop, least=1, progress=move)
             evaluation.check_fits(evaluation.Fake(options.fit, frames=fit), real)
-    candidates = [fake]
+    candidates = [evaluation.at_camera(fake, profile, real.stacks) if profile else fake]
     for name in rivals:
-        if name == fake.name:
+        if name == fake.rival:
             continue
         if profile is not None and name in MODEL_RIVALS and read_model(name).figure in known_noise(profile):
             candidates.append(evaluation.of_profile(profile, name))
@@ -180,6 +181,14 @@ def _open(options: Namespace) -> tuple[DarkSet, DarkSet | None, list[Fake]]:
     for candidate in candidates:
         evaluation.check_fits(candidate, real)
     return real, fit, candidates
+
+
+def _check_another_folder(options: Namespace) -> None:
+    if all(map(os.path.isdir, (options.fake, options.real))) and os.path.samefile(options.fake, options.real):
+        raise ValueError(
+            f"FAKE is the folder of the real darks, {options.real}: give another. The rival darks, which are "
+            "those of REAL or --fit, is had by --against darks"
+        )
 
 
 def _profile_and_levels(options: Namespace) -> tuple[CameraProfile | None, Levels]:
@@ -241,7 +250,10 @@ def _told(found: Evaluation) -> Iterator[Any]:
         )
         yield _distances(at)
         yield ""
-    yield "floor: real darks from other real darks, mean and highest of splits; * lies beyond the highest"
+    yield (
+        "floor: real darks from other real darks, mean and highest of splits, of tails at least what counts "
+        "scatter; * lies beyond the highest"
+    )
     yield from verdict(found)
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from lrd_ext.augment import DarkFrameBank, LowLightNoise
     from lrd_ext.datasets import RawTiles
     from lrd_ext.denoise.batches import Batches, Collate
+    from lrd_ext.generator import LiteGenerator
+    from lrd_ext.profiles.draws import Choice
     from lrd_ext.training.configuration import DenoiserConfiguration
 
 
@@ -106,7 +108,6 @@ def run_denoiser(options: Namespace) -> int:
 def _noise(options: Namespace, configuration: DenoiserConfiguration) -> LowLightNoise | None:
     """Return what draws the noise, None for recorded pairs."""
     from lrd_ext.augment import LowLightNoise
-    from lrd_ext.generator import load_generator
 
     if (options.camera is None) == (options.noisy is None):
         raise ValueError("say one of --camera, for made-up noise, and --noisy, for recorded pairs")
@@ -122,15 +123,26 @@ def _noise(options: Namespace, configuration: DenoiserConfiguration) -> LowLight
             raise ValueError(f"--{name} must be given with --camera: a number, LOW:HIGH or A,B,C")
     if configuration.conditioned and (options.generator or options.darks):
         raise ValueError("conditioned: tells the profile's read noise, which --generator and --darks replace")
+    iso = read_choice("--iso", options.iso)
     return LowLightNoise(
         options.camera,
-        iso=read_choice("--iso", options.iso),
+        iso=iso,
         ratio=read_choice("--ratio", options.ratio),
         seed=configuration.seed,
-        generator=load_generator(options.generator) if options.generator else None,
+        generator=_generator(options, iso),
         dark=_bank(options),
         bias=configuration.bias,
     )
+
+
+def _generator(options: Namespace, iso: Choice) -> LiteGenerator | None:
+    from lrd_ext.generator import for_camera, load_generator
+    from lrd_ext.profiles import load_profile
+
+    if not options.generator:
+        return None
+    isos = [iso] if isinstance(iso, float) else iso
+    return for_camera(load_generator(options.generator), load_profile(options.camera[0]), isos)
 
 
 def _bank(options: Namespace) -> DarkFrameBank | None:

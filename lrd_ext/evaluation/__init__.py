@@ -10,7 +10,7 @@ from .denoiser import DenoiserEvaluation, GroupScore, ImageScore, evaluate_denoi
 from .noise import Evaluation, IsoEvaluation, Settings, evaluate_noise
 from .protocols import PROTOCOLS, Protocol, protocol_named
 from .published import Published, published_input, published_of
-from .sources import Fake, check_fits, of_profile, open_fake
+from .sources import Fake, at_camera, check_fits, of_profile, open_fake
 
 __all__ = [
     "PROTOCOLS",
@@ -25,6 +25,7 @@ __all__ = [
     "Protocol",
     "Published",
     "Settings",
+    "at_camera",
     "best",
     "check_fits",
     "evaluate_denoiser",

@@ -72,12 +72,13 @@ def best(found: Evaluation) -> str | None:
     """
     if not set(DECIDING) & set(found.settings.distances):
         return None
-    scores = {c.name: _mean_score(found, c.name) for c in found.isos[0].candidates if c.name != "darks"}
-    if not scores:
+    candidates = _to_train_with(found)
+    if not candidates:
         return None
+    scores = {c.name: _mean_score(found, c.name) for c in candidates}
     lowest = min(scores.values())
-    equal = [name for name in scores if scores[name] <= lowest + AS_GOOD]
-    return min(equal, key=lambda name: (_order(name), scores[name]))
+    equal = [c for c in candidates if scores[c.name] <= lowest + AS_GOOD]
+    return min(equal, key=lambda c: (_order(c), scores[c.name])).name
 
 
 def verdict(found: Evaluation) -> list[str]:
@@ -86,13 +87,17 @@ def verdict(found: Evaluation) -> list[str]:
     lines = []
     if choice is not None and len(found.isos[0].candidates) > 1:
         lines.append(_recommended(found, choice))
-        if found.fake not in (choice, "darks"):
+        if found.fake != choice and found.fake in (c.name for c in _to_train_with(found)):
             lines.append(_why_not(found, choice))
     return [*lines, *(_told(found, c.name) for c in found.isos[0].candidates), *_cautions(found)]
 
 
-def _order(name: str) -> int:
-    return SIMPLEST.index(name) if name in SIMPLEST else len(SIMPLEST)
+def _to_train_with(found: Evaluation) -> list[Candidate]:
+    return [c for c in found.isos[0].candidates if c.rival != "darks"]
+
+
+def _order(candidate: Candidate) -> int:
+    return SIMPLEST.index(candidate.rival) if candidate.rival in SIMPLEST else len(SIMPLEST)
 
 
 def _mean_score(found: Evaluation, name: str) -> float:
@@ -102,11 +107,13 @@ def _mean_score(found: Evaluation, name: str) -> float:
 
 def _recommended(found: Evaluation, choice: str) -> str:
     mine = _mean_score(found, choice)
-    others = [c.name for c in found.isos[0].candidates if c.name not in (choice, "darks")]
-    equal = [name for name in others if _mean_score(found, name) <= mine + AS_GOOD]
+    candidates = {c.name: c for c in _to_train_with(found)}
+    chosen = candidates.pop(choice)
+    equal = [name for name in candidates if _mean_score(found, name) <= mine + AS_GOOD]
     if not equal:
         return f"Train with {choice}: of all that were compared it is nearest to the real darks."
-    simpler = f" and {choice} the simpler" if all(_order(name) > _order(choice) for name in equal) else ""
+    simplest = all(_order(candidates[name]) > _order(chosen) for name in equal)
+    simpler = f" and {choice} the simpler" if simplest else ""
     return (
         f"Train with {choice}: {' and '.join(equal)} {'is' if len(equal) == 1 else 'are'} no better{simpler}."
     )
@@ -122,8 +129,10 @@ def _why_not(found: Evaluation, choice: str) -> str:
 def _told(found: Evaluation, name: str) -> str:
     """Name the distances that tell a candidate from real darks at any ISO, the three worst in words."""
     worst: dict[str, float] = {}
+    powerless = False
     for at in found.isos:
         candidate = next(c for c in at.candidates if c.name == name)
+        powerless |= math.isinf(candidate.distances.get("psd", 0.0))
         for distance in beyond_floor(at, candidate):
             worst[distance] = max(worst.get(distance, 0.0), excess(at, candidate, distance))
     compared = len(set(DECIDING) & set(found.settings.distances))
@@ -131,7 +140,9 @@ def _told(found: Evaluation, name: str) -> str:
         return f"{name}: nothing tells it from real darks with these frames."
     ranked = sorted(worst, key=lambda distance: -worst[distance])
     first = worst[ranked[0]]
-    times = "no power at all" if math.isinf(first) else f"up to {first:.3g} times the floor"
+    times = f"up to {first:.3g} times the floor"
+    if math.isinf(first):
+        times = "no power at all" if powerless else "the floor is 0"
     words = ", ".join(dict.fromkeys(_TELLS[distance] for distance in ranked[:4]))
     return f"{name}: told from real darks by {len(worst)} of {compared} distances ({times}): {words}."
 

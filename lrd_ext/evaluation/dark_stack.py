@@ -6,7 +6,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from lrd_ext.calibration.bad_frames import Group, sort_frames
 from lrd_ext.calibration.frames import Frame, Levels, Picture, find_frames
 from lrd_ext.calibration.statistics_store import StatisticsStore
 from lrd_ext.calibration.survey import Record, look_at
+from lrd_ext.generator.dark_store import kinds_of_darks
 
 #: Frames of one ISO and exposure that are kept at most, and pixels a side.
 MOST_FRAMES = 32
@@ -53,14 +55,22 @@ class DarkSet:
 
 
 def find_darks(folder: str | os.PathLike[str], levels: Levels) -> list[Frame]:
-    """List the frames of a folder that are, or may be, darks.
+    """List the frames of a folder that are, or may be, darks, by the rule of `lrd train generator`.
+
+    Beside a pairs.csv those that nothing calls darks may be noisy pictures: a warning tells how many.
 
     Raises:
         ValueError: there are none.
     """
-    frames = [frame for frame in find_frames(folder, levels) if frame.kind != "flat"]
+    found, kinds = find_frames(folder, levels), kinds_of_darks(folder)
+    frames = [frame for frame in found if frame.kind in kinds]
+    untold = sum(frame.kind is None for frame in found) if None not in kinds else 0
+    rule = "beside pairs.csv darks are what lies below dark/ or is listed in frames.csv"
     if not frames:
-        raise ValueError(f"{folder}: holds flats only and no dark frames; shoot some with the cap on")
+        reason = rule if untold else "shoot some with the cap on"
+        raise ValueError(f"{folder}: holds {'no' if untold else 'flats only and no'} dark frames; {reason}")
+    if untold:
+        warnings.warn(f"{folder}: {untold} frames do not count: {rule}", stacklevel=2)
     return frames
 
 
@@ -85,7 +95,8 @@ def read_darks(
 ) -> DarkSet:
     """Read the darks of a folder as `lrd calibrate` does; what does not belong is left out.
 
-    Of several exposure times at one ISO that with the most frames counts, and of those the shortest.
+    Of several exposure times at one ISO that with the most frames counts, and of those the shortest; a
+    warning tells of the others.
 
     Args:
         folder: raw files, or frames.csv with mosaics.
@@ -108,11 +119,13 @@ def read_darks(
     left_out = dict(ordered.left_out)
     stacks = {}
     for iso in sorted({group.iso for group in groups}):
-        best = max((g for g in groups if g.iso == iso), key=lambda g: (len(g.frames), -g.exposure_s))
-        if len(best.frames) >= least:
-            stacks[iso] = _stack(best, kept)
+        own = sorted((g for g in groups if g.iso == iso), key=lambda g: (-len(g.frames), g.exposure_s))
+        if len(own[0].frames) >= least:
+            stacks[iso] = _stack(own[0], kept)
+            _name_others(folder, own)
         else:
-            left_out[best.frames[0].name] = f"the only dark of ISO {iso:g}; {least} at least are needed"
+            reason = f"the only dark of its exposure at ISO {iso:g}; {least} at least are needed"
+            left_out |= {group.frames[0].name: reason for group in own}
     if not stacks:
         raise ValueError(_too_few(folder, left_out, least))
     _check_not_constant(folder, stacks)
@@ -147,6 +160,20 @@ def _stack(group: Group, kept: dict[str, np.ndarray]) -> DarkStack:
     std = float(np.median([r.std for r in taken]))
     frames = tuple(kept[r.name] for r in taken)
     return DarkStack(group.iso, group.exposure_s, frames, len(group.frames), std)
+
+
+def _name_others(folder: str | os.PathLike[str], groups: Sequence[Group]) -> None:
+    """Warn of darks of one ISO beside the first group, which do not count."""
+    first, *others = (
+        f"{len(g.frames)} of {g.exposure_s:g} s"
+        + ("" if g.temperature_c is None else f" and {g.temperature_c:g} °C")
+        for g in groups
+    )
+    if others:
+        warnings.warn(
+            f"{folder}: of the darks of ISO {groups[0].iso:g} {first} are used; {', '.join(others)} are not",
+            stacklevel=3,
+        )
 
 
 def _too_few(folder: str | os.PathLike[str], left_out: dict[str, str], least: int) -> str:

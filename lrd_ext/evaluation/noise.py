@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from lrd_ext.calibration.dark_frames import site_planes
+from lrd_ext.calibration.dark_frames import site_planes, without_pixels
 from lrd_ext.calibration.hot_pixels import find_hot_pixels
 from lrd_ext.metrics import akld
 from lrd_ext.metrics.noise_summary import DISTANCES, NoiseSummary, summarise, total
@@ -46,7 +46,10 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class Floor:
-    """A distance of real darks from other real darks: its mean and highest over splits."""
+    """A distance of real darks from other real darks: its mean and highest over splits.
+
+    The highest is no less than what counts of rare values differ by chance.
+    """
 
     mean: float
     highest: float
@@ -54,9 +57,13 @@ class Floor:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Candidate:
-    """What was found of one candidate: its distances by name, its sums, one frame of its noise."""
+    """What was found of one candidate: its distances by name, its sums, one frame of its noise.
+
+    ``rival`` as in ``Fake``.
+    """
 
     name: str
+    rival: str | None
     distances: dict[str, float]
     summary: NoiseSummary
     frame: np.ndarray
@@ -122,14 +129,20 @@ def evaluate_noise(
 
     Args:
         real: the darks.
-        fakes: the candidates, the first that the user asks for.
+        fakes: the candidates, of different names, the first that the user asks for.
         settings: how to compare.
         fit: darks that rivals are fitted to.
         progress: called with a text before each piece of work.
 
     Raises:
-        ValueError: a candidate cannot answer for an ISO.
+        ValueError: a candidate cannot answer for an ISO, two have one name, or fixed patterns are to be
+            taken off single frames.
     """
+    names = [fake.name for fake in fakes]
+    if len(set(names)) < len(names):
+        raise ValueError(f"fakes must have different names, got {', '.join(names)}")
+    if settings.dark_shading:
+        _check_means(real, fakes, fit)
     found = []
     for iso in real.stacks:
         held, fitted = _split(real.stacks[iso], fit.stacks[iso] if fit else None)
@@ -166,6 +179,19 @@ def _split(own: DarkStack, fit: DarkStack | None) -> tuple[_Frames, _Frames]:
     return (own.frames, fit.frames) if fit else (own.frames[1::2], own.frames[::2])
 
 
+def _check_means(real: DarkSet, fakes: Sequence[Fake], fit: DarkSet | None) -> None:
+    """Refuse to take the mean off a single frame of a candidate: no noise would be left."""
+    for iso, own in real.stacks.items():
+        needed = {fit.folder: (2, fit.stacks[iso])} if fit else {real.folder: (3, own)}
+        needed |= {f.name: (2, f.frames.stacks[iso]) for f in fakes if f.frames is not None}
+        for name, (least, stack) in needed.items():
+            if len(stack.frames) < least:
+                raise ValueError(
+                    f"--dark-shading takes the mean of frames off: at least {least} darks of ISO {iso:g} are "
+                    f"needed in {name}, got {len(stack.frames)}"
+                )
+
+
 class _Comparison:
     """The real darks of one ISO, made ready once; candidates then come one by one.
 
@@ -179,8 +205,9 @@ class _Comparison:
         frames = [*fitted, *held]
         mean = _mean(frames)
         std = max(real.stacks[iso].std, 0.29)
-        self.hot, _, _ = find_hot_pixels(mean, std / math.sqrt(len(frames)))
-        self.pattern = mean if settings.dark_shading else _site_means(mean)
+        self.hot = _hot_pixels(mean, std, len(frames))
+        self.levels = _site_levels(mean, self.hot)
+        self.pattern = mean if settings.dark_shading else _tiled(self.levels, mean.shape)
         self.reach = max(32, math.ceil(REACH_STD * std))
         self.noise = self._residuals(frames, self.pattern)
         self.sums = [summarise(frame, self.reach) for frame in self.noise]
@@ -210,14 +237,17 @@ class _Comparison:
             )
             for chosen in splits
         ]
+        all_real, sizes = total(self.sums), (n - self.fitted, self.fitted)
         found = {}
         for name in self.settings.distances:
+            chance = 0.0
             if name == "akld":
                 pairs = list(itertools.pairwise(range(n)))[:: max((n - 1) // PAIRS, 1)][:PAIRS]
                 values = [akld(*(self.noise[i] / self.range_dn for i in pair)) for pair in pairs]
             else:
                 values = [DISTANCES[name].between(*halves, self.range_dn) for halves in sums]
-            found[name] = Floor(float(np.mean(values)), float(np.max(np.abs(values))))
+                chance = DISTANCES[name].chance(all_real, sizes)
+            found[name] = Floor(float(np.mean(values)), max(float(np.max(np.abs(values))), chance))
         return found
 
     def candidate(self, fake: Fake) -> Candidate:
@@ -235,19 +265,36 @@ class _Comparison:
                 distances[name] = float(np.mean(values))
             else:
                 distances[name] = DISTANCES[name].between(self.real, summary, self.range_dn)
-        return Candidate(fake.name, distances, summary, noise[0])
+        return Candidate(fake.name, fake.rival, distances, summary, noise[0])
 
     def _frames_of(self, fake: Fake) -> list[np.ndarray]:
         """Return raw frames of a candidate, as many as were fitted to at most, float32 whole DN."""
         if fake.frames is not None:
-            return [_on_level(f, self.pattern) for f in fake.frames.stacks[self.iso].frames[: self.fitted]]
-        source = fake.source or fit_rival(fake.name, {self.iso: self.noise[: self.fitted]})
+            return self._recorded(fake.frames.stacks[self.iso])
+        source = fake.source or fit_rival(fake.name, {self.iso: self._to_fit()})
         height, width = self.pattern.shape
         drawn = (
             source.draw((height, width), iso=self.iso, seed=self.settings.seed, index=i)
             for i in range(self.fitted)
         )
         return [np.clip(np.rint(self.pattern + noise), 0, self.white) for noise in drawn]
+
+    def _to_fit(self) -> list[np.ndarray]:
+        """Return frames for rivals: hot pixels, 0 in ``noise``, take values from their row and site."""
+        rows, columns = self.hot.T
+        width = self.pattern.shape[1]
+        apart = 2 * np.random.default_rng(self.settings.seed % 2**64).integers(1, width // 2, len(rows))
+        frames = [frame.copy() for frame in self.noise[: self.fitted]]
+        for frame in frames:
+            frame[rows, columns] = frame[rows, (columns + apart) % width]
+        return frames
+
+    def _recorded(self, stack: DarkStack) -> list[np.ndarray]:
+        """Return frames moved by whole DN to the real levels: a bias below 1 DN is left to be found."""
+        frames = stack.frames[: self.fitted]
+        hot = _hot_pixels(_mean(frames), stack.std, len(frames))
+        moves = (np.rint(self.levels - _site_levels(frame, hot)) for frame in frames)
+        return [frame + _tiled(move, frame.shape) for frame, move in zip(frames, moves, strict=True)]
 
 
 def _mean(frames: _Frames) -> np.ndarray:
@@ -258,18 +305,20 @@ def _mean(frames: _Frames) -> np.ndarray:
     return (added / len(frames)).astype(np.float32)
 
 
-def _site_means(mean: np.ndarray) -> np.ndarray:
-    """Return a frame of the mean of each site."""
-    means = np.array([plane.mean(dtype=np.float64) for plane in site_planes(mean)], np.float32)
-    return np.tile(means.reshape(2, 2), (mean.shape[0] // 2, mean.shape[1] // 2))
+def _hot_pixels(mean: np.ndarray, std: float, frames: int) -> np.ndarray:
+    """Return rows and columns (m, 2) of hot pixels in the mean of so many frames."""
+    return find_hot_pixels(mean, max(std, 0.29) / math.sqrt(frames))[0]
 
 
-def _on_level(frame: np.ndarray, pattern: np.ndarray) -> np.ndarray:
-    """Move each site by whole DN to the level of the pattern: a bias below 1 DN is left to be found."""
-    moved = frame.astype(np.float32)
-    for plane, level in zip(site_planes(moved), site_planes(pattern), strict=True):
-        plane += np.rint(level.mean(dtype=np.float64) - plane.mean(dtype=np.float64)).astype(np.float32)
-    return moved
+def _site_levels(frame: np.ndarray, hot: np.ndarray) -> np.ndarray:
+    """Return the mean of each site (4,) as `lrd calibrate` takes it: hot pixels are no part of the level."""
+    cold = without_pixels(frame.astype(np.float32, copy=False), hot)
+    return np.array([plane.mean(dtype=np.float64) for plane in site_planes(cold)])
+
+
+def _tiled(sites: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a frame of a number for each site, float32."""
+    return np.tile(sites.astype(np.float32).reshape(2, 2), (shape[0] // 2, shape[1] // 2))
 
 
 def _splits(frames: int, chosen: int, seed: int) -> Iterable[tuple[int, ...]]:

@@ -118,6 +118,11 @@ def tells_darks(folder: str | os.PathLike[str]) -> bool:
     return any(p.is_dir() and p.name.lower() in ("dark", "darks") for p in root.rglob("*"))
 
 
+def kinds_of_darks(folder: str | os.PathLike[str]) -> tuple[str | None, ...]:
+    """Return the kinds of frames that may be darks; see :func:`tells_darks` for those beside pairs."""
+    return ("dark",) if has_pairs(folder) else ("dark", None)
+
+
 def keep_darks(
     folder: str | os.PathLike[str],
     levels: Levels,
@@ -136,8 +141,7 @@ def keep_darks(
         ValueError: there are no darks or too few, they do not belong together, are constant or clipped, or
             the disk is too small. The text names the file.
     """
-    kinds = ("dark",) if has_pairs(folder) else ("dark", None)
-    frames = [frame for frame in find_frames(folder, levels) if frame.kind in kinds]
+    frames = [frame for frame in find_frames(folder, levels) if frame.kind in kinds_of_darks(folder)]
     if not frames:
         raise ValueError(f"{folder}: holds flats only and no dark frames; shoot some with the cap on")
     identity = hashlib.sha256(repr([VERSION, *(f.identity for f in frames)]).encode()).hexdigest()

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 
 from lrd_ext.calibration import Levels
-from lrd_ext.profiles import CameraProfile, tukey_lambda_std
+from lrd_ext.profiles import CameraProfile
 from lrd_ext.training.configuration import Configuration
 
+from .camera_sigma import sigma_of
 from .crops import Source
 from .dark_store import Darks, DarkStore, keep_darks, tells_darks
 from .lite import checked_widths
@@ -203,23 +204,6 @@ def _with_profile(pairs: Pairs, camera: Camera) -> Pairs:
             f"frames by {found:.3g} DN. Or the frames of a pair are not aligned"
         )
     return own
-
-
-def sigma_of(profile: CameraProfile, iso: float) -> float:
-    """Return sigma_init at an ISO: the profile's standard deviation of pixels, DN.
-
-    Raises:
-        ValueError: the ISO lies outside the profile, or it has no such figure there.
-    """
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return float(profile.at(iso, read="gaussian").sigma_read)
-        except ValueError:
-            params = profile.at(iso, read="tukey_lambda")
-            return float(params.sigma_read) * tukey_lambda_std(float(params.tukey_lambda))
 
 
 def _levels(camera: Camera) -> Levels:

@@ -63,8 +63,8 @@ class SigmaTable:
         """
         if not self.isos:
             raise ValueError(
-                "LiteGenerator.sigma_init: this generator holds no table of trained ISOs; "
-                "pass sigma_init= in DN"
+                "LiteGenerator.sigma_init: this generator holds no table of trained ISOs, as one of several "
+                "cameras; pass sigma_init= in DN, or take generator.for_camera(generator, profile, isos)"
             )
         low, high = self.isos[0] * (1 - _SLACK), self.isos[-1] * (1 + _SLACK)
         x = iso.detach().to(torch.float64)

@@ -20,12 +20,13 @@ from lrd_ext.training.descent import mean_over
 from lrd_ext.training.loop import Place, Task, train_all
 
 from .adversarial import NoiseAlignment
+from .camera_sigma import sigma_of
 from .cards import card_of
 from .dark_store import Darks
 from .image_domain import ImageAlignment, described
 from .lite import LiteGenerator
 from .matching import Matching
-from .material import Material, sigma_of
+from .material import Material
 from .pairs import Pairs
 from .start import start
 from .targets import Target, in_common_unit, measure

@@ -131,13 +131,28 @@ def _tail(reach: int) -> Callable[[NoiseSummary, NoiseSummary, float], float]:
     return distance
 
 
+def _tail_chance(reach: int) -> Callable[[NoiseSummary, tuple[int, int]], float]:
+    def chance(real: NoiseSummary, frames: tuple[int, int]) -> float:
+        beyond = tail_share(real, reach, real.std) * float(real.counts.sum()) / real.frames
+        # Rare values are counted, not measured: ln of a Poisson count n scatters by 1/sqrt(n). Two deviations
+        # are about the highest of 20 splits; half a count more as in the distance.
+        return 2 * math.sqrt(sum(1 / (beyond * n + 0.5) for n in frames))
+
+    return chance
+
+
 @dataclasses.dataclass(frozen=True)
 class Distance:
-    """A distance between two summaries of noise: its title, its unit, and how it is had."""
+    """A distance between two summaries of noise: its title, its unit, and how it is had.
+
+    ``chance`` of the summary of real noise and numbers of frames: what so many frames of it lie apart by
+    chance, as far as that is known without looking at them.
+    """
 
     title: str
     unit: str
     between: Callable[[NoiseSummary, NoiseSummary, float], float]
+    chance: Callable[[NoiseSummary, tuple[int, int]], float] = lambda real, frames: 0.0
 
 
 #: Every distance between summaries by its name; the third argument is white minus black, DN.
@@ -149,5 +164,5 @@ DISTANCES: dict[str, Distance] = {
     "column_autocorrelation": Distance("column autocorrelation", "", _columns),
     "site_covariance": Distance("site covariance", "of variance", _sites),
     "neighbour_covariance": Distance("neighbour covariance", "of variance", _neighbours),
-    **{f"tail_{k}": Distance(f"tail beyond {k} σ", "|ln ratio|", _tail(k)) for k in TAILS},
+    **{f"tail_{k}": Distance(f"tail beyond {k} σ", "|ln ratio|", _tail(k), _tail_chance(k)) for k in TAILS},
 }

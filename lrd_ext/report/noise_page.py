@@ -18,10 +18,10 @@ from .page import document, table_html, verdict_html, with_plots
 
 _LEGEND = (
     "<p>Every distance is 0 for equal noise. The floor is that of real darks from other real darks: the mean "
-    "over splits of the frames, and the highest. <b>Bold</b> is what lies beyond the highest: there the "
-    "source can be told from real darks. KLD falls below 0 where a source leaves bins of real values empty, "
-    "which all presets but 2shots skip. Rivals were fitted to other darks than those they are measured "
-    "against.</p>"
+    "over splits of the frames, and the highest, of tails at least what such counts scatter. <b>Bold</b> is "
+    "what lies beyond the highest: there the source can be told from real darks. KLD falls below 0 where a "
+    "source leaves bins of real values empty, which all presets but 2shots skip. Rivals were fitted to other "
+    "darks than those they are measured against.</p>"
 )
 
 

@@ -20,6 +20,7 @@ from lrd_ext.app.exploration import BUNDLED
 from lrd_ext.app.picture import Picture
 from lrd_ext.app.view import View
 from lrd_ext.cfa import PATTERNS
+from lrd_ext.generator import LiteGenerator
 from lrd_ext.profiles.records import UNITS
 
 VIEW = View(
@@ -176,6 +177,12 @@ def test_own_files_are_on_offer_by_the_path_the_user_gave(tmp_path, monkeypatch)
     assert "--camera 'my camera.json'" in own.facts(view)["command"]
     same = dataclasses.replace(VIEW, noise="generator:simulated_sensor")
     assert own.noisy_picture(view) == own.noisy_picture(same)
+
+
+def test_a_generator_without_a_table_is_refused(tmp_path):
+    LiteGenerator().save(tmp_path / "several.safetensors")
+    with pytest.raises(ValueError, match=r"several\.safetensors holds no table of sigma_init by ISO"):
+        Exploration(generators=[str(tmp_path / "several.safetensors")])
 
 
 def test_a_missing_picture_is_refused_at_once(tmp_path):

@@ -14,7 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation"))
 from dark_folders import LEVELS, dark, make_darks, write_darks
 
-from lrd_ext import load_profile
+from lrd_ext import load_profile, raw
 from lrd_ext.generator import LiteGenerator, UNetGenerator
 
 
@@ -95,6 +95,37 @@ def test_a_generator_is_run(evaluate, darks, tmp_path):
     assert candidate["std_dn"] == pytest.approx(math.sqrt(4.1**2 + 1 / 12), rel=0.01)
 
 
+@pytest.mark.parametrize("name", ["darks", "none"])
+def test_a_generator_named_like_a_rival_is_a_candidate_of_its_own(evaluate, darks, tmp_path, name):
+    path = tmp_path / f"{name}.safetensors"
+    LiteGenerator(isos=(400, 1600), sigmas=(4.1, 4.1)).save(path)
+    code, out, _ = evaluate(darks, path, "--against", "none,darks", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert [c["name"] for c in found["isos"][0]["candidates"]] == [f"{name} (generator)", "none", "darks"]
+    assert found["fake"] == found["best"] == f"{name} (generator)"
+    assert found["verdict"][0].startswith(f"Train with {name} (generator): of all")
+
+
+def test_a_profile_named_like_a_rival_keeps_apart_from_it(lrd, darks, tmp_path):
+    profile = tmp_path / "spectral.json"
+    assert lrd("calibrate", darks, "-o", profile, *LEVELS)[0] == 0
+    code, out, _ = lrd("evaluate", "noise", darks, profile, "--against", "spectral", *LEVELS, "--json")
+    names = [c["name"] for c in json.loads(out)["isos"][0]["candidates"]]
+    assert (code, names) == (0, ["spectral (profile)", "spectral"])
+
+
+def test_a_folder_named_like_a_rival_is_read(evaluate, darks, tmp_path, monkeypatch):
+    make_darks(tmp_path / "made" / "darks", 4, 9, std=8.0)
+    monkeypatch.chdir(tmp_path / "made")
+    code, out, _ = evaluate(darks, "darks", "--against", "darks", "--json")
+    own, rival = json.loads(out)["isos"][0]["candidates"]
+    assert code == 0
+    assert (own["name"], rival["name"]) == ("darks (folder)", "darks")
+    assert own["std_dn"] > 1.5 * rival["std_dn"]
+    assert "FAKE is the folder of the real darks" in refused(evaluate, tmp_path / "made" / "darks", "darks")
+
+
 def test_a_unet_generator_is_run_in_plain_torch(evaluate, darks, tmp_path):
     path = tmp_path / "unet.safetensors"
     UNetGenerator(4, unit=4.1, isos=(400, 1600), sigmas=(4.1, 4.1)).save(path)
@@ -126,7 +157,7 @@ OTHERS = {
         {"isos": (1600, 3200)},
         "gen.safetensors: iso must be in the trained range [1600, 3200], got 800; choose with --iso",
     ),
-    "no table": ({}, {"isos": (), "sigmas": ()}, "gen.safetensors: this generator holds no table"),
+    "no table": ({}, {"isos": (), "sigmas": ()}, "gen.safetensors holds no table of sigma_init by ISO"),
 }
 
 
@@ -140,6 +171,20 @@ def test_a_generator_of_another_camera_is_refused(evaluate, darks, tmp_path, nam
         made.save(path)
         code, _, err = evaluate(darks, path, "--against", "")
         assert (code, message in err) == (2, True), err
+
+
+def test_a_generator_of_several_cameras_takes_sigma_init_from_the_profile(lrd, evaluate, darks, tmp_path):
+    profile, path = tmp_path / "second.json", tmp_path / "both.safetensors"
+    assert lrd("calibrate", make_darks(tmp_path / "cal", 8, 3), "-o", profile, *LEVELS)[0] == 0
+    for made in (LiteGenerator(), UNetGenerator(4, unit=4.0)):
+        first = CARD | {"profile": "first", "white": 16383.0, "black": [2048.0] * 4}
+        made.card = {"cameras": [first, CARD | {"profile": load_profile(profile).name}]}
+        made.save(path)
+        assert "give the profile of this one by --profile" in refused(evaluate, darks, path)
+        code, out, err = evaluate(darks, path, "--against", "", "--profile", profile, "--json")
+        assert code == 0, err
+        (candidate,) = json.loads(out)["isos"][0]["candidates"]
+        assert candidate["std_dn"] == pytest.approx(math.sqrt(4.0**2 + 1 / 12), rel=0.02)
 
 
 @pytest.mark.parametrize("card", [{}, {"cameras": 3}, {"cameras": [{"white": "?", "black": {}, "cfa": 1}]}])
@@ -171,6 +216,42 @@ def test_frames_left_out_are_named(evaluate, darks):
     )
 
 
+def test_darks_of_other_exposures_are_told(evaluate, darks):
+    g = np.random.default_rng(6)
+    for exposure, count in ((0.1, 3), (2, 1)):
+        frames = {f"long_{exposure}_{i}.npy": dark(g, rows=0.1) for i in range(count)}
+        for name, frame in frames.items():
+            np.save(darks / name, frame)
+        with (darks / "frames.csv").open("a") as table:
+            table.writelines(f"{name},dark,800,{exposure}\n" for name in frames)
+    code, out, err = evaluate(darks, "gaussian", "--against", "")
+    assert code == 0
+    assert out.startswith("ISO 800: 4 darks to fit to, 4 held out;")
+    told = "of the darks of ISO 800 8 of 0.01 s are used; 3 of 0.1 s, 1 of 2 s are not"
+    assert err == f"lrd evaluate: note: {darks}: {told}\n"
+
+
+def test_noisy_pictures_of_pairs_are_no_darks(lrd, evaluate, tmp_path):
+    g = np.random.default_rng(7)
+    folder = tmp_path / "session"
+    (folder / "dark").mkdir(parents=True)
+    lines = ["noisy,clean,iso,exposure_s,ratio"]
+    for i in range(6):
+        for name, light in ((f"dark/d{i}", 0), (f"n{i}", 10), (f"c{i}", 30)):
+            mosaic = (dark(g) + g.poisson(light, (96, 128))).astype(np.uint16)
+            told = {"iso": 800, "exposure_s": 0.01, "make": "A", "model": "B"}
+            raw.write_dng(folder / f"{name}.dng", raw.Raw(mosaic, "RGGB", np.full(4, 256.0), 4095.0, **told))
+        lines.append(f"n{i}.dng,c{i}.dng,800,0.01,3")
+    (folder / "pairs.csv").write_text("\n".join(lines) + "\n")
+    code, out, err = lrd("evaluate", "noise", folder, "gaussian", "--against", "")
+    assert code == 0
+    assert out.startswith("ISO 800: 3 darks to fit to, 3 held out; 96 x 128 pixels, standard deviation 4.1")
+    rule = "beside pairs.csv darks are what lies below dark/ or is listed in frames.csv"
+    assert err == f"lrd evaluate: note: {folder}: 12 frames do not count: {rule}\n"
+    (folder / "dark").rename(folder / "caps")
+    assert f"{folder}: holds no dark frames; {rule}" in refused(evaluate, folder, "gaussian")
+
+
 def test_doubtful_figures_are_noted_once(evaluate, tmp_path):
     darks = make_darks(tmp_path / "darks", 4, iso=1600)
     code, _, err = evaluate(darks, "none", "--profile", "sony_imx385", "--against", "tukey_lambda")
@@ -197,6 +278,29 @@ def test_no_darks(evaluate, darks, tmp_path):
 def test_one_frame(evaluate, tmp_path):
     one = make_darks(tmp_path / "one", 1)
     assert "needs at least 2 dark frames at one ISO" in refused(evaluate, one, "gaussian")
+
+
+@pytest.mark.parametrize(
+    ("frames", "fit", "fake", "told"),
+    [
+        (2, None, None, "at least 3 darks of ISO 800 are needed in {}/real, got 2"),
+        (6, 1, None, "at least 2 darks of ISO 800 are needed in {}/fit, got 1"),
+        (6, None, 1, "at least 2 darks of ISO 800 are needed in fake, got 1"),
+        (3, None, 2, None),
+        (1, 2, None, None),
+    ],
+)
+def test_the_mean_of_one_frame_is_not_taken_off(evaluate, tmp_path, frames, fit, fake, told):
+    real = make_darks(tmp_path / "real", frames, 1, rows=0.1)
+    given = make_darks(tmp_path / "fake", fake, 2) if fake else "gaussian"
+    options = ["--dark-shading", "--against", "none"]
+    options += ["--fit", make_darks(tmp_path / "fit", fit, 3)] if fit else []
+    if told:
+        assert told.format(tmp_path) in refused(evaluate, real, given, *options)
+        options.remove("--dark-shading")
+    code, out, _ = evaluate(real, given, *options, "--json")
+    assert code == 0
+    assert json.loads(out)["isos"][0]["candidates"][0]["std_dn"] > 3
 
 
 def test_constant_frames(evaluate, tmp_path):

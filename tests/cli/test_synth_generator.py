@@ -44,6 +44,22 @@ def test_generator_takes_the_place_of_read_and_row_noise(lrd, rose_dng, tmp_path
     assert b"generator_sha256" in target.read_bytes()
 
 
+def test_a_generator_of_several_cameras_takes_sigma_init_from_the_camera(
+    lrd, rose_dng, tmp_path, generator_file
+):
+    known = LiteGenerator.load(generator_file)
+    known.with_table({}).save(tmp_path / "several.safetensors")
+    sigma = float(load_profile("sony_a7s2").at(1600, read="gaussian").sigma_read)
+    known.with_table({1600: sigma}).save(tmp_path / "one.safetensors")
+    for name in ("several", "one"):
+        arguments = ("-o", tmp_path / f"{name}.dng", *CAMERA, "--generator", tmp_path / f"{name}.safetensors")
+        code, _, err = lrd("synth", rose_dng, *arguments)
+        assert code == 0, err
+    several, one = (raw.read(tmp_path / f"{name}.dng").mosaic for name in ("several", "one"))
+    assert (several == one).all()
+    assert (several != raw.read(rose_dng).mosaic).any()
+
+
 @pytest.mark.parametrize("cfa", ["GRBG", "BGGR"])
 def test_another_cfa_phase_is_refused(lrd, tmp_path, generator_file, cfa):
     source = tmp_path / "in.dng"

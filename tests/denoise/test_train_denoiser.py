@@ -22,6 +22,7 @@ from lrd_ext.datasets import EPOCH, RawTiles, prepare_tiles
 from lrd_ext.denoise import NAFNet, load_denoiser
 from lrd_ext.denoise.batches import Batches, InPhase, PairedTiles
 from lrd_ext.denoise.train import Denoising, fresh
+from lrd_ext.generator import LiteGenerator
 from lrd_ext.training.checkpoints import NAME, read_checkpoint
 from lrd_ext.training.configuration import DenoiserConfiguration
 
@@ -240,6 +241,14 @@ def test_darks_and_generators_are_trained_with_and_measured_under(place):
     learned = load_denoiser(place / "generator.safetensors").card
     # The noise that is measured under is that of the source, not of the profile.
     assert darks["held_out"][0]["psnr_in"] != learned["held_out"][0]["psnr_in"]
+
+
+def test_a_generator_of_several_cameras_takes_sigma_init_from_the_camera(place):
+    LiteGenerator((16,)).save(place / "several.safetensors")
+    noise = ("--camera", "sony_a7s2", "--iso", "800:3200", "--ratio", "10")
+    words = ("--generator", place / "several.safetensors", "--held", place / "held0")
+    assert train(place, "of_several.safetensors", *words, tiles="one", noise=noise) == 0
+    assert len(load_denoiser(place / "of_several.safetensors").card["held_out"]) > 0
 
 
 def test_a_conditioned_nafnet_trains(place):

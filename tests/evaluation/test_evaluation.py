@@ -95,6 +95,41 @@ def test_coloured_rows_tell_the_gaussian_apart_and_not_the_spectral_rival(rivals
     assert any(line.startswith("gaussian: told from real darks by") and "rows that" in line for line in lines)
 
 
+def test_a_few_rare_values_decide_nothing(real, tmp_path):
+    def with_rare(name, count):
+        g = np.random.default_rng(33)
+        frames = [dark(g) for _ in range(8)]
+        for i in range(count):
+            frames[i % 8][2 * i, 3 * i] = 256 + 30
+        return open_fake(str(write_darks(tmp_path / name, frames)), GIVEN)
+
+    found = evaluate_noise(real, [with_rare("two", 2), with_rare("forty", 40)], Settings(("tail_5", "ks")))
+    two, forty = found.isos[0].candidates
+    # Beyond 5 deviations of 4.2 DN white Gaussian noise has one value of 1.7 million; here there are 98,304.
+    assert found.isos[0].floor["tail_5"].mean == 0
+    assert two.distances["tail_5"] == pytest.approx(math.log(5))
+    assert beyond_floor(found.isos[0], two) == []
+    assert "tail_5" in beyond_floor(found.isos[0], forty)
+    assert "no power" not in " ".join(verdict(found))
+
+
+@pytest.mark.parametrize("mean", [0.2, 2, 20, 200])
+def test_chance_exceeds_the_floor_of_tails_as_often_as_that_of_twenty_splits(mean):
+    g = np.random.default_rng(34)
+    one = summarise(g.normal(0, 4, (64, 64)).astype(np.float32), 100)
+    counts = np.where(np.abs(one.dn) < 16, 1000 * one.counts, 0)
+
+    def with_rare():
+        return dataclasses.replace(one, counts=counts + g.poisson(mean) * (one.dn == 30))
+
+    told, tail = 0, DISTANCES["tail_5"]
+    for _ in range(400):
+        held, fitted, fake = (with_rare() for _ in range(3))
+        told += tail.between(held, fake, 1.0) > tail.chance(held + fitted, (1, 1))
+    assert told < 48
+    assert mean < 20 or told > 8
+
+
 def test_no_noise_is_told_by_its_values_although_kld_skips_empty_bins(rivals):
     none = candidate(rivals, "none")
     assert none.distances["kld_adu"] < 0
@@ -129,6 +164,32 @@ def test_hot_pixels_do_not_count(tmp_path):
     found = evaluate_noise(darks, [Fake("gaussian")], Settings())
     assert found.isos[0].hot == 2
     assert found.isos[0].real.std < 4.4
+
+
+def test_hot_pixels_do_not_move_the_level(tmp_path):
+    g = np.random.default_rng(30)
+    pattern = np.where(g.random(SHAPE) < 0.003, 100 + g.exponential(300, SHAPE), 0.0)
+    folders = [
+        make_darks(tmp_path / name, 16, i, pattern=pattern, rows=0.0) for i, name in enumerate("ab", 31)
+    ]
+    real = read_darks(folders[0], GIVEN)
+    found = evaluate_noise(
+        real, [open_fake(str(folders[1]), GIVEN), Fake("gaussian"), Fake("spectral")], Settings()
+    )
+    assert found.isos[0].hot > 20
+    # 0.3 % of the pixels lift the mean of all by 1.2 DN, which none of the others has.
+    for c in found.isos[0].candidates[:2]:
+        assert not {"kld_adu", "ks"} & set(beyond_floor(found.isos[0], c)), c.name
+    assert best(found) != "spectral"
+
+
+def test_rivals_are_not_fitted_to_the_gaps_of_hot_pixels(tmp_path):
+    pattern = np.where(np.random.default_rng(35).random(SHAPE) < 0.03, 300.0, 0.0)
+    real = read_darks(make_darks(tmp_path / "hot", 16, 36, pattern=pattern, rows=0.0), GIVEN)
+    found = evaluate_noise(real, [Fake("spectral"), Fake("gaussian")], Settings(("kld_adu", "ks", "psd")))
+    assert found.isos[0].hot > 250
+    for c in found.isos[0].candidates:
+        assert beyond_floor(found.isos[0], c) == [], c.name
 
 
 def test_frames_of_the_same_camera_lie_at_the_floor_and_of_a_noisier_one_beyond(real, tmp_path):
@@ -214,6 +275,11 @@ def test_without_a_deciding_distance_there_is_no_choice(real):
     found = evaluate_noise(real, [Fake("gaussian")], Settings(("kld_lrd",)))
     assert best(found) is None
     assert not any(line.startswith("Train with") for line in verdict(found))
+
+
+def test_names_must_differ(real):
+    with pytest.raises(ValueError, match="fakes must have different names, got gaussian, gaussian"):
+        evaluate_noise(real, [Fake("gaussian"), Fake("gaussian")], Settings())
 
 
 def test_settings_are_kept(real):

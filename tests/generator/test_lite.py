@@ -11,7 +11,8 @@ import torch
 from generators import PARAMS, lively_generator, noise
 from safetensors.torch import save_file
 
-from lrd_ext.generator import LiteGenerator
+from lrd_ext import load_profile
+from lrd_ext.generator import LiteGenerator, for_camera
 
 KIND = "lrd_ext.LiteGenerator"
 
@@ -288,3 +289,14 @@ def test_a_large_file_is_refused_unread(tmp_path):
 def test_to_range_wants_a_factor_above_0(factor):
     with pytest.raises(ValueError, match=r"to_range: factor must be finite and above 0, got"):
         lively_generator(isos=(100,), sigmas=(1.0,)).to_range(factor)
+
+
+def test_a_generator_without_a_table_takes_a_cameras_sigmas():
+    profile = load_profile("sony_a7s2")
+    rows = [row.iso for row in profile.rows]
+    low, high = rows[1], rows[-2]
+    made = for_camera(LiteGenerator(), profile, (high, low))
+    assert made.table.isos == tuple(rows[1:-1])
+    for iso in (low, high, rows[2]):
+        assert made.sigma_init(iso) == pytest.approx(float(profile.at(iso, read="gaussian").sigma_read))
+    assert for_camera(made, profile, [rows[0]]) is made
