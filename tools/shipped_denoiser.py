@@ -119,7 +119,7 @@ def main() -> int:
     cli.main(["data", "prepare", *paths, "-o", str(work / "tiles"), "--overwrite"])
     cli.main(["data", "prepare", chart, "-o", str(work / "held"), "--overwrite"])
     words = ["train", "denoiser", str(work / "tiles"), "-o", str(options.write), "--held", str(work / "held")]
-    words += ["--iso", ISO, "--ratio", RATIO, "--resume", *more, "--camera", *CAMERAS]
+    words += ["--iso", ISO, "--ratio", RATIO, "--resume", "--overwrite", *more, "--camera", *CAMERAS]
     code = cli.main(words)
     if code == 0:
         net = load_denoiser(options.write)

@@ -42,6 +42,12 @@ def find_darks(root: Path) -> list[Path]:
     return found
 
 
+def iso_of_folder(path: Path) -> float | None:
+    """Return the ISO that the name of a dark frame's folder tells, such as iso800, None if it tells none."""
+    folder = _ISO_FOLDER.fullmatch(path.parent.name)
+    return float(folder[1]) if folder else None
+
+
 def read_dark(path: Path, profile: CameraProfile) -> Raw:
     """Read a dark frame; an .npy mosaic has the levels and the phase of the camera's profile.
 
@@ -49,12 +55,11 @@ def read_dark(path: Path, profile: CameraProfile) -> Raw:
         ValueError: the file cannot be read, nothing tells its ISO, its folder and its Exif disagree, it got
             light, or what lies below black is cut off.
     """
-    folder = _ISO_FOLDER.fullmatch(path.parent.name)
-    told = float(folder[1]) if folder else None
+    told = iso_of_folder(path)
     if path.suffix.lower() != ".npy":
         raw = raw_files.read(path)
         if not raw.black_known:
-            raw = raw.replace(black=profile.black)
+            raw = raw.replace(black=profile.black, black_known=True)
     else:
         raw = Raw(even(load_mosaic(path)), profile.cfa, profile.black, profile.white, iso=told)  # type: ignore[arg-type]
     if raw.iso is None and told is None:

@@ -26,7 +26,7 @@ from lrd_ext.profiles import CameraProfile, load_profile
 from lrd_ext.profiles.draws import Choice, Word, parameter_uniform
 from lrd_ext.synth import fused_synth
 
-from .dark_files import find_darks, read_dark
+from .dark_files import find_darks, iso_of_folder, read_dark
 
 Shading = Literal["keep", "subtract"]
 
@@ -42,8 +42,9 @@ class DarkFrameBank:
             and phase, in any depth; or a camera's folder of the AIM 2025 kit. A folder named iso800 tells the
             ISO of what lies in it. Or a store that was made of them.
         profile: of the camera: its gain branches, and levels where files tell none.
-        store: folder of the store of values, made once and again when the dark frames change; default,
-            ``root`` with ".tiles" added to its name. Where several processes train, let one make it first.
+        store: folder of the store of values, made once and again when the dark frames, the ISOs their
+            folders tell or the profile's levels change; default, ``root`` with ".tiles" added to its name.
+            Where several processes train, let one make it first.
         shading: "keep" leaves dark shading and black-level error in, as the camera's pictures have them;
             "subtract" takes the mean of the darks of an ISO off, for pictures it is taken off before as well.
             The rest is scaled by sqrt(n / (n - 1)), since each frame is a part of the mean of n.
@@ -251,15 +252,19 @@ class DarkFrameBank:
 
 
 def _stored(root: Path, store: str | os.PathLike[str] | None, profile: CameraProfile, jobs: int) -> Path:
-    """Return the store of the dark frames of a folder, made anew if they are others than those in it."""
+    """Return the store of a folder's dark frames, made anew if they, their ISOs or the levels are others."""
     if (root / INDEX).is_file():
         return root
     folder = Path(store) if store is not None else root.with_name(f"{root.resolve().name}.tiles")
     paths = find_darks(root)
-    if not is_prepared(paths, folder):
-        done = prepare_tiles(
-            paths, folder, jobs=jobs, overwrite=True, read=functools.partial(read_dark, profile=profile)
-        )
+    given = {
+        "isos": [iso_of_folder(path) for path in paths],
+        "levels": [*profile.black, profile.white],
+        "cfa": profile.cfa,
+    }
+    if not is_prepared(paths, folder, given):
+        read = functools.partial(read_dark, profile=profile)
+        done = prepare_tiles(paths, folder, jobs=jobs, overwrite=True, read=read, given=given)
         for old in folder.glob("mean-*.f32"):
             old.unlink()
         for path, reason in done.left_out.items():

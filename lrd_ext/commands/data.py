@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lrd_ext.plain_text import plain
 
+from .calibrate import read_levels
 from .profile import read_choice
 from .progress import add_quiet, bar
 
@@ -51,6 +52,9 @@ def _prepare_parser() -> Parser:
         help="square tiles of this many 2x2 cells (default: whole frames)",
     )
     parser.add_argument("--jobs", type=int, default=1, help="files decoded at the same time (default 1)")
+    parser.add_argument(
+        "--black", type=str, metavar="DN", help="black level, one number or four by site, comma between"
+    )
     parser.add_argument("--overwrite", action="store_true", help="make a finished store anew")
     add_quiet(parser)
     return parser
@@ -129,6 +133,7 @@ def run(options: Namespace) -> int:
 def _prepare(options: Namespace) -> int:
     from lrd_ext.datasets import prepare_tiles
 
+    black = read_levels(options.black, None, None).black
     with bar(len(options.inputs), "file") as move:
         done = prepare_tiles(
             options.inputs,
@@ -137,6 +142,7 @@ def _prepare(options: Namespace) -> int:
             jobs=options.jobs,
             overwrite=options.overwrite,
             progress=move,
+            black=black,
         )
     _say_left_out(done.left_out)
     print(f"{options.output}: {done.tiles} mosaics of {done.sources} files")

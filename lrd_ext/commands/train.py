@@ -12,7 +12,7 @@ from .calibrate import read_levels
 from .parser import Parser
 from .progress import add_quiet
 from .train_denoiser import denoiser_parser, run_denoiser
-from .train_options import add_configuration, asked_configuration
+from .train_options import add_configuration, add_resume, asked_configuration, asked_target
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
@@ -53,9 +53,6 @@ def _generator_parser() -> Parser:
     )
     add_configuration(parser)
     parser.add_argument(
-        "--resume", action="store_true", help="go on from the last checkpoint, if there is one"
-    )
-    parser.add_argument(
         "--dark-shading", action="store_true", help="take the profile's map of dark shading off the frames"
     )
     parser.add_argument(
@@ -66,7 +63,7 @@ def _generator_parser() -> Parser:
     parser.add_argument(
         "--keep-frames", action="store_true", help="leave the frames as they were read on disk"
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing generator")
+    add_resume(parser, "generator")
     add_quiet(parser)
     return parser
 
@@ -82,15 +79,12 @@ def _generator(options: Namespace) -> int:
     from lrd_ext.generator.image_domain import why_no_lpips
     from lrd_ext.generator.material import check_use, gather
     from lrd_ext.generator.train import fingerprint, train_generator
-    from lrd_ext.outputs import check_target
     from lrd_ext.training.checkpoints import latest, read_checkpoint
     from lrd_ext.training.configuration import Configuration
     from lrd_ext.training.machine import is_alone_yet, make_fabric
 
-    target = check_target(
-        options.output, "--output", suffix=".safetensors", overwrite=options.overwrite or options.resume
-    )
-    folder, kept = target.with_suffix(".training"), target.with_suffix(".frames")
+    target, folder = asked_target(options)
+    kept = target.with_suffix(".frames")
     check_free(kept, options.folders)
     configuration = asked_configuration(Configuration, options)
     cameras = _cameras(options)

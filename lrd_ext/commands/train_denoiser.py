@@ -11,7 +11,7 @@ from . import tables
 from .parser import Parser
 from .profile import read_choice
 from .progress import add_quiet
-from .train_options import add_configuration, asked_configuration
+from .train_options import add_configuration, add_resume, asked_configuration, asked_target
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
@@ -69,10 +69,7 @@ def denoiser_parser() -> Parser:
     )
     parser.add_argument("--cfa", type=str, default="RGGB", metavar="PHASE", help="phase to train for")
     add_configuration(parser)
-    parser.add_argument(
-        "--resume", action="store_true", help="go on from the last checkpoint, if there is one"
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing denoiser")
+    add_resume(parser, "denoiser")
     add_quiet(parser)
     return parser
 
@@ -82,13 +79,10 @@ def run_denoiser(options: Namespace) -> int:
     from lrd_ext.cfa import BY_SITE, check_cfa
     from lrd_ext.denoise.card import held_out
     from lrd_ext.denoise.train import fresh, train_denoiser
-    from lrd_ext.outputs import check_target
     from lrd_ext.training.configuration import DenoiserConfiguration
     from lrd_ext.training.machine import make_fabric
 
-    target = check_target(
-        options.output, "--output", suffix=".safetensors", overwrite=options.overwrite or options.resume
-    )
+    target, folder = asked_target(options)
     check_cfa(options.cfa, among=BY_SITE, what="--cfa")
     configuration = asked_configuration(DenoiserConfiguration, options)
     fresh(configuration, options.cfa)  # refuse its size before anything is read
@@ -97,7 +91,6 @@ def run_denoiser(options: Namespace) -> int:
     fabric = make_fabric(configuration)
     fabric.launch()
     batches, data = _batches(options, configuration, noise, fabric.global_rank, fabric.world_size)
-    folder = target.with_suffix(".training")
     net = train_denoiser(
         batches, configuration, folder, fabric, data=data, cfa=options.cfa, resume=options.resume
     )
@@ -171,7 +164,7 @@ def _batches(
     from lrd_ext.datasets import RawTiles
     from lrd_ext.datasets.tiles import read_index
     from lrd_ext.denoise.batches import Batches, InPhase, PairedTiles, join_pairs, samples_for
-    from lrd_ext.denoise.card import told_of
+    from lrd_ext.denoise.card import digest_of, told_of
 
     # One cell more than asked for: bringing a crop to the phase takes one.
     size, samples = c.patch + 1, samples_for(len(read_index(options.tiles)), c.batch, world)
@@ -180,11 +173,14 @@ def _batches(
     if noise is None:
         ratio = None if options.ratio is None else _number("--ratio", options.ratio)
         dataset = PairedTiles(options.tiles, options.noisy, size, samples, seed=c.seed, ratio=ratio)
-        pairs, told = join_pairs, {"noisy": told_of(dataset.noisy.tiles), "ratios": dataset.ratios}
+        noisy = dataset.noisy.tiles
+        told = {"noisy": told_of(noisy), "noisy_sha256": digest_of(noisy), "ratios": dataset.ratios}
+        pairs = join_pairs
     else:
         dataset, pairs = RawTiles(options.tiles, size, samples, seed=c.seed), noise.collate
         told = _told_of_noise(noise)
-    told = {"clean": told_of(dataset.tiles), "cfa": options.cfa} | told
+    clean = {"clean": told_of(dataset.tiles), "clean_sha256": digest_of(dataset.tiles)}
+    told = clean | {"cfa": options.cfa} | told
     collate = InPhase(pairs, options.cfa, c.flips, c.conditioned, c.seed)
     batches = Batches(dataset, collate, c.batch, seed=c.seed, rank=rank, world=world, workers=c.workers)
     return batches, told
@@ -193,7 +189,10 @@ def _batches(
 def _told_of_noise(noise: LowLightNoise) -> dict[str, Any]:
     """Return what a card tells of the noise; the checksums tell one file from another of its name."""
     cameras = [{"profile": p.name, "sha256": _sha256(p.to_bytes())} for p in noise.profiles]
-    told: dict[str, Any] = {"cameras": cameras, "iso": noise.iso, "ratio": noise.ratio}
+    told: dict[str, Any] = {"cameras": cameras}
+    for name in ("iso", "ratio"):
+        choice = getattr(noise, name)  # JSON would write a range as it writes a list of choices
+        told[name] = {"range": list(choice)} if isinstance(choice, tuple) else choice
     if noise.generator is not None:
         weights = noise.generator.packed_weights().numpy().tobytes()
         told["generator"] = {"sha256": _sha256(weights), "cameras": noise.generator.card.get("cameras")}

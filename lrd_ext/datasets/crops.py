@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a crop lies: a function of (seed, identity) alone, on the phase of the colour filters."""
+"""Where a crop lies, on the phase of the filters, and how it is mirrored: by (seed, identity) alone."""
 
 from __future__ import annotations
 
@@ -33,11 +33,26 @@ def crop_corner(seed: int, identity: int, shape: tuple[int, int], size: tuple[in
         shape: (height, width) of the mosaic, even.
         size: (height, width) of the crop, even and at most ``shape``.
 
-    Source: words of NumPy's Philox (Salmon et al., SC 2011), keyed by the seed, counted by the identity.
+    Source: words of NumPy's Philox (Salmon et al., SC 2011), keyed by the seed, counted by the identity: the
+        first of a block of four, or where a draw of it is rejected, which is rare, the next.
     """
-    bits = np.random.Philox(key=seed % 2**64, counter=identity)
-    draw = np.random.Generator(bits)
+    draw = np.random.Generator(_words(seed, identity))
     row, column = (
         int(draw.integers(0, (whole - part) // 2 + 1)) for whole, part in zip(shape, size, strict=True)
     )
     return 2 * row, 2 * column
+
+
+def mirrors(seed: int, identity: int) -> tuple[bool, bool]:
+    """Draw whether the rows and the columns of a crop run backwards, each in half of the cases.
+
+    Args:
+        seed: as that of :func:`crop_corner`, on whose place nothing here depends.
+        identity: what :func:`identity_of` gave.
+    """
+    bits = int(_words(seed, identity).random_raw(4)[3])  # the place takes words from the first on
+    return bool(bits >> 63), bool(bits >> 62 & 1)
+
+
+def _words(seed: int, identity: int) -> np.random.Philox:
+    return np.random.Philox(key=seed % 2**64, counter=identity)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 
 from lrd_ext.cfa import Order, plane_sites
 from lrd_ext.native import NATIVE
+from lrd_ext.raw import Raw
 
 from .crops import EPOCH, crop_corner
 
@@ -58,16 +60,51 @@ def check_arguments(size: int | None, samples: int | None, order: str) -> None:
         raise ValueError(f"samples must be at least 1, got {samples}")
 
 
-def index_of(identity: int, samples: int) -> int:
-    """Return the index in an identity, index + epoch * 2^40.
+def black_by_site(black: float | Sequence[float] | None) -> list[float] | None:
+    """Return four levels for the one or four that a caller gave, None for None.
+
+    Raises:
+        ValueError: they are not one or four numbers of at least 0.
+    """
+    if black is None:
+        return None
+    levels = np.ravel(np.asarray(black, float)).tolist()
+    if len(levels) not in (1, 4) or not all(0 <= level < math.inf for level in levels):
+        raise ValueError(f"black must be one number or four by site, at least 0, got {black}")
+    return levels * (4 // len(levels))
+
+
+def with_black(raw: Raw, black: Sequence[float] | None, path: Path) -> Raw:
+    """Return a picture with the black level given, or with its own.
+
+    Raises:
+        ValueError: it has none, or the one given makes no sense; the file is named.
+    """
+    if black is not None:
+        try:
+            return raw.replace(black=black, black_known=True)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+    if not raw.black_known:
+        raise ValueError(
+            f"{path}: gives no black level, and with 0 in its place black would be light; say --black "
+            "(black=)"
+        )
+    return raw
+
+
+def mosaic_of(identity: int, samples: int, mosaics: int) -> int:
+    """Return the number of the mosaic that an identity, index + epoch * 2^40, is cut from.
+
+    Epochs go on where the one before ended: every mosaic has its turn, however many samples an epoch has.
 
     Raises:
         IndexError: the index is not below ``samples``, or the identity is below 0.
     """
-    index = identity % EPOCH
+    epoch, index = divmod(identity, EPOCH)
     if identity < 0 or index >= samples:
         raise IndexError(f"identity must be index + epoch * 2^40, index below {samples}, got {identity}")
-    return index
+    return (index + epoch * samples) % mosaics
 
 
 def item_of(

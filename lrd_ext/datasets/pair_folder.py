@@ -7,8 +7,9 @@ import io
 import math
 import os
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -19,8 +20,9 @@ from lrd_ext.plain_text import cause
 
 from .pairs import read_array
 
-#: Folders of noisy and clean files: plain, and as LRD's code names those of training and test.
-_FOLDERS = (("noisy", "clean"), ("train_noisy", "train_clean"), ("test_noisy", "test_clean"))
+Split = Literal["train", "test"]
+#: What the names of the folders of noisy and clean files begin with: nothing, or as LRD's code has it.
+_PREFIXES = {None: ("", "train_", "test_"), "train": ("train_",), "test": ("test_",)}
 
 #: What a pair's .npz may hold.
 _ARRAYS = ("noisy", "clean", "ratio", "iso")
@@ -30,27 +32,36 @@ class PairFolder(Dataset[dict[str, Any]]):
     """Pairs of packed planes in NumPy files; items as :class:`RawPairs`.
 
     Either ``*.npz`` with ``noisy`` and ``clean`` and, if they are known, ``ratio`` and ``iso``; or ``*.npy``
-    of the same names in ``noisy`` and ``clean`` (or ``train_noisy`` and ``train_clean``, as LRD's training
-    code has them). The arrays are (4, h, w): floats with 0 the black and 1 the white level, the noisy one
-    times the ratio already; or uint16, of which ``white`` is 1. Channels stay in the order they are in.
+    of the same names in ``noisy`` and ``clean`` (or ``train_noisy`` and ``train_clean``, ``test_noisy`` and
+    ``test_clean``, as LRD's training code has them). The arrays are (4, h, w): floats with 0 the black and 1
+    the white level, the noisy one times the ratio already; or uint16, of which ``white`` is 1. Channels stay
+    in the order they are in.
 
     Args:
         root: the folder.
         white: what 1 is in arrays of whole numbers, as ELD's 65535.
+        split: "train" or "test", for the folders of that name alone; needed where both are there.
 
     Raises:
-        ValueError: there are no pairs, or a file has no partner; an item is none of the above. It is named.
+        ValueError: there are no pairs, or those of more than one split and none is asked for, or a file has
+            no partner; an item is none of the above. It is named.
     """
 
-    def __init__(self, root: str | os.PathLike[str], *, white: float = 65535.0) -> None:
+    def __init__(
+        self, root: str | os.PathLike[str], *, white: float = 65535.0, split: Split | None = None
+    ) -> None:
+        if split not in _PREFIXES:
+            raise ValueError(f"split must be one of {', '.join(get_args(Split))}, got {split!r}")
         self.root, self.white = Path(root), white
         if not self.root.is_dir():
             raise ValueError(f"{root}: is no folder")
-        self.files: list[tuple[Path, Path]] = [(path, path) for path in sorted(self.root.glob("*.npz"))]
+        packed = sorted(self.root.glob("*.npz")) if split is None else []
+        self.files = [(path, path) for path in packed] or _only(self.root, _PREFIXES[split])
         if not self.files:
-            self.files = _partners(self.root)
-        if not self.files:
-            raise ValueError(f"{root}: holds no pairs: neither .npz, nor .npy in noisy/ and clean/")
+            what = "neither .npz, nor .npy in noisy/ and clean/"
+            if split:
+                what = f".npy in {split}_noisy/ and {split}_clean/"
+            raise ValueError(f"{root}: holds no pairs: {what}")
 
     def __len__(self) -> int:
         return len(self.files)
@@ -85,16 +96,25 @@ class PairFolder(Dataset[dict[str, Any]]):
         return torch.from_numpy(planes)
 
 
-def _partners(root: Path) -> list[tuple[Path, Path]]:
-    files = []
-    for names in _FOLDERS:
-        noisy, clean = ({p.name: p for p in sorted((root / name).glob("*.npy"))} for name in names)
-        lonely = sorted(set(noisy) ^ set(clean))
-        if lonely:
-            has, lacks = names if lonely[0] in noisy else names[::-1]
-            raise ValueError(f"{root}: {has}/{lonely[0]} has no partner in {lacks}/")
-        files += [(noisy[name], clean[name]) for name in noisy]
-    return files
+def _only(root: Path, prefixes: Sequence[str]) -> list[tuple[Path, Path]]:
+    """Return the pairs of .npy files in the folders whose names begin with one of the prefixes."""
+    found = {prefix: files for prefix in prefixes if (files := _partners(root, prefix))}
+    if len(found) > 1:
+        folders = " and ".join(f"{prefix}noisy/" for prefix in found)
+        raise ValueError(
+            f'{root}: holds pairs in {folders}, which are no one set; say split="train" or "test"'
+        )
+    return next(iter(found.values()), [])
+
+
+def _partners(root: Path, prefix: str) -> list[tuple[Path, Path]]:
+    names = (f"{prefix}noisy", f"{prefix}clean")
+    noisy, clean = ({p.name: p for p in sorted((root / name).glob("*.npy"))} for name in names)
+    lonely = sorted(set(noisy) ^ set(clean))
+    if lonely:
+        has, lacks = names if lonely[0] in noisy else names[::-1]
+        raise ValueError(f"{root}: {has}/{lonely[0]} has no partner in {lacks}/")
+    return [(noisy[name], clean[name]) for name in noisy]
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
@@ -20,6 +20,7 @@ from lrd_ext.cfa import BY_SITE, check_cfa
 from lrd_ext.outputs import replacing
 from lrd_ext.raw import Raw
 
+from .mosaics import black_by_site, with_black
 from .tiles import FORMAT, INDEX, JOURNAL, VERSION, StoredValues, Tile, read_index, read_table
 
 #: What can go wrong with one input without being a fault of this program.
@@ -44,6 +45,8 @@ def prepare_tiles(
     overwrite: bool = False,
     progress: Callable[[str], None] = lambda name: None,
     read: Callable[[Path], Raw] | None = None,
+    black: float | Sequence[float] | None = None,
+    given: Mapping[str, Any] | None = None,
 ) -> Prepared:
     """Decode raw files into a store of mosaics that :class:`~lrd_ext.datasets.RawTiles` maps into memory.
 
@@ -60,6 +63,10 @@ def prepare_tiles(
         overwrite: make the store anew where a finished one exists.
         progress: called with the name of each input when it is done.
         read: what reads an input, on several threads; default :func:`lrd_ext.raw.read`.
+        black: black level in place of the files', raw DN, one number or four by site; without it a file that
+            gives none is left out.
+        given: what the mosaics follow from beside the files, such as what ``read`` goes by; values JSON
+            takes. The store keeps it, and a killed run of other values is not gone on with.
 
     Raises:
         ValueError: there are no inputs, one is given twice, a finished store exists, another process is
@@ -69,13 +76,20 @@ def prepare_tiles(
     paths = [Path(os.path.realpath(path)) for path in inputs]
     _check(paths, tile, jobs)
     folder = Path(root)
-    if (folder / INDEX).exists() and not _forget_journal(folder, paths) and not overwrite:
+    levels = black_by_site(black)
+    if levels is not None:
+        given = {**(given or {}), "black": levels}
+
+    def read_levels(path: Path) -> Raw:
+        return with_black((read or raw_files.read)(path), levels, path)
+
+    if (folder / INDEX).exists() and not _forget_journal(folder, paths, given) and not overwrite:
         raise ValueError(f"{root}: holds a finished store already; say --overwrite to make it anew")
     folder.mkdir(parents=True, exist_ok=True)
-    store = _Store(folder, tile)
+    store = _Store(folder, tile, given)
     left_out = {}
     try:
-        for path, result in _decoded([p for p in paths if not store.holds(p)], read, tile, jobs):
+        for path, result in _decoded([p for p in paths if not store.holds(p)], read_levels, tile, jobs):
             if isinstance(result, Exception):
                 left_out[str(path)] = str(result) or type(result).__name__
             else:
@@ -87,14 +101,22 @@ def prepare_tiles(
     return Prepared(len(tiles), len({t.source_sha256 for t in tiles}), left_out)
 
 
-def is_prepared(inputs: Sequence[str | os.PathLike[str]], root: str | os.PathLike[str]) -> bool:
-    """Whether a finished store holds these files, all of them and no others, as they are now."""
+def is_prepared(
+    inputs: Sequence[str | os.PathLike[str]],
+    root: str | os.PathLike[str],
+    given: Mapping[str, Any] | None = None,
+) -> bool:
+    """Whether a finished store holds these files, all of them and no others, as they are now.
+
+    ``given``: as that of :func:`prepare_tiles`, its "black" included; a store made by other values is not it.
+    """
     try:
-        stored = read_table(root).get("files")
+        table = read_table(root)
         read_index(root)
     except ValueError:
         return False
-    return bool(stored == [_told(_state(Path(os.path.realpath(path)))) for path in inputs])
+    files = [_told(_state(Path(os.path.realpath(path)))) for path in inputs]
+    return bool((table.get("files"), table.get("given")) == (files, given))
 
 
 def verify_tiles(
@@ -127,13 +149,13 @@ def _check(paths: Sequence[Path], tile: int | None, jobs: int) -> None:
         raise ValueError(f"jobs must be at least 1, got {jobs}")
 
 
-def _forget_journal(folder: Path, paths: Sequence[Path]) -> bool:
+def _forget_journal(folder: Path, paths: Sequence[Path], given: Mapping[str, Any] | None) -> bool:
     """Whether a run for these inputs was killed behind its table; the journal of one for others is removed.
 
     That journal names the file of the finished store, which a new run would go on writing to.
     """
     journal = folder / JOURNAL
-    if not journal.is_file() or is_prepared(paths, folder):
+    if not journal.is_file() or is_prepared(paths, folder, given):
         return journal.is_file()
     if [line.get("mosaics") for line in _lines(journal)[:1]] == [_finished(folder)]:
         journal.unlink()
@@ -153,7 +175,7 @@ _Decoded = list[tuple[dict[str, Any], np.ndarray]]
 
 
 def _decoded(
-    paths: Sequence[Path], read: Callable[[Path], Raw] | None, tile: int | None, jobs: int
+    paths: Sequence[Path], read: Callable[[Path], Raw], tile: int | None, jobs: int
 ) -> Iterator[tuple[Path, _Decoded | Exception]]:
     """Decode in the order of the inputs, never more than two ahead of each worker: memory stays bounded."""
     waiting: collections.deque[tuple[Path, Future[_Decoded]]] = collections.deque()
@@ -161,7 +183,7 @@ def _decoded(
     with ThreadPoolExecutor(jobs) as pool:
         try:
             for path in coming:
-                waiting.append((path, pool.submit(_decode, path, read or raw_files.read, tile)))
+                waiting.append((path, pool.submit(_decode, path, read, tile)))
                 if len(waiting) >= 2 * jobs:
                     yield _outcome(*waiting.popleft())
             while waiting:
@@ -246,8 +268,8 @@ def _lines(journal: Path) -> list[dict[str, Any]]:
 class _Store:
     """A store being made: values appended to one file, a line in the journal for each source that is in."""
 
-    def __init__(self, folder: Path, tile: int | None) -> None:
-        self.folder, self.tile = folder, tile
+    def __init__(self, folder: Path, tile: int | None, given: Mapping[str, Any] | None) -> None:
+        self.folder, self.tile, self.given = folder, tile, given
         self.name, self.sources = self._noted()
         self.end = max(
             (entry["offset"] + entry["height"] * entry["width"] for entry in self._entries()), default=0
@@ -257,7 +279,7 @@ class _Store:
             self._values.close()
             raise ValueError(f"{folder}: another process is writing this store; wait for it, or stop it")
         self._values.truncate(2 * self.end)  # what was written but not noted
-        head = {"format": FORMAT, "version": VERSION, "mosaics": self.name, "tile": tile}
+        head = {"format": FORMAT, "version": VERSION, "mosaics": self.name, "tile": tile, "given": given}
         with replacing(folder / JOURNAL) as file:
             file.write("".join(json.dumps(line) + "\n" for line in (head, *self.sources)).encode())
         self._journal = open(folder / JOURNAL, "a", encoding="utf-8")  # noqa: SIM115
@@ -268,7 +290,8 @@ class _Store:
         lines = _lines(journal) if journal.is_file() else []
         head = lines[0] if lines else {}
         values = self.folder / str(head.get("mosaics"))
-        if (head.get("version"), head.get("tile")) == (VERSION, self.tile) and values.is_file():
+        made_by = (head.get("version"), head.get("tile"), head.get("given"))
+        if made_by == (VERSION, self.tile, self.given) and values.is_file():
             size = values.stat().st_size
             whole = [
                 s
@@ -325,6 +348,9 @@ class _Store:
             "version": VERSION,
             "mosaics": self.name,
             "values": self.end,
+            "given": self.given,
+            # By the place among the inputs: what belongs to a picture of another store is known by its place.
+            "left_out": {str(i): p.name for i, p in enumerate(paths) if str(p) in left_out},
             "files": [_told(s["file"]) for s in sources],
             "tiles": entries,
         }

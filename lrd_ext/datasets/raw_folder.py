@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import importlib.util
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from lrd_ext.calibration.frames import NOT_RAW
 from lrd_ext.cfa import BY_SITE, Order, check_cfa
 from lrd_ext.raw import Raw
 
-from .mosaics import Mosaic, check_arguments, index_of, item_of
+from .mosaics import Mosaic, black_by_site, check_arguments, item_of, mosaic_of, with_black
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,14 +48,15 @@ class RawFolder(Dataset[dict[str, Any]]):
         root: folder with raw files, in any depth; other files beside them, such as JPEGs, are passed over.
         size: height and width of a crop in 2x2 cells, so packed crops are (4, size, size); None gives whole
             frames.
-        samples: items in an epoch; default, one for each file. Item i is cut from file i mod (files), in the
-            order of their names.
+        samples: items in an epoch; default, one for each file. Item i of epoch e is cut from file
+            (i + e * samples) mod (files), in the order of their names.
         seed: of the places of the crops.
         order: of the channels, see :class:`RawTiles`.
         regions: False to have LibRaw decode every file whole, flashraw or not.
+        black: black level in place of the files', raw DN, one number or four by site.
 
     An item raises :class:`lrd_ext.raw.RawFileError` where its file cannot be read, and ValueError where it is
-    smaller than a crop or its black level differs beyond the 2x2 sites; both name the file.
+    smaller than a crop, gives no black level, or one that differs beyond the 2x2 sites; both name the file.
 
     Raises:
         ValueError: there is no such folder, or no raw file in it.
@@ -69,10 +71,12 @@ class RawFolder(Dataset[dict[str, Any]]):
         seed: int = 0,
         regions: bool = True,
         order: Order = "site",
+        black: float | Sequence[float] | None = None,
     ) -> None:
         check_arguments(size, samples, order)
         self.paths = raw_files_in(Path(root))
         self.size, self.seed, self.regions, self.order = size, seed, regions, order
+        self.black = black_by_site(black)
         self.samples = samples or len(self.paths)
         self._known: dict[Path, _Known] = {}
 
@@ -80,12 +84,12 @@ class RawFolder(Dataset[dict[str, Any]]):
         return self.samples
 
     def __getitem__(self, identity: int) -> dict[str, Any]:
-        path = self.paths[index_of(identity, self.samples) % len(self.paths)]
+        path = self.paths[mosaic_of(identity, self.samples, len(self.paths))]
         known = self._known.get(path)
         if known is not None and known.regions:
             cut = functools.partial(_region, path, known)
         else:
-            raw = raw_files.read(path)
+            raw = with_black(raw_files.read(path), self.black, path)
             known = self._known[path] = known or self._look(path, raw)
             cut = functools.partial(_window, raw.whole_cells)
         return item_of(known, cut, self.size, self.seed, identity, self.order)

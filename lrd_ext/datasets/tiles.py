@@ -18,7 +18,7 @@ from lrd_ext.batch_memory import BatchMemory
 from lrd_ext.cfa import Order
 from lrd_ext.plain_text import cause
 
-from .mosaics import Mosaic, check_arguments, index_of, item_of
+from .mosaics import Mosaic, check_arguments, item_of, mosaic_of
 
 FORMAT, VERSION = "lrd_ext.raw_tiles", 1
 #: The table of what is stored; it names the file of the mosaics, one after another, little-endian uint16, or
@@ -140,7 +140,8 @@ class RawTiles(Dataset[dict[str, Any]]):
         root: folder of the store.
         size: height and width of a crop in 2x2 cells, so packed crops are (4, size, size); None gives whole
             tiles.
-        samples: items in an epoch; default, one for each tile. Item i is cut from tile i mod (tiles).
+        samples: items in an epoch; default, one for each tile. Item i of epoch e is cut from tile
+            (i + e * samples) mod (tiles): tiles take turns, over the epochs each as often as any other.
         seed: of the places of the crops.
         order: of the channels: "site"; "rgbg", R, the green of the red rows, B, the green of the blue rows,
             as SID, ELD and PMN pack; "rggb", R, the two greens likewise, B: the same colours in every phase.
@@ -189,7 +190,7 @@ class RawTiles(Dataset[dict[str, Any]]):
         return [self._item(identity, planes) for identity, planes in zip(identities, stack, strict=True)]
 
     def _item(self, identity: int, planes: torch.Tensor | None = None) -> dict[str, Any]:
-        tile = self.tiles[index_of(identity, self.samples) % len(self.tiles)]
+        tile = self.tiles[mosaic_of(identity, self.samples, len(self.tiles))]
         values = self.mosaic(tile)
 
         def cut(row: int, column: int, height: int, width: int) -> np.ndarray:

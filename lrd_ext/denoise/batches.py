@@ -8,12 +8,14 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from lrd_ext.datasets import EPOCH, IdentitySampler, RawTiles, Tile
+from lrd_ext.datasets import IdentitySampler, RawTiles, Tile
+from lrd_ext.datasets.crops import mirrors
+from lrd_ext.datasets.mosaics import mosaic_of
+from lrd_ext.datasets.tiles import read_table
 
 from .noise_level import noise_level
 from .phases import cut_to_phase
@@ -61,8 +63,7 @@ class InPhase:
     def _cut(self, planes: Tensor, item: Mapping[str, Any]) -> Tensor:
         rows = cols = False
         if self.flips:
-            bits = np.random.Philox(key=self.seed % 2**64, counter=int(item["index"])).random_raw()
-            rows, cols = bool(bits >> 63), bool(bits >> 62 & 1)
+            rows, cols = mirrors(self.seed, int(item["index"]))
         return cut_to_phase(planes, str(item["cfa"]), self.cfa, rows=rows, cols=cols)
 
 
@@ -102,6 +103,7 @@ class PairedTiles(Dataset[dict[str, Any]]):
         # The same seed, size and identity: the same place in both.
         self.clean, self.noisy = (RawTiles(root, size, samples, seed=seed) for root in (clean, noisy))
         self.tiles = self.clean.tiles
+        _check_left_out(clean, noisy)
         if len(self.tiles) != len(self.noisy.tiles):
             raise ValueError(
                 f"{noisy}: must hold as many mosaics as {clean}, got {len(self.noisy.tiles)} and "
@@ -118,9 +120,25 @@ class PairedTiles(Dataset[dict[str, Any]]):
 
     def __getitem__(self, identity: int) -> dict[str, Any]:
         long, short = self.clean[identity], self.noisy[identity]
-        ratio = self.ratios[identity % EPOCH % len(self.tiles)]
+        ratio = self.ratios[mosaic_of(identity, len(self), len(self.tiles))]
         told = {name: long[name] for name in ("cfa", "index", "id")}
         return {"noisy": _normalized(short) * ratio, "clean": _normalized(long), **told}
+
+
+def _check_left_out(*roots: str | os.PathLike[str]) -> None:
+    """Refuse stores of which not the same places of their inputs are there: mosaics would not be partners.
+
+    Raises:
+        ValueError: so it is; the files that were left out are named.
+    """
+    left_out = [read_table(root).get("left_out", {}) for root in roots]
+    for root, own, other in zip(roots, left_out, left_out[::-1], strict=True):
+        if set(own) - set(other):
+            names = ", ".join(own[place] for place in own if place not in other)
+            raise ValueError(
+                f"{root}: {names} could not be read and was left out, its partner was not; prepare both "
+                "stores again without the two"
+            )
 
 
 def _ratio(long: Tile, short: Tile) -> float:

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,6 +29,12 @@ def told_of(tiles: Sequence[Tile]) -> list[dict[str, Any]]:
         {"file": t.source, "sha256": t.source_sha256, "camera": t.camera, "cfa": t.cfa}
         for t in sources.values()
     ]
+
+
+def digest_of(tiles: Sequence[Tile]) -> str:
+    """Return the SHA-256 of all that a store tells of its tiles, values and levels too, wherever they lie."""
+    told = [dataclasses.asdict(tile) | {"file": "", "offset": 0} for tile in tiles]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def held_out(

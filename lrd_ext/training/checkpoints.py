@@ -68,6 +68,6 @@ def read_checkpoint(path: Path, fingerprint: str) -> Checkpoint:
     if checkpoint.fingerprint != fingerprint:
         raise ValueError(
             f"{path}: belongs to a training of another configuration, profile or other frames. Go on with "
-            "those, or train anew without --resume"
+            "those, or begin anew by --overwrite in place of --resume"
         )
     return checkpoint

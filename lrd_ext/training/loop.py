@@ -79,7 +79,7 @@ def train(task: Task, fabric: Fabric, place: Place, *, resume: bool = False) -> 
         task: what is trained.
         fabric: launched; process 0 alone writes.
         place: where to.
-        resume: go on after the last checkpoint, if there is one of this task.
+        resume: go on after the last checkpoint, if there is one of this task; else it is replaced.
 
     Raises:
         DivergedError: the loss or a weight is no number any more, or ran away. The last checkpoint is good.

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy import stats
 from lrd_ext import cfa, fused_synth, load_profile, raw
 from lrd_ext.augment import DarkFrameBank, LowLightNoise, dark_frame_bank
 from lrd_ext.metrics import kld
+from lrd_ext.profiles import profile_from_dict
 
 A7S2 = load_profile("sony_a7s2")  # its high gain begins at ISO 2000
 SHAPE = (64, 96)
@@ -259,3 +261,18 @@ def test_a_bank_that_does_not_fit_is_refused_at_once(places, options, said):
 def test_pictures_that_do_not_fit_are_refused(places, call, said):
     with pytest.raises(ValueError, match=said):
         noise_of(DarkFrameBank(places, A7S2), iso=800)(torch.zeros(1, 4, 8, 8), 0, **call)
+
+
+def test_a_store_follows_the_names_of_folders_and_the_levels_of_the_profile(tmp_path, monkeypatch):
+    folder = tmp_path / "darks" / "iso800"
+    folder.mkdir(parents=True)
+    for k, frame in enumerate(real_darks(2, 800, first=0)):
+        np.save(folder / f"{k}.npy", frame)
+    assert DarkFrameBank(tmp_path / "darks", A7S2).isos == (800,)
+    folder.rename(tmp_path / "darks" / "iso1600")  # the files are as they were
+    assert DarkFrameBank(tmp_path / "darks", A7S2).isos == (1600,)
+    other = profile_from_dict(json.loads(A7S2.to_bytes()) | {"black": 500})
+    bank = DarkFrameBank(tmp_path / "darks", other)
+    assert {tile.black for tile in bank.frames.tiles} == {(500,) * 4}
+    monkeypatch.setattr(dark_frame_bank, "prepare_tiles", None)  # nothing changed: nothing is made
+    assert DarkFrameBank(tmp_path / "darks", other).isos == (1600,)

@@ -52,6 +52,28 @@ def test_npy_pairs_of_whole_numbers(tmp_path, names):
     assert PairFolder(tmp_path, white=1023)[0]["noisy"].max() > 1
 
 
+def test_pairs_of_test_are_not_those_of_training(tmp_path):
+    for split, count in (("train", 3), ("test", 2)):
+        for name in ("noisy", "clean"):
+            (tmp_path / f"{split}_{name}").mkdir()
+            for k in range(count):
+                np.save(tmp_path / f"{split}_{name}" / f"{split}{k}.npy", planes(k))
+    said = r'holds pairs in train_noisy/ and test_noisy/, .*; say split="train" or "test"'
+    with pytest.raises(ValueError, match=said):
+        PairFolder(tmp_path)
+    for split, count in (("train", 3), ("test", 2)):
+        assert [item["id"] for item in PairFolder(tmp_path, split=split)] == [
+            f"{split}{k}" for k in range(count)
+        ]
+    with pytest.raises(ValueError, match="split must be one of train, test, got 'eval'"):
+        PairFolder(tmp_path, split="eval")
+
+
+def test_a_split_that_is_not_there_is_refused(npz):
+    with pytest.raises(ValueError, match=r"holds no pairs: .npy in test_noisy/ and test_clean/"):
+        PairFolder(npz, split="test")
+
+
 def test_bad_packed_files_are_named(npz, tmp_path):
     (npz / "a.npz").write_bytes((npz / "a.npz").read_bytes()[:900])
     np.savez(npz / "c.npz", noisy=planes(1))

@@ -221,6 +221,50 @@ def test_black_levels_beyond_2x2_are_refused_by_name(tmp_path):
         prepare_tiles([tmp_path / "lines.dng"], tmp_path / "store")
 
 
+@pytest.fixture
+def without_black(raws, monkeypatch):
+    """Let the second file give no black level."""
+    read = prepare.raw_files.read
+
+    def reading(path):
+        known = path.name != "1.dng"
+        return read(path) if known else read(path).replace(black=0, black_known=False)
+
+    monkeypatch.setattr(prepare.raw_files, "read", reading)
+    return raws[0]
+
+
+def test_a_file_without_a_black_level_is_left_out_unless_it_is_said(without_black, tmp_path, capsys):
+    words = ["data", "prepare", *map(str, without_black), "-o", str(tmp_path / "store")]
+    assert cli.main(words) == 1
+    assert "1.dng: gives no black level, and with 0 in its place" in capsys.readouterr().err
+    assert [t.source for t in RawTiles(tmp_path / "store", 8).tiles] == ["0.dng", "2.dng"]
+    assert cli.main([*words, "--overwrite", "--black", "500,501,502,503"]) == 0
+    assert {t.black for t in RawTiles(tmp_path / "store", 8).tiles} == {(500, 501, 502, 503)}
+
+
+def test_raw_folders_refuse_a_file_without_a_black_level_unless_it_is_said(without_black):
+    folder = without_black[0].parent
+    with pytest.raises(ValueError, match=r"1.dng: gives no black level, .*; say --black \(black=\)"):
+        datasets.RawFolder(folder, 8)[1]
+    assert datasets.RawFolder(folder, 8, black=500)[1]["black"].tolist() == [500] * 4
+    for black, said in (
+        (-1, "black must be one number or four"),
+        (16383, "1.dng: Raw: black .* below white"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            datasets.RawFolder(folder, 8, black=black)[1]
+
+
+def test_a_killed_run_of_another_black_level_is_not_gone_on_with(raws, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(prepare._Store, "finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            prepare_tiles(raws[0], tmp_path / "store")
+    prepare_tiles(raws[0], tmp_path / "store", black=500)
+    assert {t.black for t in RawTiles(tmp_path / "store", 8).tiles} == {(500,) * 4}
+
+
 @pytest.mark.parametrize(
     ("inputs", "options", "said"),
     [

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import collections
+import itertools
 import json
 import pickle
 
@@ -12,7 +14,15 @@ import torch
 
 from lrd_ext import cfa
 from lrd_ext.batch_memory import as_one
-from lrd_ext.datasets import EPOCH, IdentitySampler, RawTiles, crop_corner, prepare_tiles, verify_tiles
+from lrd_ext.datasets import (
+    EPOCH,
+    IdentitySampler,
+    RawFolder,
+    RawTiles,
+    crop_corner,
+    prepare_tiles,
+    verify_tiles,
+)
 
 
 @pytest.fixture
@@ -86,6 +96,21 @@ def test_another_epoch_has_other_crops_and_the_same_epoch_the_same(store):
     epochs = [[data[i + e * EPOCH]["origin"] for i in range(3)] for e in range(6)]
     assert epochs[2] == [again[i + 2 * EPOCH]["origin"] for i in range(3)]
     assert len({tuple(map(tuple, e)) for e in epochs}) == 6
+
+
+@pytest.mark.parametrize("samples", [2, 3, 4, 6])
+@pytest.mark.parametrize("kind", ["prepared", "raw files"])
+def test_over_epochs_every_mosaic_has_its_turn(raws, store, kind, samples):
+    data = (
+        RawTiles(store, 8, samples)
+        if kind == "prepared"
+        else RawFolder(raws[0][0].parent, 8, samples=samples)
+    )
+    sampler = IdentitySampler(len(data))
+    taken = [[data[identity]["id"] for identity in sampler] for _ in range(3)]
+    assert collections.Counter(itertools.chain(*taken)) == {f"{i}.dng": samples for i in range(3)}
+    if samples % 3 == 0:
+        assert all(len(set(epoch)) == 3 for epoch in taken)
 
 
 def test_pickling_copies_no_values(store):

@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from lrd_ext import raw
 from lrd_ext.augment import LowLightNoise
 from lrd_ext.cli import main
-from lrd_ext.datasets import RawTiles
+from lrd_ext.datasets import EPOCH, RawTiles, prepare_tiles
 from lrd_ext.denoise import NAFNet, load_denoiser
 from lrd_ext.denoise.batches import Batches, InPhase, PairedTiles
 from lrd_ext.denoise.train import Denoising, fresh
@@ -127,6 +128,29 @@ def test_the_card_tells_data_noise_and_what_it_does_on_other_pictures(place, cap
     assert str(place) not in str(card)
 
 
+def test_an_unfinished_training_is_lost_to_no_oversight(place, monkeypatch, capsys):
+    kept, target = place / "left.training" / NAME, place / "left.safetensors"
+    with monkeypatch.context() as patch:
+        patch.setattr(Denoising, "sheet", lambda self: 1 / 0)  # at step 5, after four checkpoints
+        assert train(place, target.name) == 2
+    before = kept.read_bytes()
+    assert train(place, target.name) == 2
+    said = capsys.readouterr().err
+    assert f"{kept} is the checkpoint of a training; say --resume to go on with it, --overwrite to" in said
+    assert kept.read_bytes() == before
+    assert train(place, target.name, "--overwrite") == 0
+    assert load_denoiser(target).card["schedule"] == [[0, STEPS]]
+
+
+def test_resume_replaces_no_denoiser_without_its_checkpoint(place, whole, capsys):
+    (place / "mine.safetensors").write_bytes((place / whole).read_bytes())
+    assert train(place, "mine.safetensors", "--resume") == 2
+    said = capsys.readouterr().err
+    assert "mine.training holds no checkpoint; --output: " in said
+    assert "mine.safetensors exists already; say --overwrite to replace it" in said
+    assert (place / "mine.safetensors").read_bytes() == (place / whole).read_bytes()
+
+
 def test_a_full_disk_leaves_the_earlier_checkpoint(place, whole, monkeypatch, capsys):
     real, calls = os.fsync, []
 
@@ -173,6 +197,27 @@ def test_recorded_pairs_take_the_ratio_of_their_files(place):
     assert train(place, "pairs.safetensors", "--noisy", place / "short", noise=()) == 0
     data = load_denoiser(place / "pairs.safetensors").card["data"]
     assert data["ratios"] == [8.0] * 3
+
+
+def test_stores_that_other_files_were_left_out_of_are_no_pairs(tmp_path):
+    """As many mosaics of one size in both, and the second of one belongs to the third of the other."""
+
+    def prepare(name, bad):
+        def read(path):
+            if path.name == bad:
+                raise ValueError("cut short")
+            return raw.Raw(np.full((64, 64), 1000, np.uint16), "RGGB", 512, 16383, iso=100, exposure_s=1.0)
+
+        for k in range(4):
+            (tmp_path / f"{name}{k}").write_text(f"{name}{k}")
+        inputs = [tmp_path / f"{name}{k}" for k in range(4)]
+        prepare_tiles(inputs, tmp_path / name, read=read, overwrite=True)
+        return tmp_path / name
+
+    long = prepare("long", "long1")
+    with pytest.raises(ValueError, match="long: long1 could not be read and was left out, its partner was"):
+        PairedTiles(long, prepare("short", "short3"), 8)
+    assert len(PairedTiles(long, prepare("short", "short1"), 8)) == 3
 
 
 def test_darks_and_generators_are_trained_with_and_measured_under(place):
@@ -283,6 +328,77 @@ def test_batches_depend_on_the_number_of_their_step_alone(place):
         again = batches().at(number)
         assert all(torch.equal(again[name], seen[number][name]) for name in again)
     assert not torch.equal(seen[0]["noisy"], seen[4]["noisy"])
+
+
+def test_mirrors_do_not_depend_on_the_place_of_the_crop(tmp_path):
+    """Of 32 x 64 places each quarter of rows and columns is mirrored in the four ways alike: chi-squared."""
+    rows, columns = np.mgrid[:80, :144]
+    picture = raw.Raw((rows * 144 + columns).astype(np.uint16), "RGGB", 0, 65535)
+    prepare_tiles([__file__], tmp_path, read=lambda path: picture)
+    tiles = RawTiles(tmp_path, 9, 4000, seed=3)
+    items = [tiles[identity] for identity in range(4000)]
+    made = InPhase(lambda items: {"noisy": torch.stack([i["clean"].float() for i in items])}, "RGGB", seed=3)
+    seen = made(items)["noisy"]
+    mirrored = 2 * (seen[:, 0, 0, 0] > seen[:, 0, -1, 0]) + (seen[:, 0, 0, 0] > seen[:, 0, 0, -1])
+    for axis, places in enumerate((32, 64)):
+        quarter = np.array([item["origin"][axis] // 2 * 4 // places for item in items])
+        counts = np.bincount(4 * quarter + mirrored.numpy(), minlength=16)
+        assert stats.chisquare(counts).pvalue > 1e-4
+
+
+def another_noise(place):
+    return {"noise": ("--camera", "sony_a7s2", "canon_70d", "--iso", "800,3200", "--ratio", "10,100")}
+
+
+def other_tiles(place, **options):
+    """Prepare the pictures of "tiles" once more, and return the words that train on them."""
+    options = {"read": raw.read} | options
+    prepare_tiles([place / f"{k}.dng" for k in range(3)], place / "other", overwrite=True, **options)
+    return {"tiles": "other"}
+
+
+def other_levels(place):
+    return other_tiles(place, read=lambda path: raw.read(path).replace(white=16000))
+
+
+def other_values(place):
+    def read(path):
+        picture = raw.read(path)
+        return picture.replace(mosaic=picture.mosaic // 2)
+
+    return other_tiles(place, read=read)
+
+
+CHANGES = {
+    "choices for a range": another_noise,
+    "grid": lambda place: other_tiles(place, tile=24),
+    "levels": other_levels,
+    "values": other_values,
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_checkpoint_of_other_noise_or_mosaics_is_refused(place, whole, capsys, name):
+    """The raw files are the same ones, and so are the figures of ISO and ratio."""
+    assert train(place, whole, "--resume", **CHANGES[name](place)) == 2
+    assert "belongs to a training of another configuration" in capsys.readouterr().err
+
+
+def test_the_same_mosaics_stored_elsewhere_are_no_others(place, whole):
+    assert train(place, whole, "--resume", **other_tiles(place)) == 0
+    told = load_denoiser(place / whole).card["data"]
+    assert told["iso"] == {"range": [800.0, 3200.0]}
+    assert told["ratio"] == [10.0, 100.0]
+
+
+def test_pairs_bring_their_own_ratio_in_every_epoch(place):
+    pairs = PairedTiles(place / "tiles", place / "short", 16, 2)
+    pairs.ratios = [1.0, 10.0, 100.0]
+    for epoch in range(3):
+        item = pairs[1 + epoch * EPOCH]
+        assert item["id"] == f"{(1 + 2 * epoch) % 3}.dng"
+        scale = (item["noisy"] / item["clean"]).median() * 8
+        assert abs(scale / pairs.ratios[(1 + 2 * epoch) % 3] - 1) < 0.05
 
 
 def test_denoising_is_learned(place):

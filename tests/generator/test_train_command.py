@@ -86,7 +86,7 @@ def test_the_generator_it_writes_runs_fused_and_tells_what_it_is(place, capsys):
     assert not (place / "made.frames").exists()
 
 
-def test_stopped_and_resumed_gives_the_same_bits(place, monkeypatch):
+def test_stopped_and_resumed_gives_the_same_bits(place, monkeypatch, capsys):
     assert train(place, "--overwrite", output="whole.safetensors") == 0
     from lrd_ext.generator.matching import Matching
 
@@ -101,6 +101,8 @@ def test_stopped_and_resumed_gives_the_same_bits(place, monkeypatch):
     assert train(place, output="parts.safetensors") == 2
     assert not (place / "parts.safetensors").exists()
     monkeypatch.undo()
+    assert train(place, output="parts.safetensors") == 2
+    assert "last.ckpt is the checkpoint of a training; say --resume to" in capsys.readouterr().err
     assert train(place, "--resume", output="parts.safetensors") == 0
     whole, parts = (LiteGenerator.load(place / f"{n}.safetensors") for n in ("whole", "parts"))
     for name, weight in whole.state_dict().items():
