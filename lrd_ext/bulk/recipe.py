@@ -84,11 +84,13 @@ class Recipe:
             name: what its keys begin with.
 
         Raises:
-            ValueError: the picture is neither Bayer nor monochrome, has black levels beyond its 2x2 sites,
-                holds no crop, or more of them than there are numbers.
+            ValueError: the picture is neither Bayer nor monochrome, has no black level or more than its 2x2
+                sites have, holds no crop, or more of them than there are numbers.
         """
         check_cfa(raw.cfa, among=BY_SITE, what=f"{name}: pattern of training data")
         raw.check_black(name)
+        if not raw.black_known:
+            raise ValueError(f"{name}: gives no black level; prepare it first: lrd data prepare --black")
         mosaic = np.ascontiguousarray(raw.whole_cells)
         height, width = mosaic.shape if self.size is None else (2 * self.size, 2 * self.size)
         corners = [

@@ -293,6 +293,14 @@ def test_black_levels_beyond_2x2_are_left_out_but_of_raw_files(tmp_path, recipe)
     assert synthesize(given, str(tmp_path / "dng"), whole).left_out == {}
 
 
+def test_without_a_black_level_there_are_no_pairs(recipe):
+    picture = raw.Raw(
+        np.zeros((64, 64), np.uint16), "RGGB", np.zeros(4), 16383.0, iso=100.0, black_known=False
+    )
+    with pytest.raises(ValueError, match=r"dark: gives no black level; prepare it first: .* --black"):
+        next(recipe().items(0, picture, "dark"))
+
+
 def test_damage_is_found(tmp_path, sources, recipe, capsys):
     synthesize(sources, str(tmp_path / "out"), recipe())
     victim = sorted((tmp_path / "out").glob("*.npz"))[5]
