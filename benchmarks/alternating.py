@@ -187,10 +187,15 @@ def main() -> None:
     else:
         lines = [*header(), "", f"| build | ns per raw pixel | {' | '.join(PEERS)} |", "|" + " --- |" * 5]
         lines += on_each_isa([])
+    told(lines, options.write)
+
+
+def told(lines: list[str], file: Path | None) -> None:
+    """Print the lines, and keep them in a file where one is given."""
     text = "\n".join(lines)
     print(text)
-    if options.write is not None:
-        options.write.write_text(text + "\n")
+    if file is not None:
+        file.write_text(text + "\n")
 
 
 if __name__ == "__main__":

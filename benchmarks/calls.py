@@ -22,7 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from alternating import alternated, header
+from alternating import alternated, header, told
 
 from lrd_ext import NoiseParams, fused_synth, load_profile, ops
 from lrd_ext.generator import LiteGenerator
@@ -89,10 +89,7 @@ def main() -> None:
     lines = [machine, versions.replace("`out=`", "CPU time"), ""]
     lines += [*table(alternated(calls(), options.seconds)), ""]
     lines.append(small_frames(options.seconds / 4))
-    text = "\n".join(lines)
-    print(text)
-    if options.write is not None:
-        options.write.write_text(text + "\n")
+    told(lines, options.write)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from alternating import EIGHT, SMOOTH, alternated, header
+from alternating import EIGHT, SMOOTH, alternated, header, told
 from test_generator import PARAMS, SIGMA, WIDTHS, generator_of, torch_synth
 
 from lrd_ext import fused_synth, ops
@@ -80,10 +80,7 @@ def main() -> None:
     lines += [*header(), "", f"| {' | '.join(COLUMNS)} |", "|---|---|---|" + "---:|" * 6]
     for dtype in (torch.bfloat16, torch.float32):
         lines += [row(widths, shape, dtype) for widths in WIDTHS for shape in SHAPES]
-    text = "\n".join(lines)
-    print(text)
-    if options.write is not None:
-        options.write.write_text(text + "\n")
+    told(lines, options.write)
 
 
 if __name__ == "__main__":
