@@ -121,7 +121,7 @@ def stages(driver, isa, case):
     stacks = inline_stacks(driver, [a for a in counts if a < 2**32])  # the driver's own, not its libraries'
     total = collections.Counter()
     for address, stack in stacks.items():
-        if "synthesize_tiles" in stack or any(name in STAGES for name in stack):
+        if "synthesize_with" in stack or any(name in STAGES for name in stack):
             stage = next((STAGES[name] for name in stack if name in STAGES), "loops over tiles, the rest")
             total[stage] += counts[address]
     return [f"| {stage} | {count / PIXELS:.1f} |" for stage, count in total.most_common()]

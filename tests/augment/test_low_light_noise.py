@@ -247,7 +247,7 @@ def test_each_sample_is_of_a_body_of_its_own(tiles):
 
 def test_without_an_exposure_a_sensor_has_no_dark_current(tiles):
     item = RawTiles(tiles, size=16)[0]
-    with pytest.warns(UserWarning, match="dark current and hot pixels are left off"):
+    with pytest.warns(UserWarning, match="dark current is left off"):
         module = noise(profile=camera_with_a_sensor())
     params = module.collate([item])["params"]
     assert (float(params.dark_current), float(params.sigma_prnu)) == (0.0, pytest.approx(0.01))
