@@ -58,7 +58,8 @@ SLOW = (
         "test_ops.py::test_200_batches",
         "test_batches.py::test_workers",
     ),
-    *("denoise/test_train_denoiser.py", "denoise/test_nets.py::test_two_tilings"),
+    *("denoise/test_train_denoiser.py", "denoise/test_denoiser_checkpoints.py"),
+    "denoise/test_nets.py::test_two_tilings",
     "datasets/test_published.py::test_a_loader_with_workers",
     *("generator/test_lite.py::test_gradients", "test_fuzz_tool.py::test_each_way_to_fail"),
 )

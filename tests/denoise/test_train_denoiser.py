@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from denoiser_training import NOISE, QUICK, STEPS, same, train
 from scipy import stats
 
 from lrd_ext import raw
@@ -27,54 +28,6 @@ from lrd_ext.training.checkpoints import NAME, read_checkpoint
 from lrd_ext.training.configuration import DenoiserConfiguration
 
 pytest.importorskip("lightning_fabric")
-
-STEPS = 12
-QUICK = (
-    f"steps: {STEPS}\nbatch: 2\npatch: 8\nwidth: 2\nlevels: 2\ncheckpoint_s: 0\nthreads: 1\nsheet_every: 5\n"
-)
-NOISE = ("--camera", "sony_a7s2", "canon_70d", "--iso", "800:3200", "--ratio", "10,100")
-
-
-def smooth(seed, height=64, width=96):
-    """A picture with edges and slopes, DN over black 512 of 16383."""
-    rng = np.random.default_rng(seed)
-    rows, columns = np.mgrid[:height, :width]
-    light = 0.5 + 0.4 * np.sin(rows / rng.uniform(5, 20) + columns / rng.uniform(5, 20))
-    light[rows > height * rng.random()] *= 0.3
-    return np.rint(512 + light * 12000).astype(np.uint16)
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("denoiser")
-    for k, cfa in enumerate(("RGGB", "GBRG", "BGGR", "RGGB")):
-        raw.write_dng(folder / f"{k}.dng", raw.Raw(smooth(k), cfa, 512, 16383, iso=100, exposure_s=1.0))
-        dark = np.rint(512 + (smooth(k).astype(float) - 512) / 8).astype(np.uint16)
-        short = raw.Raw(dark, cfa, 512, 16383, iso=200, exposure_s=0.0625)
-        raw.write_dng(folder / f"short{k}.dng", short)
-    for name, files in (("tiles", "012"), ("held", "2"), ("few", "01"), ("one", "0"), ("held0", "3")):
-        assert main(["data", "prepare", *(f"{folder}/{k}.dng" for k in files), "-o", f"{folder}/{name}"]) == 0
-    shorts = [f"{folder}/short{k}.dng" for k in range(3)]
-    assert main(["data", "prepare", *shorts, "-o", f"{folder}/short"]) == 0
-    (folder / "quick.yaml").write_text(QUICK)
-    return folder
-
-
-def train(place, output, *more, noise=NOISE, tiles="tiles", config="quick.yaml"):
-    words = ["train", "denoiser", place / tiles, "-o", place / output, "--config", place / config]
-    return main([str(w) for w in (*words, *more, *noise)])
-
-
-def same(place, one, other):
-    weights = [load_denoiser(place / name).state_dict() for name in (one, other)]
-    assert weights[0].keys() == weights[1].keys()
-    return all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
-
-
-@pytest.fixture(scope="module")
-def whole(place):
-    assert train(place, "whole.safetensors") == 0
-    return "whole.safetensors"
 
 
 def test_killed_at_five_moments_and_resumed_gives_the_same_bits(place, whole, monkeypatch):
@@ -126,29 +79,6 @@ def test_the_card_tells_data_noise_and_what_it_does_on_other_pictures(place, cap
     assert len(card["held_out"]) == 2 * 2 * 2  # cameras, ends of ISO, ends of ratio
     assert card["configuration"]["steps"] == STEPS
     assert str(place) not in str(card)
-
-
-def test_an_unfinished_training_is_lost_to_no_oversight(place, monkeypatch, capsys):
-    kept, target = place / "left.training" / NAME, place / "left.safetensors"
-    with monkeypatch.context() as patch:
-        patch.setattr(Denoising, "sheet", lambda self: 1 / 0)  # at step 5, after four checkpoints
-        assert train(place, target.name) == 2
-    before = kept.read_bytes()
-    assert train(place, target.name) == 2
-    said = capsys.readouterr().err
-    assert f"{kept} is the checkpoint of a training; say --resume to go on with it, --overwrite to" in said
-    assert kept.read_bytes() == before
-    assert train(place, target.name, "--overwrite") == 0
-    assert load_denoiser(target).card["schedule"] == [[0, STEPS]]
-
-
-def test_resume_replaces_no_denoiser_without_its_checkpoint(place, whole, capsys):
-    (place / "mine.safetensors").write_bytes((place / whole).read_bytes())
-    assert train(place, "mine.safetensors", "--resume") == 2
-    said = capsys.readouterr().err
-    assert "mine.training holds no checkpoint; --output: " in said
-    assert "mine.safetensors exists already; say --overwrite to replace it" in said
-    assert (place / "mine.safetensors").read_bytes() == (place / whole).read_bytes()
 
 
 def test_a_full_disk_leaves_the_earlier_checkpoint(place, whole, monkeypatch, capsys):
@@ -346,51 +276,6 @@ def test_mirrors_do_not_depend_on_the_place_of_the_crop(tmp_path):
         assert stats.chisquare(counts).pvalue > 1e-4
 
 
-def another_noise(place):
-    return {"noise": ("--camera", "sony_a7s2", "canon_70d", "--iso", "800,3200", "--ratio", "10,100")}
-
-
-def other_tiles(place, **options):
-    """Prepare the pictures of "tiles" once more, and return the words that train on them."""
-    options = {"read": raw.read} | options
-    prepare_tiles([place / f"{k}.dng" for k in range(3)], place / "other", overwrite=True, **options)
-    return {"tiles": "other"}
-
-
-def other_levels(place):
-    return other_tiles(place, read=lambda path: raw.read(path).replace(white=16000))
-
-
-def other_values(place):
-    def read(path):
-        picture = raw.read(path)
-        return picture.replace(mosaic=picture.mosaic // 2)
-
-    return other_tiles(place, read=read)
-
-
-CHANGES = {
-    "choices for a range": another_noise,
-    "grid": lambda place: other_tiles(place, tile=24),
-    "levels": other_levels,
-    "values": other_values,
-}
-
-
-@pytest.mark.parametrize("name", CHANGES)
-def test_a_checkpoint_of_other_noise_or_mosaics_is_refused(place, whole, capsys, name):
-    """The raw files are the same ones, and so are the figures of ISO and ratio."""
-    assert train(place, whole, "--resume", **CHANGES[name](place)) == 2
-    assert "belongs to a training of another configuration" in capsys.readouterr().err
-
-
-def test_the_same_mosaics_stored_elsewhere_are_no_others(place, whole):
-    assert train(place, whole, "--resume", **other_tiles(place)) == 0
-    told = load_denoiser(place / whole).card["data"]
-    assert told["iso"] == {"range": [800.0, 3200.0]}
-    assert told["ratio"] == [10.0, 100.0]
-
-
 def test_pairs_bring_their_own_ratio_in_every_epoch(place):
     pairs = PairedTiles(place / "tiles", place / "short", 16, 2)
     pairs.ratios = [1.0, 10.0, 100.0]
@@ -463,8 +348,3 @@ def test_wrong_use_is_refused(place, capsys, name):
     assert train(place, options.pop("output"), *more, **options) == 2
     assert message in capsys.readouterr().err
     assert not list(place.glob("none.*"))
-
-
-def test_a_checkpoint_of_other_data_is_refused(place, whole, capsys):
-    assert train(place, whole, "--resume", tiles="few") == 2
-    assert "belongs to a training of another configuration" in capsys.readouterr().err
